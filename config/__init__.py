@@ -1,0 +1,1 @@
+"""Settings, routes and start: the only room that reads the environment."""

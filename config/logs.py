@@ -1,0 +1,33 @@
+"""Log lines that stay one line, whatever a record's key or an error text holds."""
+
+import logging
+
+# Line breaks and terminal escapes in foreign text must not forge or hide a line.
+_CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
+_CONTROL |= {ord("\n"): "\\n", ord("\t"): " ", 0x2028: "\\u2028", 0x2029: "\\u2029"}
+
+
+class OneLineFormatter(logging.Formatter):
+    """Formats a log record, its trace included, as one line without control characters."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return super().format(record).translate(_CONTROL)
+
+
+def build_logging(level: str) -> dict[str, object]:
+    """Django's LOGGING: everything at `level` and above goes to stderr."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "one_line": {
+                "()": "config.logs.OneLineFormatter",
+                "format": "%(asctime)s %(levelname)s %(name)s[%(process)d] %(message)s",
+            }
+        },
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "one_line"}},
+        "root": {"handlers": ["stderr"], "level": level},
+        # Django's own handlers would write each line a second time, or mail it.
+        "loggers": {"django": {"handlers": [], "level": level, "propagate": True},
+                    "django.server": {"handlers": [], "level": level, "propagate": True}},
+    }

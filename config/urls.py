@@ -1,0 +1,24 @@
+"""Routes: the admin, and the pages that handler apps bring along."""
+
+from django.apps import apps
+from django.conf import settings
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
+from django.utils.module_loading import module_has_submodule
+from django.views.generic import RedirectView
+
+
+def handler_app_routes() -> list[URLPattern | URLResolver]:
+    """Each app of HANDLER_APPS that has a `urls` module, at /<label>/."""
+    return [
+        path(f"{app.label}/", include(f"{app.name}.urls"))
+        for app in apps.get_app_configs()
+        if app.name in settings.HANDLER_APPS and module_has_submodule(app.module, "urls")
+    ]
+
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/", admin.site.urls),
+    *handler_app_routes(),
+]

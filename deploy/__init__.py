@@ -1,0 +1,1 @@
+"""Runs Recordmill on one machine: a private Redis, and a supervisor for its processes."""
