@@ -13,9 +13,7 @@ KINDS = {"django.db.backends.sqlite3": "sqlite", "django.db.backends.postgresql"
 # IMMEDIATE waits for its turn, up to the timeout in seconds.
 SQLITE_OPTIONS = {"transaction_mode": "IMMEDIATE", "timeout": 20}
 # Kept to our own file: WAL stays in the file, and a table of the user's must not change its mode.
-SQLITE_OWN_PRAGMAS = (
-    "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;PRAGMA foreign_keys=ON;"
-)
+SQLITE_OWN_PRAGMAS = "PRAGMA journal_mode=WAL;PRAGMA synchronous=FULL;PRAGMA foreign_keys=ON;"
 
 # Default record time limit (300 s) and a minute more: a handler may hold its transaction that long.
 IDLE_IN_TRANSACTION_SECONDS = 360

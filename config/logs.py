@@ -27,7 +27,11 @@ def build_logging(level: str) -> dict[str, object]:
         },
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "one_line"}},
         "root": {"handlers": ["stderr"], "level": level},
-        # Django's own handlers would write each line a second time, or mail it.
-        "loggers": {"django": {"handlers": [], "level": level, "propagate": True},
-                    "django.server": {"handlers": [], "level": level, "propagate": True}},
+        "loggers": {
+            # Django's own handlers would write each line a second time, or mail it.
+            "django": {"handlers": [], "level": level, "propagate": True},
+            "django.server": {"handlers": [], "level": level, "propagate": True},
+            # rq-scheduler adds a handler of its own unless it finds one here.
+            "rq_scheduler.scheduler": {"handlers": ["stderr"], "propagate": False},
+        },
     }

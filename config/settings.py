@@ -30,9 +30,7 @@ if not SECRET_KEY:
         "SECRET_KEY is not set: write 50 or more random characters, keep them secret and the same "
         "on every host. (`make run` and `make demo` make one for this machine.)"
     )
-ALLOWED_HOSTS = env.names(
-    "ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"] if RELAXED else []
-)
+ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"] if RELAXED else [])
 if not ALLOWED_HOSTS:
     raise BadSetting(
         "ALLOWED_HOSTS is not set: write the host names of this site, separated by commas, "

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 # Loaded before any fork: between fork and exec nothing may be imported or allocated much.
@@ -45,10 +46,11 @@ def _session_members(leader: int) -> list[int]:
     if sys.platform != "linux":
         return []
     members = []
-    for name in os.listdir("/proc"):
+    for directory in Path("/proc").glob("[0-9]*"):
+        pid = int(directory.name)
         try:
-            if name.isdigit() and os.getsid(int(name)) == leader:
-                members.append(int(name))
+            if os.getsid(pid) == leader:
+                members.append(pid)
         except (ProcessLookupError, PermissionError):
             continue
     return members

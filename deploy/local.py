@@ -89,6 +89,8 @@ class Launcher:
             "SECRET_KEY": keep_secret_key(self.var / "secret_key"),
             "ALLOWED_HOSTS": "localhost,127.0.0.1,[::1]",
             "INSECURE_HTTP": "1",
+            # Lines about each job would push the address off the screen.
+            "LOG_LEVEL": "WARNING",
             "WORKER_QUEUES": "high default low",
         }
         if queues := os.environ.get("QUEUES"):
@@ -98,9 +100,10 @@ class Launcher:
         if self.demo:
             made_up["DEMO_PARTNER_URL"] = f"http://127.0.0.1:{free_port()}"
         given = {name: value for name, value in os.environ.items() if value}
-        write_private(self.var / "local.env", "".join(
-            f"{name}='{value}'\n" for name, value in made_up.items() if name not in given
-        ))
+        write_private(
+            self.var / "local.env",
+            "".join(f"{name}='{value}'\n" for name, value in made_up.items() if name not in given),
+        )
         # `python` and `gunicorn` of the Procfile are those of our own virtual environment.
         path = f"{Path(sys.executable).parent}{os.pathsep}{given.get('PATH', os.defpath)}"
         return made_up | given | {"PATH": path, "PYTHONUNBUFFERED": "1"}
@@ -128,13 +131,14 @@ class Launcher:
             assert child.process is not None
             try:
                 redis.wait_until_ours(child.process)
-                return
             except NoRedisServer:
                 self.supervisor.stop()
                 self.supervisor.stages.clear()
                 if last_try:
                     raise
                 redis.forget()
+            else:
+                return
 
     def collect_static(self, env: dict[str, str]) -> None:
         """Gather static files, unless those gathered last are still the same."""

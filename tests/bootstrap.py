@@ -1,0 +1,70 @@
+"""The environment of a test run: set before Django reads its settings.
+
+A pytest plugin named in pyproject.toml, because a conftest would come too late. It decides where
+the servers will be; they are started by the fixtures that need them.
+
+TEST_DATABASE=sqlite (default) or postgres chooses the database.
+"""
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.servers import PostgresServer, RedisServer
+
+# What a developer may have set for his own copy must not change what is tested.
+OWN_PREFIXES = ("DATABASE_URL", "DJANGO_")
+OWN_NAMES = (
+    *("ALLOWED_HOSTS", "BEHIND_TLS_PROXY", "DEBUG", "DEMO_PARTNER_URL"),
+    *("INSECURE_HTTP", "LEASE_SECONDS", "LOG_LEVEL", "MAX_PAYLOAD_BYTES", "PORT", "QUEUES"),
+    *("REDIS_URL", "SECRET_KEY", "TIME_ZONE", "VAR_DIR"),
+)
+
+TEST_DATABASE = os.environ.get("TEST_DATABASE") or "sqlite"
+if TEST_DATABASE not in ("sqlite", "postgres"):
+    raise pytest.UsageError(f"TEST_DATABASE is '{TEST_DATABASE}': write sqlite or postgres.")
+
+DIRECTORY = Path(tempfile.mkdtemp(prefix="recordmill-tests-"))
+# Postgres may run under another account and must reach its data through here.
+DIRECTORY.chmod(0o755)
+POSTGRES = PostgresServer(DIRECTORY / "postgres") if TEST_DATABASE == "postgres" else None
+REDIS = RedisServer(DIRECTORY / "redis")
+
+
+def database_url(name: str) -> str:
+    return POSTGRES.url(name) if POSTGRES else f"sqlite:///{DIRECTORY / name}.sqlite3"
+
+
+def _set_environment() -> None:
+    for name in list(os.environ):
+        if name.startswith(OWN_PREFIXES) or name in OWN_NAMES:
+            del os.environ[name]
+    os.environ |= {
+        "RECORDMILL_TESTING": "1",
+        "VAR_DIR": str(DIRECTORY / "var"),
+        "DATABASE_URL": database_url("recordmill"),
+        "DATABASE_URL_SHOP": database_url("shop"),
+        "REDIS_URL": REDIS.url,
+    }
+
+
+def pytest_report_header() -> str:
+    return f"database: {TEST_DATABASE}"
+
+
+def _clean_up(owner: int) -> None:
+    if os.getpid() != owner:
+        return  # a process that a test forked
+    REDIS.stop()
+    if POSTGRES is not None:
+        POSTGRES.stop()
+    shutil.rmtree(DIRECTORY, ignore_errors=True)
+
+
+_set_environment()
+# Not pytest_unconfigure: a run that ends before it began must leave nothing either.
+atexit.register(_clean_up, os.getpid())

@@ -1,0 +1,175 @@
+"""Fixtures: the servers of the run, and processes that see the test's database and Redis.
+
+A test with worker processes asks for `environment`, `start_worker` or `start_scheduler`. It then
+runs without a surrounding transaction, so that what it writes is seen by others.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+import redis
+from django.conf import settings
+from django.db import connections
+
+from tests import bootstrap
+from tests.servers import ROOT, PostgresServer, RedisServer, Scheduler, Worker
+
+
+class StartWorker(Protocol):
+    def __call__(self, *queues: str, **env: str) -> Worker: ...
+
+
+class StartScheduler(Protocol):
+    def __call__(self, *, interval: int = 1, **env: str) -> Scheduler: ...
+
+
+class Manage(Protocol):
+    def __call__(
+        self, *arguments: str, stdin: str = "", **env: str
+    ) -> subprocess.CompletedProcess[str]: ...
+
+
+@pytest.fixture(scope="session")
+def postgres() -> PostgresServer | None:
+    """The run's Postgres, started; None on SQLite."""
+    if bootstrap.POSTGRES is not None and bootstrap.POSTGRES.process is None:
+        bootstrap.POSTGRES.start()
+    return bootstrap.POSTGRES
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(postgres: PostgresServer | None) -> None:
+    """pytest-django's hook before it makes the test databases: the server must be up."""
+
+
+@pytest.fixture
+def redis_server() -> RedisServer:
+    """The run's Redis, running; a test that killed it leaves the next one a fresh start."""
+    server = bootstrap.REDIS
+    if server.process is None or server.process.poll() is not None:
+        server.start()
+    return server
+
+
+@pytest.fixture(autouse=True)
+def _empty_redis(redis_server: RedisServer) -> None:
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.flushall()
+
+
+def _url_of(alias: str) -> str:
+    """Where an alias points now: its test database once that is made."""
+    name = str(connections[alias].settings_dict["NAME"])
+    return bootstrap.POSTGRES.url(name) if bootstrap.POSTGRES else f"sqlite:///{name}"
+
+
+@pytest.fixture
+def environment(transactional_db: None, redis_server: RedisServer) -> dict[str, str]:
+    """Variables for processes that shall see this test's databases and Redis."""
+    return os.environ | {
+        "DATABASE_URL": _url_of("default"),
+        "DATABASE_URL_SHOP": _url_of("shop"),
+        "REDIS_URL": redis_server.url,
+        "HANDLER_APPS": ",".join(settings.HANDLER_APPS),
+        "LEASE_SECONDS": str(settings.LEASE_SECONDS),
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+@pytest.fixture
+def _ending() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def start_worker(environment: dict[str, str], tmp_path: Path, _ending: ExitStack) -> StartWorker:
+    """Starts `manage.py rqworker QUEUE…`, listening when this returns; ended with the test."""
+
+    def start(*queues: str, **env: str) -> Worker:
+        log = _new_log(tmp_path, "worker")
+        worker = Worker(*queues, env=environment | env, log=log)
+        _ending.callback(worker.stop, seconds=5)
+        worker.wait_for_log("Listening on")
+        return worker
+
+    return start
+
+
+@pytest.fixture
+def start_scheduler(
+    environment: dict[str, str], tmp_path: Path, _ending: ExitStack
+) -> StartScheduler:
+    """Starts `manage.py rqscheduler`; ended with the test."""
+
+    def start(*, interval: int = 1, **env: str) -> Scheduler:
+        log = _new_log(tmp_path, "scheduler")
+        scheduler = Scheduler(env=environment | env, log=log, interval=interval)
+        _ending.callback(scheduler.stop, seconds=5)
+        return scheduler
+
+    return start
+
+
+def _new_log(directory: Path, name: str) -> Path:
+    return directory / f"{name}-{len(list(directory.glob(f'{name}-*.log'))) + 1}.log"
+
+
+@pytest.fixture
+def manage(environment: dict[str, str]) -> Manage:
+    """Runs a command of `manage.py` as an operator does; output and exit code come back."""
+
+    def run(*arguments: str, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=environment | env,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium under Playwright. Missing: skipped on a desk, a failure where CI is set."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        message = "No chromium on PATH: install it to run the browser's tests."
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    from playwright.sync_api import sync_playwright
+
+    # Playwright keeps an event loop in this thread, which Django would take for async code.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
+    """Opens a page in a context of its own, as another person's browser: `open_page(locale=…)`."""
+    contexts = []
+
+    def open_one(**options: Any) -> Any:
+        contexts.append(browser.new_context(**options))
+        return contexts[-1].new_page()
+
+    yield open_one
+    for context in contexts:
+        context.close()
