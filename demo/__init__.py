@@ -1,0 +1,1 @@
+"""Sample handlers and data: how an app of one's own uses Recordmill."""
