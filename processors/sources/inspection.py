@@ -1,0 +1,158 @@
+"""A table source looked at against its real database.
+
+Entry points: `inspect_source` (before saving) and `preview` (what it would take).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import connections
+
+from processors.sources.catalogue import ask
+from processors.sources.introspection import columns, quoted_name, quoted_table
+from processors.sources.judgement import COUNT_LIMIT_ROWS, judge
+from processors.sources.look import Inspection
+from processors.sources.statements import Statements, claim_sql_text
+from processors.sources.trial import index_warning, refusals
+from processors.sources.wording import close, spaced
+
+__all__ = ["Inspection", "InvalidSource", "Preview", "inspect_source", "preview"]
+
+PREVIEW_CHARACTERS = 200
+BATCH_SHOWN = 500  # as in the preview of a claim in our own database
+SHOWN_STATUSES = 50
+NO_STATUS = "(empty)"
+
+
+class InvalidSource(ValueError):
+    """The source can't be previewed; `problems` as in Inspection."""
+
+    def __init__(self, problems: dict[str, list[str]]) -> None:
+        self.problems = problems
+        super().__init__(" ".join(text for found in problems.values() for text in found))
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a source would take next.
+
+    `rows`: values as text of at most 200 characters, None for null. `counts`: rows by status,
+    the most frequent first. `sql`: the statement that claims.
+    """
+
+    columns: list[str]
+    rows: list[list[str | None]]
+    counts: dict[str, int]
+    sql: str
+    warnings: list[str] = field(default_factory=list)
+
+
+def inspect_source(source: Mapping[str, Any]) -> Inspection:
+    """Judge a table source and try a claim that is rolled back. Never raises for bad input."""
+    found = judge(source)
+    if found.problems:
+        return found
+    for path, sentence in refusals(found.normal, found.warnings):
+        found.refuse(path, sentence)
+    if not found.problems:
+        found.warnings.extend(index_warning(found.normal))
+    return found
+
+
+def preview(source: Mapping[str, Any], limit: int = 10) -> Preview:
+    """The next rows, the counts and the SQL. Raises InvalidSource; cost: one scan, limited."""
+    found = judge(source)
+    if found.problems:
+        raise InvalidSource(found.problems)
+    counts = count_by_status(found.normal)
+    return Preview(
+        columns=shown_columns(found.normal),
+        rows=next_rows(found.normal, limit),
+        counts=counts,
+        sql=claim_text(found.normal),
+        warnings=found.warnings + count_warnings(found.normal, counts),
+    )
+
+
+def claim_text(source: Mapping[str, Any]) -> str:
+    """The claim as SQL; a row of another database is claimed in our own and only read there."""
+    if source["mode"] == "A":
+        return claim_sql_text(source)
+    sql, params = reading(source, BATCH_SHOWN)
+    shown = [
+        str(p) if isinstance(p, int) else "'" + str(p).replace("'", "''") + "'" for p in params
+    ]
+    return sql % tuple(shown)
+
+
+def shown_columns(source: Mapping[str, Any]) -> list[str]:
+    """Key, status and payload, each once."""
+    return list(dict.fromkeys([source["key"], source["status"], *source["payload"]]))
+
+
+def next_rows(source: Mapping[str, Any], limit: int) -> list[list[str | None]]:
+    """The rows that the next claim would take first."""
+    rows = ask(connections[source["database"]], *reading(source, limit))
+    return [[cut(value) for value in row] for row in rows]
+
+
+def reading(source: Mapping[str, Any], limit: int) -> tuple[str, list[Any]]:
+    """The statement that reads the first waiting rows, and its parameters."""
+    statements = Statements(source)
+    where, params = statements.waiting()
+    names = ", ".join(quoted_name(source["database"], name) for name in shown_columns(source))
+    sql = (
+        f"SELECT {names}\n  FROM {statements.table}\n WHERE {where}\n"
+        f" ORDER BY {statements.order}\n LIMIT %s"
+    )
+    return sql, [*params, limit]
+
+
+def cut(value: object) -> str | None:
+    """A value as a short text; bytes by their size."""
+    if value is None:
+        return None
+    if isinstance(value, bytes | memoryview):
+        return f"{spaced(len(bytes(value)))} bytes"
+    text = str(value)
+    return text if len(text) <= PREVIEW_CHARACTERS else text[: PREVIEW_CHARACTERS - 1] + "…"
+
+
+def count_by_status(source: Mapping[str, Any]) -> dict[str, int]:
+    """Rows by status among the first 100 000; CHAR(n) without its filling blanks."""
+    alias = source["database"]
+    status = quoted_name(alias, source["status"])
+    sql = f"""
+    SELECT s, count(*) FROM
+      (SELECT {status} AS s FROM {quoted_table(alias, source["table"])} LIMIT %s) AS first_rows
+    GROUP BY s ORDER BY count(*) DESC LIMIT %s
+    """
+    found = ask(connections[alias], sql, [COUNT_LIMIT_ROWS, SHOWN_STATUSES])
+    padded = {column.name for column in columns(alias, source["table"]) if column.padded}
+    ending = " " if source["status"] in padded else ""
+    return {NO_STATUS if s is None else str(s).rstrip(ending): count for s, count in found}
+
+
+def count_warnings(source: Mapping[str, Any], counts: Mapping[str, int]) -> list[str]:
+    """What the counts give away: no new rows, rows without a status, a count that was cut."""
+    warnings = []
+    new = str(source["words"]["new"])
+    if counts and not counts.get(new):
+        warnings.append(no_new_rows(new, counts))
+    if counts.get(NO_STATUS):
+        warnings.append(f"{spaced(counts[NO_STATUS])} rows have no status and are never taken.")
+    if sum(counts.values()) >= COUNT_LIMIT_ROWS:
+        warnings.append(f"Counted in the first {spaced(COUNT_LIMIT_ROWS)} rows only.")
+    return warnings
+
+
+def no_new_rows(new: str, counts: Mapping[str, int]) -> str:
+    """Names the word that was probably meant."""
+    known = [word for word in counts if word != NO_STATUS]
+    folded = [word for word in known if word.strip().casefold() == new.strip().casefold()]
+    similar = folded or close(new, known)
+    if not similar:
+        return f"0 rows are '{new}'."
+    word = similar[0]
+    return f"0 rows are '{new}'; {spaced(counts[word])} are '{word}'. Did you mean '{word}'?"

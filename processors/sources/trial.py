@@ -1,0 +1,257 @@
+"""Trying a table source against its database without leaving a trace.
+
+Entry points: `refusals` (rights, test claim) and `index_warning`. Everything that writes
+happens in a transaction that is always rolled back.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import DatabaseError, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from processors.sources.catalogue import ask
+from processors.sources.connecting import is_read_only
+from processors.sources.introspection import indexes, quoted_name, quoted_table
+from processors.sources.statements import Statements
+
+SCAN_WARNING_ROWS = 10_000
+LOCK_TIMEOUT = "2s"
+STATEMENT_TIMEOUT = "10s"
+MESSAGE_CHARACTERS = 300
+
+Source = Mapping[str, Any]
+Refusal = tuple[str, str]  # field path, sentence
+
+
+class Refused(Exception):
+    """The database refused, or silently changed, what a claim would write."""
+
+    def __init__(self, path: str, sentence: str) -> None:
+        self.path, self.sentence = path, sentence
+        super().__init__(sentence)
+
+
+def refusals(source: Source, warnings: list[str]) -> list[Refusal]:
+    """Why this database would not let us take and settle rows; adds to `warnings`."""
+    connection = connections[source["database"]]
+    if is_read_only(connection):
+        return [("database", read_only_sentence(source))]
+    if connection.vendor == "postgresql":
+        denied = missing_rights(connection, source)
+        if denied:
+            return [("table", denied)]
+        warnings.extend(row_security_warning(connection, source))
+    try:
+        if not try_claim(connection, source):
+            warnings.append(
+                f"No row is '{source['words']['new']}' now, so the claim was checked without one."
+            )
+    except Refused as refused:
+        return [(refused.path, refused.sentence)]
+    return []
+
+
+def read_only_sentence(source: Source) -> str:
+    """Said of a standby, a read-only file and a read-only setting alike."""
+    return f"'{source['database']}' is read-only."
+
+
+def missing_rights(connection: BaseDatabaseWrapper, source: Source) -> str:
+    """Which right our database user lacks, or an empty text."""
+    table = quoted_table(connection.alias, source["table"])
+    reading = {source["key"], source["status"], *source["payload"], *filter_columns(source)}
+    writing = {source["status"], source["result"], source["error"]} - {None}
+    where = f"{source['database']}.{source['table']}"
+    user = ask(connection, "SELECT current_user")[0][0]
+    if not has_right(connection, table, reading, "SELECT"):
+        return f"User {user} may not read {where}."
+    if not has_right(connection, table, writing, "UPDATE"):
+        return f"User {user} may read but not update {where}."
+    return ""
+
+
+def filter_columns(source: Source) -> list[str]:
+    """The columns of filter and order."""
+    ordered = [name.removeprefix("-") for name in source["order"] or []]
+    return [column for column, _, _ in source["filter"]] + ordered
+
+
+def has_right(connection: BaseDatabaseWrapper, table: str, names: set[Any], right: str) -> bool:
+    """Whether our user has a right on each of the columns."""
+    sql = """
+    SELECT bool_and(has_column_privilege(%s::regclass, name, %s)) FROM unnest(%s::text[]) AS name
+    """
+    return bool(ask(connection, sql, [table, right, sorted(names)])[0][0])
+
+
+def row_security_warning(connection: BaseDatabaseWrapper, source: Source) -> list[str]:
+    """Rows that a policy hides are neither taken nor counted."""
+    table = quoted_table(connection.alias, source["table"])
+    if not ask(connection, "SELECT row_security_active(%s::regclass)", [table])[0][0]:
+        return []
+    return [
+        (
+            f"Row-level security is on for '{source['table']}': "
+            "rows that its policies hide from our user are never taken."
+        )
+    ]
+
+
+def try_claim(connection: BaseDatabaseWrapper, source: Source) -> bool:
+    """Take a row and settle it both ways, then roll back; False when there was no row to take.
+
+    Raises Refused with the database's own sentence.
+    """
+    with transaction.atomic(using=connection.alias):
+        try:
+            limit_waiting(connection)
+            row = pick_one(connection, source)
+            if row is None:
+                write_nothing(connection, source)
+            else:
+                walk(connection, source, row)
+            return row is not None
+        finally:
+            transaction.set_rollback(True, using=connection.alias)
+
+
+def limit_waiting(connection: BaseDatabaseWrapper) -> None:
+    """A check must not wait for another's lock; SQLite has its own time limit."""
+    if connection.vendor == "postgresql":
+        sql = (
+            "SELECT set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true)"
+        )
+        ask(connection, sql, [LOCK_TIMEOUT, STATEMENT_TIMEOUT])
+
+
+def pick_one(connection: BaseDatabaseWrapper, source: Source) -> Any | None:
+    """The key of the first row that would be taken."""
+    statements = Statements(source)
+    where, params = statements.waiting()
+    sql = (
+        f"SELECT {statements.key} FROM {statements.table} WHERE {where}"
+        f" ORDER BY {statements.order} LIMIT 1{statements.dialect.skip_locked}"
+    )
+    path = "filter" if source["filter"] or source["order"] else "table"
+    with refusing(path, source):
+        rows = ask(connection, sql, params)
+    return rows[0][0] if rows else None
+
+
+def walk(connection: BaseDatabaseWrapper, source: Source, key: Any) -> None:
+    """new → claimed → done, and once more → failed; mode C never writes `claimed`."""
+    start = "new"
+    if source["mode"] == "A":
+        change(connection, source, key, ("new", "claimed"))
+        start = "claimed"
+    for end in written_words(source):
+        if end == "claimed":
+            continue
+        saved = transaction.savepoint(using=connection.alias)
+        change(connection, source, key, (start, end))
+        transaction.savepoint_rollback(saved, using=connection.alias)
+
+
+def change(
+    connection: BaseDatabaseWrapper, source: Source, key: Any, move: tuple[str, str]
+) -> None:
+    """One step of the walk, with every deferred check asked for at once."""
+    before, after = (source["words"][name] for name in move)
+    path = f"words.{move[1]}"
+    table = quoted_table(connection.alias, source["table"])
+    name, status = (quoted_name(connection.alias, source[part]) for part in ("key", "status"))
+    with refusing(path, source), connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {table} SET {status} = %s WHERE {name} = %s AND {status} = %s",
+            [after, key, before],
+        )
+        if connection.vendor == "postgresql":
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(
+            f"SELECT count(*) FROM {table} WHERE {name} = %s AND {status} = %s", [key, after]
+        )
+        kept = cursor.fetchone()[0]
+        cursor.execute(
+            f"SELECT count(*) FROM {table} WHERE {name} = %s AND {status} = %s", [key, before]
+        )
+        stuck = cursor.fetchone()[0]
+    if kept != 1 or stuck:
+        raise Refused(
+            path,
+            f"After '{before}' was changed to '{after}' the row doesn't read '{after}' alone: "
+            "a trigger changes it, or the column takes the two words for the same.",
+        )
+
+
+def write_nothing(connection: BaseDatabaseWrapper, source: Source) -> None:
+    """Have the database judge the words and our rights where there is no row to try."""
+    table = quoted_table(connection.alias, source["table"])
+    status = quoted_name(connection.alias, source["status"])
+    for name in written_words(source):
+        with refusing(f"words.{name}", source), connection.cursor() as cursor:
+            cursor.execute(f"UPDATE {table} SET {status} = %s WHERE 1 = 0", [source["words"][name]])
+
+
+def written_words(source: Source) -> tuple[str, ...]:
+    """The words we ever write; mode C leaves a row alone until its outcome is known."""
+    given = [name for name in source["words"] if name not in ("new", "claimed")]
+    return ("claimed", *given) if source["mode"] == "A" else tuple(given)
+
+
+class refusing:  # noqa: N801 - reads as a verb
+    """Turns a database error into Refused with its own sentence, scrubbed."""
+
+    def __init__(self, path: str, source: Source) -> None:
+        self.path, self.source = path, source
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if not isinstance(error, DatabaseError):
+            return
+        said = scrubbed(error)
+        if "readonly database" in said:
+            raise Refused("database", read_only_sentence(self.source)) from error
+        raise Refused(self.path, f"The database refuses this: {said}") from error
+
+
+def scrubbed(error: BaseException) -> str:
+    """The database's main sentence: no detail (it quotes rows), no context, no address."""
+    diagnosis = getattr(error.__cause__, "diag", None)
+    text = str(getattr(diagnosis, "message_primary", None) or error)
+    text = re.sub(r"\w+://\S+|\b(password|host|user)=\S+", "…", " ".join(text.split()))
+    return text[:MESSAGE_CHARACTERS]
+
+
+def index_warning(source: Source) -> list[str]:
+    """Said of a table with many rows where no index leads to those that are new."""
+    alias, table = source["database"], source["table"]
+    if not has_more_rows(source, SCAN_WARNING_ROWS) or serves_status(source):
+        return []
+    bare = re.sub(r"\W+", "_", table)
+    wanted = ", ".join(quoted_name(alias, name) for name in (source["status"], source["key"]))
+    return [
+        (
+            "Claiming will scan the table; add: "
+            f'CREATE INDEX "{bare}_status" ON {quoted_table(alias, table)} ({wanted});'
+        )
+    ]
+
+
+def serves_status(source: Source) -> bool:
+    """Whether an index begins with the status or has a condition on it."""
+    status = source["status"]
+    return any(
+        index.first_column == status or status in index.condition
+        for index in indexes(source["database"], source["table"])
+    )
+
+
+def has_more_rows(source: Source, limit: int) -> bool:
+    """Whether the table has more rows than that; reads no more of it."""
+    table = quoted_table(source["database"], source["table"])
+    sql = f"SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT %s) AS first_rows"
+    return bool(ask(connections[source["database"]], sql, [limit + 1])[0][0] > limit)
