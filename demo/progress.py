@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from processors import RecordView
+import processors
 
 # A registration that nobody took for so long probably waits for an operator.
 PATIENCE = timedelta(seconds=30)
@@ -38,7 +38,7 @@ FORGOTTEN = Progress(
 AGAIN = Progress("Waiting for another try", "The last try failed; it is tried again.", "warn")
 
 
-def describe(record: RecordView, now: datetime) -> Progress:
+def describe(record: "processors.RecordView", now: datetime) -> Progress:
     """Where this record is, seen at `now`."""
     if record.state in FINAL:
         return FINAL[record.state]

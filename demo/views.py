@@ -9,9 +9,9 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
+import processors
 from demo.forms import RegistrationForm
 from demo.progress import describe
-from processors import KeyTaken, UnknownTarget, find_record, publish
 
 PROCESSOR = "registrations"
 
@@ -27,7 +27,7 @@ def register(request: HttpRequest) -> HttpResponse:
         return render(request, "demo/register.html", {"form": form, "key": key})
     try:
         key = hand_over(key, form.cleaned_data)
-    except UnknownTarget:
+    except processors.UnknownTarget:
         return unavailable(request)
     return redirect("demo:registration", key)
 
@@ -43,10 +43,10 @@ def sent_key(request: HttpRequest) -> UUID:
 def hand_over(key: UUID, payload: dict[str, Any]) -> UUID:
     """Publish under this key, or a new one where the form was changed and sent again."""
     try:
-        publish(PROCESSOR, [{"key": str(key), "payload": payload}])
-    except KeyTaken:
+        processors.publish(PROCESSOR, [{"key": str(key), "payload": payload}])
+    except processors.KeyTaken:
         key = uuid4()
-        publish(PROCESSOR, [{"key": str(key), "payload": payload}])
+        processors.publish(PROCESSOR, [{"key": str(key), "payload": payload}])
     return key
 
 
@@ -59,8 +59,8 @@ def unavailable(request: HttpRequest) -> HttpResponse:
 def registration(request: HttpRequest, key: UUID) -> HttpResponse:
     """Where a registration is; whoever knows its key may look."""
     try:
-        record = find_record(PROCESSOR, str(key))
-    except UnknownTarget:
+        record = processors.find_record(PROCESSOR, str(key))
+    except processors.UnknownTarget:
         return unavailable(request)
     if record is None:
         raise Http404(f"There is no registration {key}.")
