@@ -1,0 +1,54 @@
+"""Recordmill: handle every record of a source exactly once, driven from the Django admin.
+
+What the author of a handler needs is importable from here. `publish`, `find_record` and their
+errors touch the database and are loaded on first use, so that importing this package is
+possible before Django's apps are ready.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from processors.handlers import Context, Reject, Retry, Skip, handler
+
+if TYPE_CHECKING:
+    from processors.publishing import (
+        InvalidRecord,
+        KeyTaken,
+        Published,
+        RecordView,
+        UnknownTarget,
+        find_record,
+        publish,
+    )
+
+_NEEDS_APPS = {
+    "InvalidRecord",
+    "KeyTaken",
+    "Published",
+    "RecordView",
+    "UnknownTarget",
+    "find_record",
+    "publish",
+}
+
+__all__ = [
+    "Context",
+    "InvalidRecord",
+    "KeyTaken",
+    "Published",
+    "RecordView",
+    "Reject",
+    "Retry",
+    "Skip",
+    "UnknownTarget",
+    "find_record",
+    "handler",
+    "publish",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NEEDS_APPS:
+        from processors import publishing
+
+        return getattr(publishing, name)
+    raise AttributeError(f"module 'processors' has no attribute {name!r}")

@@ -1,0 +1,404 @@
+"""The operator's verbs: one function each, used by the admin, the commands and whatever follows.
+
+Each is one transaction: right, version, state, event and Django's log entry; then the effect. An
+act that comes twice with the same `operation` acts once. Errors are sentences for the person.
+"""
+
+import getpass
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+
+from processors import queues
+from processors.clock import database_now
+from processors.models import Actor, Batch, Event, Processor, Record, Run, StateConflict
+from processors.models.door import Move
+from processors.models.processor import TriggerKind
+from processors.models.run import Trigger
+from processors.protocol import cycles
+from processors.protocol.reaping import Taking, take_back
+from processors.sources import open_source
+from processors.states import CloseReason, ProcessorState, RecordState, RunState
+
+OPERATE = "processors.operate_processor"
+FORCE_STOP = "processors.force_stop_processor"
+MANAGE_DEAD = "processors.manage_dead_records"
+
+COMMAND_LINE = "command-line"
+
+
+class Refused(Exception):  # noqa: N818 - named after the fact
+    """The act is not possible now; the message says why and what is."""
+
+
+@dataclass(frozen=True)
+class Act:
+    """Who wants something and why.
+
+    `version`: of the processor as the person saw it, None to act on whatever it is now.
+    `operation`: names the click, so that a doubled one acts once.
+    `trusted`: from a shell, where whoever can run it may do everything.
+    """
+
+    actor: Actor
+    reason: str = ""
+    version: int | None = None
+    operation: uuid.UUID | None = None
+    trusted: bool = False
+
+    def at(self, now: datetime) -> Move:
+        """As a move at a time."""
+        return Move(self.actor, now, self.reason, self.operation)
+
+    def require(self, permission: str) -> None:
+        """Raise PermissionDenied unless the person may."""
+        user = self.actor.user
+        if not self.trusted and (user is None or not user.has_perm(permission)):
+            raise PermissionDenied("You do not have the right to do this.")
+
+
+def by_user(
+    user: User,
+    reason: str = "",
+    *,
+    version: int | None = None,
+    operation: uuid.UUID | None = None,
+) -> Act:
+    """An act in the admin."""
+    return Act(Actor(user.get_username(), user), reason.strip(), version, operation)
+
+
+def by_command_line(reason: str = "") -> Act:
+    """An act from a shell. Django's log wants a user: one that can never sign in."""
+    user, _ = get_user_model().objects.get_or_create(
+        username=COMMAND_LINE, defaults={"is_active": False, "first_name": "Command line"}
+    )
+    return Act(Actor(f"{COMMAND_LINE} ({getpass.getuser()})", user), reason.strip(), trusted=True)
+
+
+Verb = Callable[[Processor, Act, datetime], str]
+
+
+def perform(processor_id: int, act: Act, permission: str, verb: Verb) -> str:
+    """The frame of every act on a processor; the verb's sentence for the person.
+
+    Raises PermissionDenied, Refused, or Processor.DoesNotExist.
+    """
+    act.require(permission)
+    with transaction.atomic():
+        processor = Processor.objects.select_for_update().get(pk=processor_id)
+        if act.operation and Event.objects.filter(operation=act.operation).exists():
+            return f"{processor}: this was done already."
+        try:
+            processor.check_version(act.version)
+            message = verb(processor, act, database_now())
+        except StateConflict as conflict:
+            raise Refused(str(conflict)) from conflict
+        log(act, processor, message)
+    return message
+
+
+def log(act: Act, processor: Processor, message: str) -> None:
+    """Django's own history of the processor."""
+    LogEntry.objects.create(
+        user=act.actor.user,
+        content_type=ContentType.objects.get_for_model(Processor),
+        object_id=str(processor.pk),
+        object_repr=str(processor)[:200],
+        action_flag=CHANGE,
+        change_message=f"{message} {act.reason}".strip(),
+    )
+
+
+# Start
+
+
+def start(processor_id: int, act: Act) -> str:
+    """Let cycles begin; the first at once, a cron's at its next set time."""
+    return perform(processor_id, act, OPERATE, _start)
+
+
+def _start(processor: Processor, act: Act, now: datetime) -> str:
+    if processor.is_started:
+        raise Refused(f"{processor} is started already{since(processor)}.")
+    if processor.state == ProcessorState.PAUSED:
+        return _resume(processor, act, now)
+    processor.start(act.at(now))
+    first_cycle(processor, now)
+    return f"{processor} was started."
+
+
+def first_cycle(processor: Processor, now: datetime) -> None:
+    """When a started processor's first cycle may begin, and the attempt to begin it."""
+    slot = cycles.next_slot(processor, now) if processor.trigger_kind == TriggerKind.CRON else now
+    Processor.objects.filter(pk=processor.pk).update(next_slot_at=slot, next_due_at=slot)
+    transaction.on_commit(lambda: begin_now(processor.pk), robust=True)
+
+
+def begin_now(processor_id: int) -> None:
+    """Begin the cycle without waiting for the next tick, which would do it as well."""
+    cycles.begin_due(processor_id)
+
+
+# Stop
+
+
+def stop(processor_id: int, act: Act) -> str:
+    """Let no cycle begin; the run in hand ends after the records in hand."""
+    return perform(processor_id, act, OPERATE, _stop)
+
+
+def _stop(processor: Processor, act: Act, now: datetime) -> str:
+    run = active_run(processor)
+    if processor.state == ProcessorState.STOPPED and run is None:
+        raise Refused(f"{processor} is stopped already{since(processor)}.")
+    if processor.state != ProcessorState.STOPPED:
+        processor.stop(act.at(now))
+    if run is None or run.state == RunState.STOPPING:
+        return f"{processor} was stopped."
+    run.request_stop(act.at(now))
+    end_soon(run)
+    return f"{processor} was stopped; run {run.seq} ends after the records in hand."
+
+
+def end_soon(run: Run) -> None:
+    """End the run right after the commit where nothing is in hand; else its workers do."""
+    transaction.on_commit(lambda: cycles.end_cycle(run.pk), robust=True)
+
+
+# Pause and resume
+
+
+def pause(processor_id: int, act: Act) -> str:
+    """Let nothing be claimed until Resume; the run stays the same one."""
+    return perform(processor_id, act, OPERATE, _pause)
+
+
+def _pause(processor: Processor, act: Act, now: datetime) -> str:
+    run = active_run(processor)
+    if processor.is_started:
+        processor.pause(act.at(now))
+    elif run is None or run.state != RunState.RUNNING:
+        raise Refused(f"{processor} is {processor.get_state_display().lower()}: nothing to pause.")
+    if run is not None and run.state == RunState.RUNNING:
+        run.request_pause(act.at(now))
+        end_soon(run)
+        return f"{processor} was paused; run {run.seq} waits after the records in hand."
+    return f"{processor} was paused."
+
+
+def resume(processor_id: int, act: Act) -> str:
+    """Go on after a pause, with the same run where one waits."""
+    return perform(processor_id, act, OPERATE, _resume)
+
+
+def _resume(processor: Processor, act: Act, now: datetime) -> str:
+    run = active_run(processor)
+    waits = run is not None and run.state in (RunState.PAUSED, RunState.PAUSING)
+    if processor.state != ProcessorState.PAUSED and not waits:
+        raise Refused(f"{processor} is {processor.get_state_display().lower()}: nothing to resume.")
+    if processor.state == ProcessorState.PAUSED:
+        processor.resume(act.at(now))
+    if run is None:
+        first_cycle(processor, now)
+    elif waits:
+        run.resume(act.at(now))
+        queues.wake_on_commit(run.pk, processor.queue, processor.parallelism)
+        return f"{processor} goes on with run {run.seq}."
+    return f"{processor} goes on."
+
+
+# Run once
+
+
+def run_once(processor_id: int, act: Act) -> Run:
+    """One cycle now, whatever the trigger says; the run it makes."""
+    made: list[Run] = []
+
+    def verb(processor: Processor, act: Act, now: datetime) -> str:
+        run = active_run(processor)
+        if run is not None:
+            raise Refused(f"{processor} is busy with run {run.seq}: wait until it has ended.")
+        beginning = cycles.Beginning(Trigger.MANUAL, act.at(now), by_hand=True)
+        begun = cycles.begin(processor, beginning)
+        if begun is None:
+            raise Refused(f"{processor} began a run in this moment: look again.")
+        made.append(begun)
+        return f"Run {begun.seq} of {processor} has begun."
+
+    message = perform(processor_id, act, OPERATE, verb)
+    if not made:
+        raise Refused(message)
+    return made[0]
+
+
+# Force stop
+
+
+def force_stop(processor_id: int, act: Act, *, typed_name: str) -> str:
+    """Stop without waiting for the records in hand; they come under suspicion.
+
+    `typed_name` must be the processor's slug: the person read what this does.
+    """
+
+    def verb(processor: Processor, act: Act, now: datetime) -> str:
+        if typed_name != processor.slug:
+            raise Refused(f"Nothing was stopped: type {processor.slug} to confirm.")
+        run = active_run(processor)
+        if run is None:
+            raise Refused(f"{processor} has no run to stop.")
+        if processor.state != ProcessorState.STOPPED:
+            processor.stop(act.at(now))
+        if run.state != RunState.STOPPING:
+            run.request_stop(act.at(now))
+        transaction.on_commit(lambda: take_all(run, act), robust=True)
+        return f"{processor} was forced to stop; run {run.seq} has ended."
+
+    return perform(processor_id, act, FORCE_STOP, verb)
+
+
+def take_all(run: Run, act: Act) -> None:
+    """Take every batch of a run from its workers, and end it."""
+    message = "An operator forced the run to stop while this record was in hand."
+    for batch in Batch.objects.leased().filter(run=run):
+        how = act.at(database_now())
+        take_back(batch, Taking(CloseReason.FORCED, message, how, "ForcedStop"))
+    cycles.end_cycle(run.pk, act.actor)
+
+
+# Faults
+
+
+def clear_fault(processor_id: int, act: Act) -> str:
+    """The operator has mended what had stopped the processor."""
+
+    def verb(processor: Processor, act: Act, now: datetime) -> str:
+        if not processor.is_faulted:
+            raise Refused(f"{processor} has no fault to clear.")
+        Processor.objects.filter(pk=processor.pk).update(fault_reason="")
+        Event.write(processor, "clear-fault", act.at(now))
+        return f"The fault of {processor} was cleared; start it when you are ready."
+
+    return perform(processor_id, act, OPERATE, verb)
+
+
+# Dead letters
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which failed records of a processor: by the kind of error, by time, by id; or all."""
+
+    fingerprint: str = ""
+    since: datetime | None = None
+    ids: tuple[int, ...] = ()
+
+    def of(self, processor: Processor) -> "list[int]":
+        """Their ids, oldest first."""
+        rows = Record.objects.filter(processor=processor).needing_attention()
+        if self.fingerprint:
+            rows = rows.filter(history__fingerprint=self.fingerprint)
+        if self.since:
+            rows = rows.filter(settled_at__gte=self.since)
+        if self.ids:
+            rows = rows.filter(pk__in=self.ids)
+        return list(rows.order_by("pk").values_list("pk", flat=True).distinct())
+
+
+BULK = 500  # records that one transaction moves
+
+
+def retry(processor_id: int, act: Act, selection: Selection) -> int:
+    """Failed records are tried again with fresh attempts, under the same idempotency key."""
+    return treat_dead(processor_id, act, selection, "retried")
+
+
+def discard(processor_id: int, act: Act, selection: Selection) -> int:
+    """Failed records are not to be handled any more."""
+    return treat_dead(processor_id, act, selection, "discarded")
+
+
+def treat_dead(processor_id: int, act: Act, selection: Selection, what: str) -> int:
+    """Retry or discard, a few hundred to a transaction; how many were moved."""
+    act.require(MANAGE_DEAD)
+    processor = Processor.objects.get(pk=processor_id)
+    ids, moved = selection.of(processor), 0
+    for at in range(0, len(ids), BULK):
+        with transaction.atomic():
+            moved += move_records(processor, ids[at : at + BULK], act, what)
+    if moved:
+        log(act, processor, f"{moved} failed record(s) were {what}.")
+        if what == "retried":
+            look_soon(processor)
+    return moved
+
+
+def move_records(processor: Processor, ids: list[int], act: Act, what: str) -> int:
+    """Move those that nobody moved first; the user's rows follow."""
+    now, source, moved = database_now(), open_source(processor.pk, processor.source), 0
+    rows = Record.objects.select_for_update().filter(pk__in=ids).needing_attention()
+    for record in rows:
+        record.processor = processor
+        if what == "retried":
+            record.retry(act.at(now))
+            source.restore(record.key)
+        else:
+            record.discard(act.at(now))
+            source.discard(record.key)
+        moved += 1
+    return moved
+
+
+def retry_record(record: Record, act: Act) -> str:
+    """One failed record; raises Refused, naming the right verb, for any other."""
+    if record.state not in (RecordState.DEAD, RecordState.PARKED):
+        raise Refused(
+            f"Record {record.key} is {record.get_state_display().lower()}: only a failed record "
+            "can be retried."
+        )
+    retry(record.processor_id, act, Selection(ids=(record.pk,)))
+    return f"Record {record.key} is tried again."
+
+
+def discard_record(record: Record, act: Act) -> str:
+    """One failed record; raises Refused for any other."""
+    if record.state not in (RecordState.DEAD, RecordState.PARKED):
+        raise Refused(
+            f"Record {record.key} is {record.get_state_display().lower()}: only a failed record "
+            "can be discarded."
+        )
+    discard(record.processor_id, act, Selection(ids=(record.pk,)))
+    return f"Record {record.key} was discarded."
+
+
+def look_soon(processor: Processor) -> None:
+    """Retried records are due: a started processor takes them up without waiting for its time."""
+    now = database_now()
+    rows = Processor.objects.filter(pk=processor.pk, state=ProcessorState.STARTED)
+    rows.exclude(trigger_kind=TriggerKind.INTERVAL).update(next_due_at=now)
+    transaction.on_commit(lambda: begin_now(processor.pk), robust=True)
+
+
+# Facts the verbs share
+
+
+def active_run(processor: Processor) -> Run | None:
+    """The run in hand, locked, None without one."""
+    run = Run.objects.select_for_update().active().filter(processor=processor).first()
+    if run is not None:
+        run.processor = processor
+    return run
+
+
+def since(processor: Processor) -> str:
+    """` by anna since 14:02:11 UTC`, where the history tells."""
+    last = Event.objects.filter(processor=processor, subject="processor").newest()
+    return f" (by {last.actor}, {last.at:%H:%M:%S} UTC)" if last else ""

@@ -1,0 +1,8 @@
+"""One worker's part of a cycle: claim, treat, commit, until there is nothing left.
+
+`work` is what a wake-up calls; `leave` is what SIGTERM calls.
+"""
+
+from processors.cycle.shift import leave, work
+
+__all__ = ["leave", "work"]

@@ -1,0 +1,284 @@
+"""Write what became of records: one transaction a stretch, however rough the sea.
+
+Trouble that passes (a database restart, a deadlock, a lock) is waited out and costs no attempt.
+Trouble with one outcome (a result that does not fit, a row that was changed) is narrowed down to
+that record by writing the stretch again one by one.
+"""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
+
+from processors import publishing
+from processors.clock import database_now
+from processors.cycle.pace import Pace
+from processors.handlers.outcomes import MESSAGE_LIMIT, Outcome, clean_text
+from processors.models import Run
+from processors.protocol import leases
+from processors.protocol.leases import Ask, Lease, LeaseLost, Step
+from processors.sources.base import Claimed, Ref, Settlement, Source, SourceChanged
+from processors.sources.table import MISSING, outcome_of_change
+from processors.states import CloseReason
+
+logger = logging.getLogger(__name__)
+
+PASSING = (OperationalError, InterfaceError)
+FIRST_WAIT_SECONDS = 0.1
+LONGEST_WAIT_SECONDS = 5.0
+NARROWED = (SourceChanged, DatabaseError, LookupError)
+
+
+@dataclass
+class Stretch:
+    """What one commit is to hold.
+
+    `in_flight`: begun but not ended. `todo`: not begun. `wants_more`: the worker would take
+    another batch when this one is through. `leaving`: it must give back what it has not begun.
+    `stays_open`: another commit of the same batch follows.
+    """
+
+    settlement: Settlement
+    todo: deque[Claimed]
+    in_flight: list[Claimed] = field(default_factory=list)
+    wants_more: bool = True
+    leaving: bool = False
+    stays_open: bool = False
+
+    @property
+    def remaining(self) -> list[Ref]:
+        """What has no outcome yet, that in flight first."""
+        return [claimed.ref for claimed in (*self.in_flight, *self.todo)]
+
+    @property
+    def close(self) -> CloseReason | None:
+        """Why the batch ends with this commit, None where it goes on."""
+        if self.in_flight or self.stays_open:
+            return None
+        if not self.todo:
+            return CloseReason.COMPLETED
+        return CloseReason.RELEASED if self.leaving else None
+
+
+class Commits:
+    """Writes for one worker on one run."""
+
+    def __init__(self, run: Run, source: Source, owner: str, pace: Pace) -> None:
+        self.run = run
+        self.source = source
+        self.owner = owner
+        self.pace = pace
+        self._next: Lease | None = None
+
+    def first(self) -> Lease | None:
+        """The first batch, None where there is none for us."""
+        ask = Ask(self.run.pk, self.owner, ledger_only=self.run.config["ledger_only"])
+        lease = patiently(lambda: leases.claim(self.source, ask))
+        return self._confirmed(lease)
+
+    def settlement(self, lease: Lease) -> Settlement:
+        """An empty one; its time is set when it is written."""
+        return Settlement(lease.batch_id, self.run.pk, self.owner, self.run.started_at)
+
+    def write(self, lease: Lease, stretch: Stretch) -> Lease | None:
+        """Commit a stretch; the next batch where this one is through and another was claimed."""
+        try:
+            self._until_it_passes(lease, stretch)
+        except LeaseLost:
+            raise
+        except NARROWED as error:
+            logger.info("batch %s is written one by one: %s", lease.batch_id, error)
+            return self._one_by_one(lease, stretch)
+        return self.after_commit(lease, stretch)
+
+    def _until_it_passes(self, lease: Lease, stretch: Stretch) -> None:
+        def once() -> None:
+            with transaction.atomic(durable=True):
+                self.inside(lease, stretch)
+
+        patiently(once, lambda: self.has_landed(lease, stretch))
+
+    def has_landed(self, lease: Lease, stretch: Stretch) -> bool:
+        """Whether a commit that was not answered took effect: it must not be made twice."""
+        return leases.was_committed(lease, step_of(stretch, 0))
+
+    def inside(self, lease: Lease, stretch: Stretch) -> None:
+        """Everything that one commit holds, in the caller's transaction."""
+        gate = None
+        if stretch.close and stretch.wants_more and not stretch.leaving:
+            ask = self._ask(lease)
+            gate = leases.pass_gate(ask, alone=self.source.has_position)
+        stretch.settlement.now = gate.now if gate else database_now()
+        leases.commit_inside(self.source, lease, step_of(stretch, self._hand(lease, stretch)))
+        if stretch.settlement.outgoing:
+            publishing.store(stretch.settlement.outgoing, now=stretch.settlement.now)
+        self._next = leases.claim_inside(self.source, ask, gate) if gate else None
+
+    def after_commit(self, lease: Lease, stretch: Stretch) -> Lease | None:
+        """What follows the commit: the count it is known by, and sources that live elsewhere."""
+        lease.settled += len(stretch.settlement)
+        lease.in_hand = self._hand(lease, stretch)
+        if len(stretch.settlement):
+            self._tell_elsewhere(stretch.settlement)
+        found, self._next = self._next, None
+        return self._confirmed(found) if stretch.close else None
+
+    def _tell_elsewhere(self, settlement: Settlement) -> None:
+        try:
+            self.source.publish_outcomes(settlement)
+        except DatabaseError as error:
+            logger.warning("outcomes are told to %s later: %s", self.source.alias, error)
+
+    def _ask(self, lease: Lease) -> Ask:
+        hand = self.pace.hand(lease.limits.concurrency, lease.limits.batch_size)
+        return Ask(self.run.pk, self.owner, hand, lease.slot, self.run.config["ledger_only"])
+
+    def _hand(self, lease: Lease, stretch: Stretch) -> int:
+        """How far the marker reaches after this commit."""
+        return len(stretch.in_flight) + self.pace.hand(
+            lease.limits.concurrency, len(stretch.todo)
+        )
+
+    def _confirmed(self, lease: Lease | None) -> Lease | None:
+        """A batch whose records were looked at again, where they live elsewhere."""
+        if lease is None:
+            return None
+        claimed = lease.claimed
+        lease.claimed = self.source.confirm(claimed)
+        kept = {id(c) for c in lease.claimed}
+        gone = [c.ref for c in claimed if id(c) not in kept]
+        if gone:
+            leases.void(self.source, lease, gone, now=database_now())
+        lease.in_hand = min(lease.in_hand, len(lease.claimed))
+        return lease
+
+    # One by one
+
+    def _one_by_one(self, lease: Lease, stretch: Stretch) -> Lease | None:
+        """Write each outcome by itself, then the end of the stretch."""
+        settlement = stretch.settlement
+        parts = list(split(settlement))
+        for n, part in enumerate(parts):
+            waiting = [claimed for later in parts[n + 1 :] for claimed in members(later)]
+            in_flight = [*waiting, *stretch.in_flight]
+            self._write_single(lease, part, Stretch(part, stretch.todo, in_flight, stays_open=True))
+        rest = Stretch(
+            self.settlement(lease),
+            stretch.todo,
+            stretch.in_flight,
+            stretch.wants_more,
+            stretch.leaving,
+        )
+        return self.write(lease, rest)
+
+    def _write_single(self, lease: Lease, part: Settlement, stretch: Stretch) -> None:
+        """One outcome; one that cannot be written becomes one that can."""
+        try:
+            self._until_it_passes(lease, stretch)
+        except LeaseLost:
+            raise
+        except NARROWED as error:
+            self._write_refused(lease, part, stretch, error)
+        self.after_commit(lease, stretch)
+
+    def _write_refused(
+        self, lease: Lease, part: Settlement, stretch: Stretch, error: Exception
+    ) -> None:
+        claimed = next(iter(members(part)))
+        for outcome in refused(claimed, error):
+            stretch.settlement = replaced(part, claimed, outcome)
+            try:
+                self._until_it_passes(lease, stretch)
+            except NARROWED:
+                claimed.payload = MISSING  # then without a word to the user's row
+            else:
+                return
+        raise error
+
+
+def step_of(stretch: Stretch, in_hand: int) -> Step:
+    """A stretch as the protocol writes it."""
+    return Step(stretch.settlement, stretch.remaining, in_hand, stretch.close)
+
+
+def members(settlement: Settlement) -> Iterable[Claimed]:
+    """The records of a settlement."""
+    yield from (claimed for claimed, _ in settlement.done)
+    yield from (claimed for claimed, _ in settlement.others)
+
+
+def split(settlement: Settlement) -> Iterable[Settlement]:
+    """A settlement as settlements of one record; what was published goes with the first."""
+    outgoing, settlement.outgoing = settlement.outgoing, []
+    for success in settlement.done:
+        part = like(settlement)
+        part.done, part.outgoing, outgoing = [success], outgoing, []
+        yield part
+    for other in settlement.others:
+        part = like(settlement)
+        part.others, part.outgoing, outgoing = [other], outgoing, []
+        yield part
+
+
+def like(settlement: Settlement) -> Settlement:
+    """An empty settlement of the same batch."""
+    s = settlement
+    return Settlement(s.batch_id, s.run_id, s.owner, s.now)
+
+
+def replaced(part: Settlement, claimed: Claimed, outcome: Outcome) -> Settlement:
+    """The same record with another outcome."""
+    single = like(part)
+    single.others = [(claimed, outcome)]
+    return single
+
+
+def refused(claimed: Claimed, error: Exception) -> Iterable[Outcome]:
+    """What becomes of a record whose outcome was refused: the first that can be written."""
+    if isinstance(error, SourceChanged):
+        claimed.payload = MISSING
+        yield outcome_of_change()
+        return
+    sentence = clean_text(str(error).split("\n", 1)[0], MESSAGE_LIMIT)
+    message = f"The database refused the outcome: {sentence}"
+    yield Outcome("dead", error_type=type(error).__name__, message=message)
+    yield Outcome("parked", error_type=type(error).__name__, message=message)
+
+
+Result = TypeVar("Result")
+
+
+def patiently(
+    act: Callable[[], Result], has_landed: Callable[[], bool] = lambda: False
+) -> Result | None:
+    """Do `act`, waiting out trouble that passes for as long as a lease is good.
+
+    None where an attempt that seemed to fail had taken effect after all.
+    """
+    wait, give_up = FIRST_WAIT_SECONDS, time.monotonic() + settings.LEASE_SECONDS
+    while True:
+        try:
+            return act()
+        except PASSING as error:
+            logger.warning("the database is in trouble, again in %.1f s: %s", wait, error)
+            connections.close_all()
+            if time.monotonic() > give_up:
+                raise
+        time.sleep(wait)
+        wait = min(wait * 2, LONGEST_WAIT_SECONDS)
+        if landed(has_landed):
+            return None
+
+
+def landed(has_landed: Callable[[], bool]) -> bool:
+    """Ask; while the database is still away, nothing is known to have landed."""
+    try:
+        return has_landed()
+    except PASSING:
+        connections.close_all()
+        return False

@@ -1,0 +1,194 @@
+"""A worker's shift on one run: batch after batch until nothing is left or it must leave."""
+
+import logging
+import time
+
+from django.db import DatabaseError, connections, transaction
+
+from processors import queues
+from processors.clock import database_now
+from processors.cycle.commits import Commits, members
+from processors.cycle.pace import Pace
+from processors.cycle.stretches import Tools, Way, way_for
+from processors.cycle.treatment import RetryPolicy, Treatment
+from processors.cycle.watch import Desk, Watch
+from processors.handlers import Handler
+from processors.handlers.context import Surroundings
+from processors.models import Batch, Installation, Processor, Run
+from processors.models.door import Move
+from processors.protocol import cycles, leases
+from processors.protocol.leases import LeaseLost
+from processors.protocol.reaping import Taking, take_back
+from processors.protocol.working import handler_of, source_of
+from processors.queues.identity import own_name
+from processors.queues.wakeups import TIME_BUDGET_SECONDS
+from processors.sources.base import Ref
+from processors.states import CloseReason, RunState
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 0.01  # how often to look whether the run was stopped, at most once per record
+
+
+class Leaving:
+    """Whether this process was asked to leave."""
+
+    asked = False
+
+
+def leave() -> None:
+    """Finish the record in hand, give back the rest, end the shift. Safe in a signal handler."""
+    Leaving.asked = True
+
+
+def work(run_id: int) -> None:
+    """Treat records of a run until nothing is left for us; see `Shift`.
+
+    A run that has ended or is unknown needs nothing: its processor may be due again, though.
+    """
+    run = Run.objects.select_related("processor").filter(pk=run_id).first()
+    if run is None:
+        return
+    if run.has_ended:
+        cycles.begin_due(run.processor_id)
+        return
+    handler = handler_of(run)
+    if handler is None:
+        logger.error(
+            "run %s needs the handler %r, which this worker does not have: another may; install "
+            "its app here (HANDLER_APPS) or stop the processor",
+            run.pk,
+            run.config["handler"],
+        )
+        return
+    Shift(run, handler).work()
+
+
+class Shift:
+    """One worker, one run, up to the time budget."""
+
+    def __init__(self, run: Run, handler: Handler) -> None:
+        self.run = run
+        self.desk = Desk()
+        self.pace = Pace(one_by_one=handler.effects == "unrepeatable")
+        self.commits = Commits(run, source_of(run), own_name(), self.pace)
+        self.tools = Tools(
+            self._treatment(handler),
+            self.commits,
+            self.pace,
+            self.desk,
+            self.must_leave,
+            self.wants_more,
+        )
+        self._ends_at = time.monotonic() + TIME_BUDGET_SECONDS
+        self._look_at = 0.0
+        self._closed = False
+
+    def _treatment(self, handler: Handler) -> Treatment:
+        config = self.run.config
+        limit = Processor.objects.values_list("record_timeout_seconds", flat=True)
+        surroundings = Surroundings(
+            run_id=self.run.pk,
+            options=handler.clean_options(config["options"]),
+            key_prefix=f"{Installation.this().identity}:{self.run.processor_id}",
+            time_limit_seconds=limit.get(pk=self.run.processor_id),
+            should_stop=lambda: Leaving.asked or self._closed,
+        )
+        policy = RetryPolicy(
+            config["max_attempts"], config["backoff_base_seconds"], config["backoff_cap_seconds"]
+        )
+        return Treatment(handler, surroundings, policy)
+
+    def work(self) -> None:
+        """Claim, treat, commit, until there is nothing left for this worker."""
+        lease = self.commits.first()
+        if lease is not None:
+            watch = Watch(self.desk, self._save_from_hanging)
+            watch.start()
+            way = way_for(self.tools, lease.limits.concurrency)
+            try:
+                self._batches(way, lease)
+            finally:
+                self.desk.lease = None
+                way.close()
+                watch.close()
+        self._hand_over()
+
+    def _batches(self, way: Way, lease: leases.Lease) -> None:
+        following: leases.Lease | None = lease
+        try:
+            while following is not None:
+                following = way.batch(following)
+                self._look_at = 0.0 if following is None else self._look_at
+        except LeaseLost as error:
+            logger.warning("run %s: %s; what was not written is void", self.run.pk, error)
+
+    def _hand_over(self) -> None:
+        """What follows the shift: a successor while there is work, else the cycle's end."""
+        if Leaving.asked or self._is_spent():
+            queues.wake(self.run.pk, self.run.config["queue"])
+        elif cycles.end_cycle(self.run.pk):
+            logger.info("run %s has ended", self.run.pk)
+
+    def _is_spent(self) -> bool:
+        return time.monotonic() >= self._ends_at
+
+    def wants_more(self) -> bool:
+        """Whether another batch is welcome."""
+        return not (Leaving.asked or self._closed or self._is_spent())
+
+    def must_leave(self) -> bool:
+        """Whether to give back what was not begun. Asked between records; mostly costs nothing.
+
+        Raises LeaseLost when the batch in hand was given to somebody else.
+        """
+        if self.desk.lost:
+            raise LeaseLost("the heartbeat found the lease lost")
+        if Leaving.asked or self._closed:
+            return True
+        now = time.monotonic()
+        if now >= self._look_at:
+            self._closed = not self._is_running()
+            self._look_at = time.monotonic() + LOOK_SECONDS
+        return self._closed
+
+    def _is_running(self) -> bool:
+        state = Run.objects.filter(pk=self.run.pk).values_list("state", flat=True).first()
+        return state == RunState.RUNNING
+
+    def _save_from_hanging(self, ref: Ref) -> None:
+        """From the watch's thread, as the last act before this process ends.
+
+        Writes what had ended, puts what was begun under suspicion and gives back the rest.
+        """
+        lease, begun = self.desk.lease, frozenset(self.desk.begun)
+        if lease is None:
+            return
+        try:
+            self._save_ended(lease)
+            limit = lease.limits.record_timeout_seconds
+            message = f"Record {ref} was ended at its time limit of {limit} s."
+            how = Move(cycles.MACHINE, database_now(), f"time limit of {limit} s")
+            taking = Taking(CloseReason.REAPED, message, how, "TimedOut", begun, lease.token)
+            take_back(Batch.objects.get(pk=lease.batch_id), taking)
+        except (DatabaseError, LeaseLost) as error:
+            logger.warning("batch %s is left to the reaper: %s", lease.batch_id, error)
+        finally:
+            connections.close_all()
+
+    def _save_ended(self, lease: leases.Lease) -> None:
+        """Outcomes that wait for their commit; the source is opened anew for this thread."""
+        source = source_of(self.run)
+        for settlement in self.tools.ended:
+            if not len(settlement):
+                continue
+            ended = {claimed.ref for claimed in members(settlement)}
+            left = [ref for ref in self._open_refs(lease) if ref not in ended]
+            settlement.now = database_now()
+            with transaction.atomic(durable=True):
+                step = leases.Step(settlement, left, len(left))
+                leases.commit_inside(source, lease, step)
+
+    @staticmethod
+    def _open_refs(lease: leases.Lease) -> list[Ref]:
+        return list(Batch.objects.get(pk=lease.batch_id).open_keys)

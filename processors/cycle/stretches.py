@@ -1,0 +1,299 @@
+"""Treat the records of a batch, stretch by stretch, in the way its handler asks for.
+
+Alone: one record after the other, in the worker's main thread. Inside: the same within the
+transaction that records the outcome. Beside: several at once, in threads or coroutines.
+"""
+
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from django.db import DatabaseError, OperationalError, connection, transaction
+
+from processors.cycle.commits import NARROWED, Commits, Stretch, members, patiently
+from processors.cycle.hands import Coroutines, Hands, Threads
+from processors.cycle.pace import Pace
+from processors.cycle.treatment import Treatment
+from processors.cycle.watch import Desk
+from processors.handlers.outcomes import Outcome
+from processors.protocol.leases import Lease, LeaseLost
+from processors.sources.base import Claimed, Settlement, SourceChanged
+from processors.sources.table import MISSING, outcome_of_change
+
+DEADLOCK_TRIES = 5
+
+
+@dataclass
+class Tools:
+    """What every way of treating needs.
+
+    `must_leave` says whether to give back what was not begun; `wants_more` whether another
+    batch would be welcome.
+    """
+
+    treatment: Treatment
+    commits: Commits
+    pace: Pace
+    desk: Desk
+    must_leave: Callable[[], bool]
+    wants_more: Callable[[], bool]
+    # What ended since the last commit, for the watch to save when a record hangs.
+    ended: list[Settlement] = field(default_factory=list)
+
+
+class Way(ABC):
+    """How the records of a batch are treated."""
+
+    def __init__(self, tools: Tools) -> None:
+        self.tools = tools
+
+    def batch(self, lease: Lease) -> Lease | None:
+        """Treat a batch to its end; the next one where there is one."""
+        todo = deque(lease.claimed)
+        self.tools.desk.lease = lease
+        if not todo:  # nothing of it was still waiting when looked at again
+            return self.write(lease, Stretch(self.tools.commits.settlement(lease), todo))
+        following = None
+        while todo and not self.tools.must_leave():
+            following = self.stretch(lease, todo)
+        if todo:
+            settlement = self.tools.commits.settlement(lease)
+            self.write(lease, Stretch(settlement, todo, leaving=True))
+            return None
+        return following
+
+    @abstractmethod
+    def stretch(self, lease: Lease, todo: "deque[Claimed]") -> Lease | None:
+        """Treat and commit some of `todo`, taking them out of it."""
+
+    def write(self, lease: Lease, stretch: Stretch) -> Lease | None:
+        """Commit; nothing of it is in the watch's care afterwards."""
+        stretch.wants_more = self.tools.wants_more()
+        following = self.tools.commits.write(lease, stretch)
+        self.tools.ended.clear()
+        return following
+
+    def close(self) -> None:
+        """The shift is over."""
+
+
+class Alone(Way):
+    """One after the other."""
+
+    def stretch(self, lease: Lease, todo: "deque[Claimed]") -> Lease | None:
+        settlement = self.tools.commits.settlement(lease)
+        self.tools.ended.append(settlement)
+        self._treat(lease, todo, settlement)
+        self.tools.pace.learn(len(settlement))
+        leaving = bool(todo) and self.tools.must_leave()
+        return self.write(lease, Stretch(settlement, todo, leaving=leaving))
+
+    def _treat(self, lease: Lease, todo: "deque[Claimed]", settlement: Settlement) -> None:
+        treat, begun, must_leave = (
+            self.tools.treatment.treat,
+            self.tools.desk.begun,
+            self.tools.must_leave,
+        )
+        until = self.tools.pace.begin()
+        for _ in range(min(lease.in_hand, len(todo))):
+            claimed = todo[0]
+            begun[claimed.ref] = time.monotonic()
+            treat(claimed, settlement)
+            del begun[claimed.ref]
+            todo.popleft()
+            if time.monotonic() >= until or must_leave():
+                break
+
+
+class Together(Alone):
+    """A batch handler: as many at a time as one commit may hold."""
+
+    def _treat(self, lease: Lease, todo: "deque[Claimed]", settlement: Settlement) -> None:
+        self.tools.pace.begin()
+        batch = [todo[n] for n in range(min(lease.in_hand, len(todo)))]
+        if any(claimed.crashes for claimed in batch):
+            batch = batch[:1]
+        now = time.monotonic()
+        self.tools.desk.begun.update({claimed.ref: now for claimed in batch})
+        self.tools.treatment.treat_together(batch, settlement)
+        self.tools.desk.begun.clear()
+        for _ in batch:
+            todo.popleft()
+
+
+class BrokenTransaction(DatabaseError):
+    """A handler closed or ended the transaction that it was given."""
+
+
+class Inside(Way):
+    """Handler and outcome in one transaction: once in effect."""
+
+    def stretch(self, lease: Lease, todo: "deque[Claimed]") -> Lease | None:
+        begun = [todo[n] for n in range(min(lease.in_hand, len(todo)))]
+        try:
+            return self._commit(lease, begun, todo)
+        except LeaseLost:
+            raise
+        except NARROWED:
+            if len(begun) == 1:
+                return self._refuse(lease, todo)
+        lease.in_hand = 1  # the next stretches find out which of them it was
+        self.tools.pace.learn_slow()
+        return None
+
+    def _commit(
+        self, lease: Lease, begun: list[Claimed], todo: "deque[Claimed]"
+    ) -> Lease | None:
+        """Treat as many as fit into a stretch and commit them, waiting out what passes."""
+        state: list[Stretch] = []
+        tries = iter(range(DEADLOCK_TRIES))
+
+        def once() -> None:
+            forgiving = next(tries, None) is not None
+            with transaction.atomic(durable=True):
+                state[:] = [self._treated(lease, begun, todo, forgiving=forgiving)]
+                self.tools.commits.inside(lease, state[0])
+
+        patiently(once, lambda: bool(state) and self.tools.commits.has_landed(lease, state[0]))
+        stretch = state[0]
+        for _ in members(stretch.settlement):
+            todo.popleft()
+        stretch.todo = todo
+        self.tools.pace.learn(len(stretch.settlement))
+        return self.tools.commits.after_commit(lease, stretch)
+
+    def _treated(
+        self, lease: Lease, begun: list[Claimed], todo: "deque[Claimed]", *, forgiving: bool
+    ) -> Stretch:
+        """Treat in the open transaction, a savepoint each; only successes keep their effect."""
+        settlement, until = self.tools.commits.settlement(lease), self.tools.pace.begin()
+        self.tools.desk.begun.clear()
+        for claimed in begun:
+            self.tools.desk.begun[claimed.ref] = time.monotonic()
+            self._treat_one(claimed, settlement, forgiving=forgiving)
+            del self.tools.desk.begun[claimed.ref]
+            if time.monotonic() >= until or self.tools.must_leave():
+                break
+        rest = deque(list(todo)[len(settlement) :])
+        leaving = bool(rest) and self.tools.must_leave()
+        return Stretch(settlement, rest, wants_more=self.tools.wants_more(), leaving=leaving)
+
+    def _treat_one(self, claimed: Claimed, settlement: Settlement, *, forgiving: bool) -> None:
+        raw, failed_before = connection.connection, len(settlement.others)
+        savepoint = transaction.savepoint()
+        self.tools.treatment.treat(claimed, settlement)
+        if connection.connection is not raw or not connection.in_atomic_block:
+            raise BrokenTransaction(f"record {claimed.key} ended the transaction")
+        new = settlement.others[failed_before:]
+        if not new or new[0][1].kind == "done":
+            transaction.savepoint_commit(savepoint)
+            return
+        transaction.savepoint_rollback(savepoint)
+        connection.needs_rollback = False
+        if forgiving and new[0][1].error_type in PASSING_NAMES:
+            raise OperationalError(new[0][1].message)
+
+    def _refuse(self, lease: Lease, todo: "deque[Claimed]") -> Lease | None:
+        """One record whose effects and outcome cannot be written together: without effects."""
+        claimed = todo[0]
+        try:
+            with transaction.atomic(durable=True):
+                settlement = self.tools.commits.settlement(lease)
+                self._treat_one(claimed, settlement, forgiving=False)
+                self.tools.commits.source.settle(settlement)
+                transaction.set_rollback(True)
+            outcome = Outcome("retry", message="The outcome could not be written at first.")
+        except SourceChanged:
+            claimed.payload = MISSING
+            outcome = outcome_of_change()
+        except BrokenTransaction:
+            outcome = Outcome("dead", error_type="BrokenTransaction", message=BROKEN)
+        except DatabaseError as error:
+            outcome = Outcome(
+                "dead",
+                error_type=type(error).__name__,
+                message=f"The database refused the outcome: {error}".strip(),
+            )
+        todo.popleft()
+        single = self.tools.commits.settlement(lease)
+        policy = self.tools.treatment.policy
+        single.others = [(claimed, policy.apply(claimed, outcome))]
+        return self.write(lease, Stretch(single, todo))
+
+
+BROKEN = (
+    "The handler closed the connection or ended the transaction it was given. A handler with "
+    "effects='database' must leave both alone: remove close(), commit() and rollback() from it."
+)
+PASSING_NAMES = ("django.db.utils.OperationalError",)
+
+
+class Beside(Way):
+    """Several at once; each commit holds what has ended by then."""
+
+    def __init__(self, tools: Tools, hands: Hands) -> None:
+        super().__init__(tools)
+        self.hands = hands
+        self.in_flight: dict[int | str, Claimed] = {}
+
+    def stretch(self, lease: Lease, todo: "deque[Claimed]") -> Lease | None:
+        """From one commit to the next; what is in flight stays so across it."""
+        settlement = self.tools.commits.settlement(lease)
+        self.tools.ended.append(settlement)
+        until = self.tools.pace.begin()
+        allowed = max(lease.in_hand - len(self.in_flight), 0)
+        leaving = False
+        while True:
+            leaving = leaving or self.tools.must_leave()
+            while allowed and todo and not leaving and self._has_room(lease):
+                self._begin(todo.popleft())
+                allowed -= 1
+            if not self.in_flight:
+                break
+            self._collect(settlement, until)
+            drained = leaving or not todo
+            marked_out = not allowed and todo and self._has_room(lease)
+            if not drained and (marked_out or time.monotonic() >= until) and len(settlement):
+                break
+        self.tools.pace.learn(len(settlement))
+        in_flight = list(self.in_flight.values())
+        return self.write(lease, Stretch(settlement, todo, in_flight, leaving=leaving))
+
+    def _has_room(self, lease: Lease) -> bool:
+        return len(self.in_flight) < lease.limits.concurrency
+
+    def _begin(self, claimed: Claimed) -> None:
+        self.tools.desk.begun[claimed.ref] = time.monotonic()
+        self.in_flight[claimed.ref] = claimed
+        self.hands.begin(claimed)
+
+    def _collect(self, settlement: Settlement, until: float) -> None:
+        wait = min(max(until - time.monotonic(), 0.001), LOOK_SECONDS)
+        for claimed, part in self.hands.collect(wait):
+            del self.in_flight[claimed.ref]
+            del self.tools.desk.begun[claimed.ref]
+            settlement.done += part.done
+            settlement.others += part.others
+            settlement.outgoing += part.outgoing
+
+    def close(self) -> None:
+        self.hands.close()
+
+
+LOOK_SECONDS = 0.05
+
+
+def way_for(tools: Tools, concurrency: int) -> Way:
+    """How this handler's records are treated."""
+    handler = tools.treatment.handler
+    if handler.effects == "database":
+        return Inside(tools)
+    if handler.batch:
+        return Together(tools)
+    if handler.is_async:
+        return Beside(tools, Coroutines(tools.treatment))
+    if concurrency > 1:
+        return Beside(tools, Threads(tools.treatment, concurrency))
+    return Alone(tools)

@@ -1,0 +1,178 @@
+"""Give one record to its handler and say what became of it."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from processors import publishing
+from processors.backoff import delay_seconds
+from processors.handlers import Context, Handler, Record
+from processors.handlers.context import Surroundings
+from processors.handlers.execution import classify, failed
+from processors.handlers.outcomes import Outcome
+from processors.sources.base import Claimed, Settlement
+from processors.sources.table import is_missing, outcome_of_change
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """How often and how soon a failed record is tried again; seconds."""
+
+    max_attempts: int
+    base_seconds: float
+    cap_seconds: float
+
+    def apply(self, claimed: Claimed, outcome: Outcome) -> Outcome:
+        """A retry becomes a dead letter after the last attempt, and gets its wait before it."""
+        if outcome.kind != "retry":
+            return outcome
+        attempt = claimed.attempts + 1
+        if attempt >= self.max_attempts:
+            outcome.kind = "dead"
+        elif outcome.after is None:
+            seed = f"{claimed.key}:{claimed.visit}:{attempt}"
+            outcome.after = delay_seconds(attempt, self.base_seconds, self.cap_seconds, seed)
+        return outcome
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """The handler with everything it needs; adds what became of a record to a settlement."""
+
+    handler: Handler
+    surroundings: Surroundings
+    policy: RetryPolicy
+
+    def begin(self, claimed: Claimed) -> tuple[Record, Context]:
+        """What the handler is given."""
+        number = claimed.attempts + claimed.crashes + 1
+        record = Record(claimed.key, claimed.payload, number)
+        context = Context(
+            self.surroundings,
+            claimed.key,
+            claimed.visit,
+            attempt=number,
+            maybe_seen_before=number > 1,
+        )
+        return record, context
+
+    def treat(self, claimed: Claimed, settlement: Settlement) -> None:
+        """Call a plain handler."""
+        if claimed.expires_at or is_missing(claimed):
+            outcome = judged_before(claimed)
+            if outcome is not None:
+                settlement.others.append((claimed, outcome))
+                return
+        record, context = self.begin(claimed)
+        try:
+            given = self.handler.function(record, context)
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises is its outcome
+            self.note_failure(claimed, context, error, settlement)
+        else:
+            self.note(claimed, context, given, settlement)
+
+    async def treat_async(self, claimed: Claimed) -> Settlement:
+        """Call a coroutine handler; what became of it in a settlement of its own."""
+        part = Settlement(0, 0, "", datetime.now(UTC))
+        outcome = judged_before(claimed)
+        if outcome is not None:
+            part.others.append((claimed, outcome))
+            return part
+        record, context = self.begin(claimed)
+        try:
+            given = await self.handler.function(record, context)
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises is its outcome
+            self.note_failure(claimed, context, error, part)
+        else:
+            self.note(claimed, context, given, part)
+        return part
+
+    def treat_together(self, batch: list[Claimed], settlement: Settlement) -> None:
+        """Call a batch handler with all of them; it answers with one value each."""
+        given: list[tuple[Claimed, Record, Context]] = []
+        for claimed in batch:
+            outcome = judged_before(claimed)
+            if outcome is None:
+                given.append((claimed, *self.begin(claimed)))
+            else:
+                settlement.others.append((claimed, outcome))
+        if not given:
+            return
+        context = given[0][2]
+        try:
+            answers = list(self.handler.function([record for _, record, _ in given], context))
+            if len(answers) != len(given):
+                raise ValueError(
+                    f"The batch handler answered {len(answers)} times for {len(given)} records."
+                )
+        except Exception as error:  # noqa: BLE001 - whatever a handler raises is its outcome
+            self.note_failed_batch(given, error, settlement)
+            return
+        for (claimed, _, own), answer in zip(given, answers, strict=True):
+            self.note(claimed, own, answer, settlement)
+
+    def note_failed_batch(
+        self,
+        given: list[tuple[Claimed, Record, Context]],
+        error: Exception,
+        settlement: Settlement,
+    ) -> None:
+        """Nobody can know which of several was at fault: each is tried alone, at once."""
+        for claimed, _, context in given:
+            if len(given) == 1:
+                self.note_failure(claimed, context, error, settlement)
+                continue
+            outcome = failed(error)
+            outcome.alone = True
+            outcome.after = outcome.after or 0.0
+            settlement.others.append((claimed, self.policy.apply(claimed, outcome)))
+
+    def note(self, claimed: Claimed, context: Context, given: Any, settlement: Settlement) -> None:
+        """Add what a handler returned."""
+        if context.is_silent and given is None:
+            settlement.done.append((claimed, None))
+            return
+        outcome = classify(given)
+        if outcome.kind == "done" and context.outgoing:
+            outcome = self.prepare_outgoing(context, outcome, settlement)
+        if outcome.kind == "done" and not context.lines:
+            settlement.done.append((claimed, outcome.result))
+            return
+        self.add(claimed, context, outcome, settlement)
+
+    def note_failure(
+        self, claimed: Claimed, context: Context, error: Exception, settlement: Settlement
+    ) -> None:
+        """Add what a handler raised."""
+        self.add(claimed, context, failed(error), settlement)
+
+    def add(
+        self, claimed: Claimed, context: Context, outcome: Outcome, settlement: Settlement
+    ) -> None:
+        """Add anything but a plain success, with what its handler logged."""
+        outcome.log = context.lines
+        outcome.duration = context.seconds
+        settlement.others.append((claimed, self.policy.apply(claimed, outcome)))
+
+    @staticmethod
+    def prepare_outgoing(context: Context, outcome: Outcome, settlement: Settlement) -> Outcome:
+        """What the handler published is checked now, where its mistake can still be told."""
+        try:
+            settlement.outgoing += [publishing.prepare(*item) for item in context.outgoing]
+        except publishing.PublishingError as error:
+            return failed(error)
+        return outcome
+
+
+def judged_before(claimed: Claimed) -> Outcome | None:
+    """An outcome that needs no handler: a row that was changed, a record that expired."""
+    if is_missing(claimed):
+        return outcome_of_change()
+    if claimed.expires_at and claimed.expires_at <= datetime.now(UTC):
+        return Outcome(
+            "skipped",
+            error_type="Expired",
+            message=f"It was to be handled before {claimed.expires_at:%Y-%m-%d %H:%M:%S} UTC.",
+        )
+    return None
+

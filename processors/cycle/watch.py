@@ -1,0 +1,110 @@
+"""A thread that beats the heart of the batch in hand and ends what hangs.
+
+It stops beating by ending the process: when the lease is lost, when the database has not been
+reached for a whole lease, when a record has passed its time limit, or when the parent is gone
+and the record in hand does not end. Handlers can swallow exceptions and signals; not this.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.db import DatabaseError, connections
+
+from processors.clock import database_now
+from processors.protocol.leases import Lease, LeaseLost, heartbeat
+from processors.sources.base import Ref
+
+logger = logging.getLogger(__name__)
+
+LOOK_SECONDS = 0.1
+ORPHAN_GRACE_SECONDS = 20.0
+EXIT_HUNG = 70
+EXIT_LOST = 71
+EXIT_ORPHAN = 72
+
+
+@dataclass
+class Desk:
+    """What the worker has in hand, as both threads see it.
+
+    `begun`: monotonic time by ref of every record that a handler has now.
+    """
+
+    lease: Lease | None = None
+    begun: dict[Ref, float] = field(default_factory=dict)
+    lost: bool = False
+
+
+class Watch(threading.Thread):
+    """Runs beside the worker until `close`."""
+
+    def __init__(self, desk: Desk, on_hung: Callable[[Ref], None]) -> None:
+        super().__init__(name="watch", daemon=True)
+        self.desk = desk
+        self.on_hung = on_hung
+        self._closing = threading.Event()
+        self._parent = os.getppid()
+        self._orphan_since: float | None = None
+
+    def close(self) -> None:
+        """End the thread; nothing is in hand any more."""
+        self._closing.set()
+        self.join()
+
+    def run(self) -> None:
+        beaten = time.monotonic()
+        period = settings.LEASE_SECONDS / 4
+        try:
+            while not self._closing.wait(LOOK_SECONDS):
+                self._check_parent()
+                self._check_time_limit()
+                if time.monotonic() - beaten >= period and self._beat():
+                    beaten = time.monotonic()
+                elif time.monotonic() - beaten > settings.LEASE_SECONDS + period:
+                    leave_hard(EXIT_LOST, "the database was out of reach for a whole lease")
+        finally:
+            connections.close_all()
+
+    def _beat(self) -> bool:
+        """Renew the lease in hand; whether the database was reached."""
+        lease = self.desk.lease
+        try:
+            if lease is not None:
+                heartbeat(lease, database_now())
+        except LeaseLost:
+            self.desk.lost = self.desk.lease is lease
+        except DatabaseError as error:
+            logger.warning("no heartbeat for batch %s: %s", lease and lease.batch_id, error)
+            connections.close_all()
+            return False
+        return True
+
+    def _check_time_limit(self) -> None:
+        lease = self.desk.lease
+        if lease is None or not self.desk.begun:
+            return
+        limit = time.monotonic() - lease.limits.record_timeout_seconds
+        late = [ref for ref, since in list(self.desk.begun.items()) if since < limit]
+        if late:
+            self.on_hung(late[0])
+            leave_hard(EXIT_HUNG, f"record {late[0]} passed its time limit")
+
+    def _check_parent(self) -> None:
+        if os.getppid() == self._parent:
+            return
+        self._orphan_since = self._orphan_since or time.monotonic()
+        if time.monotonic() - self._orphan_since > ORPHAN_GRACE_SECONDS:
+            leave_hard(EXIT_ORPHAN, "the parent is gone and the record in hand did not end")
+
+
+def leave_hard(code: int, why: str) -> None:
+    """End this process at once, whatever its other threads do."""
+    logger.error("worker process %s ends: %s", os.getpid(), why)
+    for handler in logging.getLogger().handlers:
+        handler.flush()
+    os._exit(code)

@@ -1,0 +1,135 @@
+"""What a handler may know and do beside its record."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from processors.handlers.outcomes import clean_text
+
+LOG_LINES = 200  # lines kept per attempt: a chatty handler must not fill the history
+LOG_LINE_LENGTH = 1_000  # characters
+
+
+Outgoing = tuple[str, dict[str, Any], str]
+"""What a handler published: topic or slug, payload, key."""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What all records of one batch share."""
+
+    run_id: int
+    options: Any
+    key_prefix: str
+    time_limit_seconds: float
+    should_stop: Callable[[], bool]
+
+
+class Context:
+    """Given to the handler with each record."""
+
+    __slots__ = (
+        "_lines",
+        "_outgoing",
+        "_progress",
+        "_started",
+        "_surroundings",
+        "attempt",
+        "key",
+        "maybe_seen_before",
+        "visit",
+    )
+
+    def __init__(
+        self,
+        surroundings: Surroundings,
+        key: str,
+        visit: int,
+        *,
+        attempt: int = 1,
+        maybe_seen_before: bool = False,
+    ) -> None:
+        self._surroundings = surroundings
+        self.key = key
+        self.visit = visit
+        self.attempt = attempt
+        self.maybe_seen_before = maybe_seen_before
+        self._started = time.monotonic()
+        self._lines: list[str] | None = None
+        self._progress: tuple[float, float] | None = None
+        self._outgoing: list[Outgoing] | None = None
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for every retry of this record, and for no other."""
+        return f"{self._surroundings.key_prefix}:{self.key}:{self.visit}"
+
+    @property
+    def run_id(self) -> int:
+        """The run this attempt belongs to."""
+        return self._surroundings.run_id
+
+    @property
+    def options(self) -> Any:
+        """The processor's options, as the handler declared them."""
+        return self._surroundings.options
+
+    @property
+    def deadline(self) -> datetime:
+        """When the record's time limit ends it (this machine's clock, UTC)."""
+        left = self._started + self._surroundings.time_limit_seconds - time.monotonic()
+        return datetime.now(UTC) + timedelta(seconds=left)
+
+    def should_stop(self) -> bool:
+        """Whether somebody waits for this run to leave: long handlers may return `Retry`."""
+        return self._surroundings.should_stop()
+
+    def log(self, text: object) -> None:
+        """Keep a line with the record, to be read in the admin."""
+        if self._lines is None:
+            self._lines = []
+        if len(self._lines) < LOG_LINES:
+            self._lines.append(clean_text(str(text), LOG_LINE_LENGTH))
+        elif len(self._lines) == LOG_LINES:
+            self._lines.append(f"… more than {LOG_LINES} lines: the rest was not kept.")
+
+    def progress(self, done: float, total: float) -> None:
+        """How far this record is, kept as the last line of its log."""
+        self._progress = (done, total)
+
+    def publish(self, topic: str, payload: Mapping[str, Any], key: str | None = None) -> None:
+        """Put a record into another processor's inbox, by its slug or topic.
+
+        It appears when this record's success is recorded, and not at all when that fails.
+        Without a key, one is made of this record's idempotency key, so that a retry finds it.
+        """
+        if self._outgoing is None:
+            self._outgoing = []
+        own = self.idempotency_key
+        key = key or (f"{own}:{len(self._outgoing)}" if self._outgoing else own)
+        self._outgoing.append((topic, dict(payload), key))
+
+    @property
+    def outgoing(self) -> list[Outgoing]:
+        """What the handler published."""
+        return self._outgoing or []
+
+    @property
+    def lines(self) -> list[str]:
+        """What the handler logged, with its progress as the last line."""
+        lines = list(self._lines or [])
+        if self._progress is not None:
+            lines.append("progress: {:g} of {:g}".format(*self._progress))
+        return lines
+
+    @property
+    def seconds(self) -> float:
+        """How long the handler has had this record."""
+        return time.monotonic() - self._started
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing was logged or published; cheap, for the hot path."""
+        return self._lines is None and self._progress is None and self._outgoing is None

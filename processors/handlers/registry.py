@@ -1,0 +1,42 @@
+"""Which handlers this installation has; filled when each app's `handlers` module is imported."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from processors.handlers.contract import Handler
+
+
+class DuplicateHandler(ValueError):
+    """Two functions claim the same handler name."""
+
+
+class Registry:
+    """Handlers by name."""
+
+    def __init__(self) -> None:
+        self._handlers: dict[str, Handler] = {}
+
+    def add(self, handler: "Handler") -> None:
+        """Register; the same function again (a reload) replaces itself."""
+        known = self._handlers.get(handler.name)
+        if known is not None and known.function.__module__ != handler.function.__module__:
+            raise DuplicateHandler(
+                f"Handler {handler.name!r} is defined in {known.function.__module__} and in "
+                f"{handler.function.__module__}: rename one of the functions."
+            )
+        self._handlers[handler.name] = handler
+
+    def find(self, name: str) -> "Handler | None":
+        """The handler of that name, None where this installation has none."""
+        return self._handlers.get(name)
+
+    def all(self) -> "list[Handler]":
+        """Every handler, sorted by name."""
+        return [self._handlers[name] for name in sorted(self._handlers)]
+
+    def __iter__(self) -> "Iterator[Handler]":
+        return iter(self.all())
+
+
+registry = Registry()

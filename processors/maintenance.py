@@ -1,0 +1,171 @@
+"""What keeps cycles going: `tick`, which anyone may call at any time, and retention.
+
+rqscheduler calls it every second, workers when they are idle, `manage.py tick` by hand. Called
+twice at once, or never for an hour, nothing but timing changes.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import DatabaseError
+from django.db.models import F, Q
+
+from processors import queues
+from processors.clock import database_now
+from processors.models import Attempt, Batch, Event, Installation, Processor, Record, Run
+from processors.protocol import cycles, reaping
+from processors.sources import open_source
+from processors.states import RECORD_FINAL, RunState
+
+logger = logging.getLogger(__name__)
+
+WAKE_AGAIN_SECONDS = 10
+
+
+@dataclass
+class Ticked:
+    """What one tick did."""
+
+    begun: int = 0
+    ended: int = 0
+    reaped: int = 0
+    woken: int = 0
+    synced: int = 0
+
+
+def tick() -> Ticked:
+    """Begin due cycles, take back lost batches, end finished runs, put back lost wake-ups.
+
+    One processor's trouble does not keep the others from their turn.
+    """
+    ticked, now = Ticked(), database_now()
+    for processor_id in Processor.objects.due(now).values_list("pk", flat=True):
+        ticked.begun += begin_one(processor_id)
+    if Installation.pass_gate(now=now, gap=reaping.lease_gap()):
+        ticked.reaped = reaping.reap(now)
+        ticked.synced = reconcile(now)
+    for run in Run.objects.active().select_related("processor"):
+        look_after(run, now, ticked)
+    return ticked
+
+
+def begin_one(processor_id: int) -> bool:
+    """Whether a cycle began; trouble with a source is logged and seen again at the next tick."""
+    try:
+        return cycles.begin_due(processor_id) is not None
+    except Exception:
+        logger.exception("the cycle of processor %s could not begin", processor_id)
+        postpone(processor_id)
+        return False
+
+
+def postpone(processor_id: int) -> None:
+    """Look again later, so that a source in trouble is not asked every second."""
+    later = database_now() + timedelta(seconds=WAKE_AGAIN_SECONDS)
+    Processor.objects.filter(pk=processor_id, next_due_at__isnull=False).update(next_due_at=later)
+
+
+def look_after(run: Run, now: datetime, ticked: Ticked) -> None:
+    """End a run that nobody works on any more; wake workers where fewer work than may."""
+    try:
+        open_batches = Batch.objects.leased().filter(run=run).count()
+        if open_batches == 0 and cycles.end_cycle(run.pk):
+            ticked.ended += 1
+        elif run.state == RunState.RUNNING:
+            ticked.woken += wake_again(run, now, run.processor.parallelism - open_batches)
+    except Exception:
+        logger.exception("run %s could not be looked after", run.pk)
+
+
+def wake_again(run: Run, now: datetime, wanted: int) -> bool:
+    """Put back wake-ups, at most every few seconds and by one caller."""
+    before = now - timedelta(seconds=WAKE_AGAIN_SECONDS)
+    stale = Q(woken_at__lt=before) | Q(woken_at__gt=now + timedelta(seconds=WAKE_AGAIN_SECONDS))
+    if wanted < 1 or not Run.objects.filter(stale, pk=run.pk).update(woken_at=now):
+        return False
+    return queues.relay(run.pk, run.config["queue"], wanted)
+
+
+def reconcile(now: datetime) -> int:
+    """Tell tables in other databases what they have not heard yet; how many records."""
+    told = 0
+    waiting = Processor.objects.filter(records__synced=False).distinct()
+    for processor in waiting:
+        try:
+            told += open_source(processor.pk, processor.source).reconcile(now)
+        except DatabaseError as error:
+            logger.warning("%s cannot be told of outcomes: %s", processor.slug, error)
+    return told
+
+
+def note_scheduler(name: str) -> None:
+    """A scheduler is alive; shown on the health page."""
+    Installation.objects.filter(pk=1).update(
+        scheduler_seen_at=database_now(), scheduler_name=name
+    )
+
+
+# Retention
+
+PRUNE_CHUNK = 1_000
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long history is kept, in days; None for ever. Dead letters are never pruned."""
+
+    runs_days: int | None = 90
+    records_days: int | None = 30
+    events_days: int | None = 365
+
+
+def prune(retention: Retention, *, now: datetime, dry_run: bool = False) -> dict[str, int]:
+    """Remove old history in small steps; how many rows of each kind.
+
+    Dead and parked records, whatever still waits, and the last run of every processor stay.
+    """
+    removed = {"attempts": 0, "batches": 0, "events": 0, "records": 0, "runs": 0}
+    if retention.records_days is not None:
+        before = now - timedelta(days=retention.records_days)
+        done = Record.objects.filter(
+            state__in=sorted(RECORD_FINAL - {"dead"}), settled_at__lt=before, synced=True
+        )
+        removed["records"] = in_chunks(done, dry_run=dry_run)
+    if retention.runs_days is not None:
+        prune_runs(now - timedelta(days=retention.runs_days), removed, dry_run=dry_run)
+    if retention.events_days is not None:
+        old = Event.objects.filter(at__lt=now - timedelta(days=retention.events_days))
+        removed["events"] += in_chunks(old, dry_run=dry_run)
+    return removed
+
+
+def prune_runs(before: datetime, removed: dict[str, int], *, dry_run: bool) -> None:
+    """Runs that ended long ago, with what hangs on them; never a processor's last."""
+    old = Run.objects.filter(ended_at__lt=before).exclude(seq=F("processor__last_seq"))
+    needed = Attempt.objects.filter(record__state__in=["dead", "parked"]).values("run")
+    old = old.exclude(pk__in=needed)
+    while ids := list(old.order_by("pk").values_list("pk", flat=True)[:PRUNE_CHUNK]):
+        for name, rows in (
+            ("attempts", Attempt.objects.filter(run__in=ids)),
+            ("events", Event.objects.filter(Q(run__in=ids) | Q(batch__run__in=ids))),
+            ("batches", Batch.objects.filter(run__in=ids)),
+        ):
+            removed[name] += rows.count() if dry_run else rows.delete()[0]
+        removed["runs"] += len(ids)
+        if dry_run:
+            removed["runs"] = old.count()
+            return
+        Run.objects.filter(pk__in=ids).delete()
+
+
+def in_chunks(rows: "object", *, dry_run: bool) -> int:
+    """Delete in steps that never hold many locks; how many."""
+    if dry_run:
+        return rows.count()  # type: ignore[attr-defined,no-any-return]
+    total = 0
+    while ids := list(rows.order_by("pk").values_list("pk", flat=True)[:PRUNE_CHUNK]):  # type: ignore[attr-defined]
+        total += rows.model.objects.filter(pk__in=ids).delete()[0]  # type: ignore[attr-defined]
+    return total
+
+

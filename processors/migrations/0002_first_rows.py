@@ -1,0 +1,40 @@
+"""The installation's row, and how Postgres is to keep the hot tables."""
+
+from typing import Any
+
+from django.db import migrations
+from django.utils import timezone
+
+# Room on each page for the next version of a row, so that heartbeats and moves stay cheap; and
+# vacuum that keeps up with rows that change a few times each and then rest.
+STORAGE = """
+ALTER TABLE processors_batch SET (fillfactor = 50);
+ALTER TABLE processors_record SET (fillfactor = 80);
+ALTER TABLE processors_run SET (fillfactor = 70);
+ALTER TABLE processors_batch SET
+      (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0);
+ALTER TABLE processors_record SET
+      (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0);
+"""
+
+
+def add_installation(apps: Any, schema_editor: Any) -> None:
+    """The one row; its identity is drawn here, once."""
+    del schema_editor
+    installation = apps.get_model("processors", "Installation")
+    installation.objects.get_or_create(pk=1, defaults={"reaped_at": timezone.now()})
+
+
+def set_storage(apps: Any, schema_editor: Any) -> None:
+    """Postgres only; SQLite has no such settings."""
+    del apps
+    if schema_editor.connection.vendor == "postgresql":
+        schema_editor.execute(STORAGE)
+
+
+class Migration(migrations.Migration):
+    dependencies = [("processors", "0001_initial")]
+    operations = [
+        migrations.RunPython(add_installation, migrations.RunPython.noop, elidable=False),
+        migrations.RunPython(set_storage, migrations.RunPython.noop, elidable=False),
+    ]

@@ -1,0 +1,20 @@
+from processors.models.attempt import Attempt
+from processors.models.batch import Batch
+from processors.models.door import Actor, StateConflict
+from processors.models.event import Event
+from processors.models.installation import Installation
+from processors.models.processor import Processor
+from processors.models.record import Record
+from processors.models.run import Run
+
+__all__ = [
+    "Actor",
+    "Attempt",
+    "Batch",
+    "Event",
+    "Installation",
+    "Processor",
+    "Record",
+    "Run",
+    "StateConflict",
+]

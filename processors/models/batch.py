@@ -1,0 +1,93 @@
+"""A batch: records claimed together by one worker, with the lease and the fence."""
+
+import uuid
+
+from django.db import models
+from django.db.models import F, Q
+
+from processors.models.run import Run
+from processors.querysets import BatchQuerySet
+from processors.states import COUNTERS, BatchState, CloseReason
+
+
+class Batch(models.Model):
+    """The lease on records in hand; written by the protocol in plain SQL.
+
+    `token` is the fence: whoever writes an outcome must hold it. It is random, not counted,
+    because counters repeat after a restore from a backup.
+    `keys` lists what was claimed (inbox: record ids), `remaining` what has no outcome yet (null:
+    all of `keys`), of which the first `in_hand` may have been begun: those a dead worker leaves
+    under suspicion.
+    """
+
+    run = models.ForeignKey(Run, models.PROTECT, related_name="batches")
+    token = models.UUIDField(default=uuid.uuid4, unique=True)
+    slot = models.PositiveIntegerField()
+    state = models.CharField(max_length=10, choices=BatchState.choices, default=BatchState.LEASED)
+    close_reason = models.CharField(
+        max_length=10, choices=CloseReason.choices, blank=True, default=""
+    )
+    owner = models.CharField(max_length=200)
+    heartbeats = models.PositiveBigIntegerField(default=0)
+    suspect_heartbeats = models.PositiveBigIntegerField(null=True, blank=True)
+    lease_until = models.DateTimeField()
+    keys = models.JSONField(default=list)
+    remaining = models.JSONField(null=True, blank=True)
+    in_hand = models.PositiveIntegerField(default=0)
+
+    claimed = models.PositiveIntegerField(default=0)
+    done = models.PositiveIntegerField(default=0)
+    skipped = models.PositiveIntegerField(default=0)
+    retried = models.PositiveIntegerField(default=0)
+    dead = models.PositiveIntegerField(default=0)
+    parked = models.PositiveIntegerField(default=0)
+    crashed = models.PositiveIntegerField(default=0)
+    released = models.PositiveIntegerField(default=0)
+
+    opened_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    objects = BatchQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "batches"
+        ordering = ("id",)
+        default_permissions = ("view",)
+        constraints = (
+            # At most `parallelism` batches of a run at once: each holds a slot of its own.
+            models.UniqueConstraint(
+                fields=["run", "slot"], condition=Q(state="leased"), name="batch_one_per_slot"
+            ),
+            models.CheckConstraint(
+                condition=Q(state="leased", closed_at__isnull=True)
+                | Q(state="closed", closed_at__isnull=False),
+                name="batch_closed_has_time",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="leased")
+                | Q(
+                    claimed=F("done")
+                    + F("skipped")
+                    + F("retried")
+                    + F("dead")
+                    + F("parked")
+                    + F("crashed")
+                    + F("released")
+                ),
+                name="batch_counters_add_up",
+            ),
+        )
+        # None on lease or heartbeats: heartbeats must stay updates that touch no index.
+
+    def __str__(self) -> str:
+        return f"batch {self.pk}"
+
+    @property
+    def open_keys(self) -> list[int | str]:
+        """What has no outcome yet."""
+        return self.keys if self.remaining is None else self.remaining
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Its counters by name."""
+        return {name: getattr(self, name) for name in COUNTERS}

@@ -1,0 +1,58 @@
+"""The one door through which a model changes its state.
+
+The update is conditional: it moves the row only where it still has the state we saw. One row
+moved means that it is ours; none means that somebody was first. The event that tells of the
+move is written in the same transaction.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import models
+
+from processors.states import Moves
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+
+class StateConflict(Exception):  # noqa: N818 - named after the fact
+    """Somebody else moved the row first, or the move is not allowed from its state."""
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who acts: an operator, or a part of the machine by name."""
+
+    name: str
+    user: AbstractBaseUser | None = None
+
+
+@dataclass(frozen=True)
+class Move:
+    """Who moves something, when, and why; what every event must tell."""
+
+    actor: Actor
+    now: "datetime"
+    reason: str = ""
+    operation: "UUID | None" = None
+
+
+def move(instance: models.Model, moves: Moves, to: str, **fields: Any) -> str:
+    """Move `instance` from the state it was read in to `to`, writing `fields` with it.
+
+    Returns the state it left. Raises StateConflict when the move is not in the table or when
+    the row no longer has that state. To be called in a transaction, with the event after it.
+    """
+    state: str = getattr(instance, "state")  # noqa: B009 - every model with a door has one
+    if to not in moves[state]:
+        raise StateConflict(f"{instance} is {state}: it cannot become {to}.")
+    rows = type(instance)._default_manager.filter(pk=instance.pk, state=state)
+    if rows.update(state=to, **fields) != 1:
+        raise StateConflict(f"{instance} is no longer {state}: somebody was first.")
+    for name, value in {"state": to, **fields}.items():
+        if not hasattr(value, "resolve_expression"):
+            setattr(instance, name, value)
+    return state

@@ -1,0 +1,87 @@
+"""An event: who moved what, from which state to which, when and why."""
+
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from processors.querysets import EventQuerySet
+
+if TYPE_CHECKING:
+    from processors.models.door import Move
+    from processors.models.processor import Processor
+
+
+class Event(models.Model):
+    """One line of the audit; never changed once written."""
+
+    processor = models.ForeignKey(
+        "processors.Processor", models.CASCADE, related_name="events"
+    )
+    run = models.ForeignKey(
+        "processors.Run", models.CASCADE, null=True, blank=True, related_name="events"
+    )
+    batch = models.ForeignKey(
+        "processors.Batch", models.CASCADE, null=True, blank=True, related_name="events"
+    )
+    record = models.ForeignKey(
+        "processors.Record", models.CASCADE, null=True, blank=True, related_name="events"
+    )
+    subject = models.CharField(max_length=10)
+    action = models.CharField(max_length=30)
+    from_state = models.CharField(max_length=10, blank=True, default="")
+    to_state = models.CharField(max_length=10, blank=True, default="")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    actor = models.CharField(max_length=200)
+    reason = models.TextField(blank=True, default="")
+    # The click that caused it: the same click sent twice acts once.
+    operation = models.UUIDField(null=True, blank=True)
+    at = models.DateTimeField()
+
+    objects = EventQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-id",)
+        default_permissions = ("view",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=["operation"], condition=Q(operation__isnull=False), name="event_click_once"
+            ),
+        )
+        indexes = (
+            models.Index(fields=["processor", "-id"], name="event_of_processor"),
+            models.Index(fields=["at"], name="event_at"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.actor}: {self.action} {self.from_state} → {self.to_state}"
+
+    @classmethod
+    def write(
+        cls,
+        processor: "Processor",
+        action: str,
+        how: "Move",
+        *,
+        from_state: str = "",
+        to_state: str = "",
+        **subject: Any,
+    ) -> "Event":
+        """Add a line; `subject` is `run=`, `batch=` or `record=`, else the processor itself."""
+        name = next(iter(subject), "processor")
+        return cls.objects.create(
+            processor=processor,
+            subject=name,
+            action=action,
+            from_state=from_state,
+            to_state=to_state,
+            user=how.actor.user,
+            actor=how.actor.name,
+            reason=how.reason,
+            operation=how.operation if name == "processor" else None,
+            at=how.now,
+            **subject,
+        )

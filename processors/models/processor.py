@@ -1,0 +1,172 @@
+"""A processor: where records come from, who treats them, how many at once, and when."""
+
+from datetime import datetime
+from typing import Any
+
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import F, Q
+from django.urls import reverse
+
+from processors.models.door import Move, StateConflict, move
+from processors.models.event import Event
+from processors.querysets import ProcessorQuerySet
+from processors.states import PROCESSOR_MOVES, ProcessorState
+
+SLUG = RegexValidator(r"\A[a-z0-9]+(-[a-z0-9]+)*\Z", "Lower case letters, digits and single hyphens.")
+
+
+class TriggerKind(models.TextChoices):
+    """When the next cycle begins."""
+
+    INTERVAL = "interval", "After a pause"
+    CRON = "cron", "At set times"
+    ARRIVAL = "arrival", "When a record arrives"
+    MANUAL = "manual", "Only by hand"
+
+
+class Misfire(models.TextChoices):
+    """What becomes of set times that passed while nothing could run."""
+
+    ONCE = "once", "Run once"
+    SKIP = "skip", "Skip them"
+
+
+class Processor(models.Model):
+    """A definition and what the operator wants of it."""
+
+    slug = models.CharField(max_length=80, unique=True, validators=[SLUG])
+    name = models.CharField(max_length=80)
+    description = models.CharField(max_length=500, blank=True, default="")
+    handler = models.CharField(max_length=200)
+    options = models.JSONField(default=dict, blank=True)
+    source = models.JSONField(default=dict)
+    # The same as in `source`, where one question to the database can use it.
+    source_kind = models.CharField(max_length=20, editable=False, default="inbox")
+    topic = models.CharField(max_length=80, blank=True, default="", editable=False)
+    queue = models.CharField(max_length=80, default="default")
+
+    trigger_kind = models.CharField(
+        max_length=20, choices=TriggerKind.choices, default=TriggerKind.MANUAL
+    )
+    pause_seconds = models.PositiveIntegerField(default=60)
+    cron = models.CharField(max_length=100, blank=True, default="")
+    time_zone = models.CharField(max_length=64, default="UTC")
+    misfire = models.CharField(max_length=10, choices=Misfire.choices, default=Misfire.ONCE)
+
+    parallelism = models.PositiveIntegerField(default=2)
+    concurrency = models.PositiveIntegerField(default=1)
+    batch_size = models.PositiveIntegerField(default=500)
+    records_per_cycle = models.PositiveIntegerField(null=True, blank=True)
+    record_timeout_seconds = models.PositiveIntegerField(default=300)
+    max_attempts = models.PositiveIntegerField(default=5)
+    backoff_base_seconds = models.FloatField(default=10)
+    backoff_cap_seconds = models.FloatField(default=3600)
+
+    state = models.CharField(
+        max_length=10, choices=ProcessorState.choices, default=ProcessorState.STOPPED, editable=False
+    )
+    fault_reason = models.TextField(blank=True, default="", editable=False)
+    version = models.PositiveBigIntegerField(default=0, editable=False)
+    last_seq = models.PositiveBigIntegerField(default=0, editable=False)
+    next_due_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # The time the trigger itself asks for; next_due_at may lie before it, for a retry.
+    next_slot_at = models.DateTimeField(null=True, blank=True, editable=False)
+    last_looked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    changed_at = models.DateTimeField(auto_now=True)
+
+    objects = ProcessorQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("name", "id")
+        permissions = (
+            ("operate_processor", "Can start, stop, pause and resume processors"),
+            ("force_stop_processor", "Can force a run to stop"),
+            ("manage_dead_records", "Can retry and discard failed records"),
+        )
+        indexes = (
+            # Which processors are due? Asked by every tick.
+            models.Index(
+                fields=["next_due_at"],
+                condition=Q(state="started"),
+                name="processor_due",
+            ),
+            models.Index(fields=["topic"], condition=~Q(topic=""), name="processor_topic"),
+        )
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(state__in=ProcessorState.values), name="processor_state_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(parallelism__gte=1, concurrency__gte=1, batch_size__range=(1, 1000)),
+                name="processor_limits_sane",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="started") | Q(next_due_at__isnull=True),
+                name="processor_due_only_when_started",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        """Its page in the admin."""
+        return reverse("admin:processors_processor_change", args=[self.pk])
+
+    @property
+    def is_started(self) -> bool:
+        """Whether its operator wants cycles."""
+        return self.state == ProcessorState.STARTED
+
+    @property
+    def is_faulted(self) -> bool:
+        """Whether the machine stopped it and a person must look."""
+        return bool(self.fault_reason)
+
+    def start(self, how: Move) -> None:
+        """Let cycles begin, the first at once (a cron's at its next time: set by the caller)."""
+        self._move(ProcessorState.STARTED, "start", how, next_due_at=how.now, fault_reason="")
+
+    def stop(self, how: Move) -> None:
+        """Let no further cycle begin."""
+        self._move(ProcessorState.STOPPED, "stop", how, next_due_at=None)
+
+    def pause(self, how: Move) -> None:
+        """Let no further cycle begin until it is resumed."""
+        self._move(ProcessorState.PAUSED, "pause", how, next_due_at=None)
+
+    def resume(self, how: Move) -> None:
+        """Go on after a pause."""
+        self._move(ProcessorState.STARTED, "resume", how, next_due_at=how.now)
+
+    def fault(self, reason: str, how: Move) -> None:
+        """Stop it because going on would do harm; `reason` says what to do."""
+        self._move(
+            ProcessorState.STOPPED, "fault", how, next_due_at=None, fault_reason=reason
+        )
+
+    def arm(self, due_at: datetime | None, *, looked_at: datetime) -> None:
+        """Note when the next cycle may begin; nothing where it is not started any more."""
+        rows = type(self).objects.filter(pk=self.pk, state=ProcessorState.STARTED)
+        if rows.update(next_due_at=due_at, last_looked_at=looked_at):
+            self.next_due_at = due_at
+        self.last_looked_at = looked_at
+
+    def _move(self, to: str, action: str, how: Move, **fields: Any) -> None:
+        seen = self.version
+        left = move(self, PROCESSOR_MOVES, to, version=F("version") + 1, **fields)
+        self.version = seen + 1
+        Event.write(self, action, how, from_state=left, to_state=to)
+
+    def check_version(self, seen: int | None) -> None:
+        """Refuse an act on a page that shows an older state.
+
+        Raises StateConflict naming who was first.
+        """
+        if seen is None or seen == self.version:
+            return
+        last = Event.objects.filter(processor=self, subject="processor").newest()
+        who = f"{last.actor} ({last.action}, {last.at:%H:%M:%S} UTC)" if last else "somebody"
+        raise StateConflict(f"{self} was changed meanwhile by {who}. Look again, then decide.")

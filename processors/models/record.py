@@ -1,0 +1,124 @@
+"""A record: one thing to treat.
+
+For an inbox every record is a row here. For a table the user's own row is the record, and a row
+here exists only while there is something to remember about it: a retry, a dead letter, a doubt.
+"""
+
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+
+from processors.models.door import Move, move
+from processors.models.event import Event
+from processors.models.processor import Processor
+from processors.querysets import RecordQuerySet
+from processors.states import RECORD_MOVES, RecordState
+
+PRIORITIES = range(10)  # 9 is served first
+
+
+class Record(models.Model):
+    """One thing to treat, or what is remembered of one."""
+
+    # Found by the index on (processor, key); an index of its own would slow every write.
+    processor = models.ForeignKey(
+        Processor, models.PROTECT, related_name="records", db_index=False
+    )
+    key = models.CharField(max_length=200)
+    # Which request for this key this is; a new one has a new idempotency key.
+    visit = models.PositiveBigIntegerField(default=1)
+    state = models.CharField(max_length=10, choices=RecordState.choices, default=RecordState.READY)
+    payload = models.JSONField(null=True, blank=True)
+    result = models.JSONField(null=True, blank=True)
+    priority = models.PositiveSmallIntegerField(default=0)
+    available_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveIntegerField(default=0)
+    crashes = models.PositiveIntegerField(default=0)
+    # Travels in a batch of one, because it may be what ended its last worker.
+    alone = models.BooleanField(default=False)
+    # Without a constraint in the database: checking it for every claimed row costs more than
+    # the claim itself, and check_ledger looks after it.
+    batch = models.ForeignKey(
+        "processors.Batch",
+        models.DO_NOTHING,
+        null=True,
+        blank=True,
+        related_name="records",
+        db_constraint=False,
+        db_index=False,
+    )
+    # False while a foreign table has not yet been told of the outcome.
+    synced = models.BooleanField(default=True)
+    last_error = models.TextField(blank=True, default="")
+    created_at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True, blank=True)
+
+    objects = RecordQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-id",)
+        default_permissions = ("view", "add")
+        permissions = (("view_payload", "Can see the raw payload of a record"),)
+        constraints = (
+            models.UniqueConstraint(fields=["processor", "key"], name="record_key_once"),
+            models.CheckConstraint(condition=~Q(key=""), name="record_key_not_empty"),
+            models.CheckConstraint(
+                condition=~Q(state="claimed") | Q(batch__isnull=False),
+                name="record_claimed_has_batch",
+            ),
+            models.CheckConstraint(
+                condition=Q(priority__range=(0, 9)), name="record_priority_range"
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=RecordState.values), name="record_state_known"
+            ),
+        )
+        indexes = (
+            # What may be claimed next?
+            models.Index(
+                fields=["processor", "priority", "available_at", "id"],
+                condition=Q(state="ready", alone=False),
+                name="record_ready",
+            ),
+            models.Index(
+                fields=["processor", "available_at", "id"],
+                condition=Q(state="ready", alone=True),
+                name="record_ready_alone",
+            ),
+            # What needs a person, newest first?
+            models.Index(
+                fields=["processor", "-settled_at", "-id"],
+                condition=Q(state__in=["dead", "parked"]),
+                name="record_needs_attention",
+            ),
+            # Which outcomes does a foreign table not know yet?
+            models.Index(
+                fields=["processor", "id"], condition=Q(synced=False), name="record_unsynced"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.key
+
+    def retry(self, how: Move) -> None:
+        """Back to ready with fresh attempts, under the same idempotency key."""
+        self._move(
+            RecordState.READY,
+            "retry",
+            how,
+            attempts=0,
+            crashes=0,
+            alone=False,
+            available_at=how.now,
+            settled_at=None,
+        )
+
+    def discard(self, how: Move) -> None:
+        """Not to be handled any more."""
+        self._move(RecordState.SKIPPED, "discard", how, settled_at=how.now)
+
+    def _move(self, to: str, action: str, how: Move, **fields: Any) -> None:
+        left = move(self, RECORD_MOVES, to, **fields)
+        Event.write(self.processor, action, how, record=self, from_state=left, to_state=to)

@@ -1,0 +1,142 @@
+"""A run: one cycle of a processor, from its start to its end, with its counters."""
+
+from typing import Any
+
+from django.db import models
+from django.db.models import F, Q
+from django.urls import reverse
+
+from processors.models.door import Move, move
+from processors.models.event import Event
+from processors.models.processor import Processor
+from processors.querysets import RunQuerySet
+from processors.states import COUNTERS, RUN_ENDED, RUN_MOVES, RunState
+
+
+class Trigger(models.TextChoices):
+    """Why a run began."""
+
+    SCHEDULE = "schedule", "Due"
+    ARRIVAL = "arrival", "On arrival"
+    MANUAL = "manual", "By hand"
+    RETRY = "retry", "Retry"
+
+
+class Run(models.Model):
+    """One cycle. Counters are exact once it has ended; before that see `with_counters`."""
+
+    processor = models.ForeignKey(Processor, models.PROTECT, related_name="runs")
+    seq = models.PositiveBigIntegerField()
+    slot = models.DateTimeField(null=True, blank=True)
+    state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.RUNNING)
+    trigger = models.CharField(max_length=10, choices=Trigger.choices)
+    reason = models.TextField(blank=True, default="")
+    actor = models.CharField(max_length=200, blank=True, default="")
+    # The definition this cycle runs with, whatever is changed meanwhile.
+    config = models.JSONField(default=dict)
+    # Records above this key (inbox: row id) arrived later and belong to the next cycle.
+    ceiling = models.TextField(null=True, blank=True)
+    expected = models.PositiveBigIntegerField(null=True, blank=True)
+    claim_limit = models.PositiveBigIntegerField(null=True, blank=True)
+    # Where a foreign table is read on from: a hint within this cycle, never a claim.
+    position = models.TextField(null=True, blank=True)
+
+    claimed = models.PositiveBigIntegerField(default=0)
+    done = models.PositiveBigIntegerField(default=0)
+    skipped = models.PositiveBigIntegerField(default=0)
+    retried = models.PositiveBigIntegerField(default=0)
+    dead = models.PositiveBigIntegerField(default=0)
+    parked = models.PositiveBigIntegerField(default=0)
+    crashed = models.PositiveBigIntegerField(default=0)
+    released = models.PositiveBigIntegerField(default=0)
+
+    started_at = models.DateTimeField()
+    stop_requested_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    # When wake-ups were last put into Redis: only a hint for the relay.
+    woken_at = models.DateTimeField(null=True, blank=True)
+
+    objects = RunQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("-started_at", "-id")
+        default_permissions = ("view", "delete")
+        constraints = (
+            models.UniqueConstraint(fields=["processor", "seq"], name="run_seq_once"),
+            models.UniqueConstraint(
+                fields=["processor", "slot"],
+                condition=Q(slot__isnull=False),
+                name="run_slot_once",
+            ),
+            models.UniqueConstraint(
+                fields=["processor"], condition=Q(ended_at__isnull=True), name="run_one_active"
+            ),
+            models.CheckConstraint(condition=Q(state__in=RunState.values), name="run_state_known"),
+            models.CheckConstraint(
+                condition=Q(state__in=sorted(RUN_ENDED), ended_at__isnull=False)
+                | (~Q(state__in=sorted(RUN_ENDED)) & Q(ended_at__isnull=True)),
+                name="run_ended_has_time",
+            ),
+            models.CheckConstraint(
+                condition=Q(ended_at__isnull=True)
+                | Q(
+                    claimed=F("done")
+                    + F("skipped")
+                    + F("retried")
+                    + F("dead")
+                    + F("parked")
+                    + F("crashed")
+                    + F("released")
+                ),
+                name="run_counters_add_up",
+            ),
+        )
+        indexes = (
+            # The run list, newest first, whole and of one processor.
+            models.Index(fields=["-started_at", "-id"], name="run_newest"),
+            models.Index(fields=["processor", "-seq"], name="run_of_processor"),
+            # Which runs are active? Asked by every tick.
+            models.Index(fields=["id"], condition=Q(ended_at__isnull=True), name="run_active"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.processor} #{self.seq}"
+
+    def get_absolute_url(self) -> str:
+        """Its page in the admin."""
+        return reverse("admin:processors_run_change", args=[self.pk])
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its counters are final."""
+        return self.ended_at is not None
+
+    @property
+    def failed_records(self) -> int:
+        """Records that need a person or another try."""
+        return self.dead + self.parked + self.retried + self.crashed
+
+    def request_pause(self, how: Move) -> None:
+        """Claim no more; batches in hand come back after their record in hand."""
+        self._move(RunState.PAUSING, "pause", how)
+
+    def become_paused(self, how: Move) -> None:
+        """Nothing is in hand any more."""
+        self._move(RunState.PAUSED, "paused", how)
+
+    def resume(self, how: Move) -> None:
+        """Claim on, as the same run."""
+        self._move(RunState.RUNNING, "resume", how)
+
+    def request_stop(self, how: Move) -> None:
+        """Claim no more; the run ends when nothing is in hand."""
+        self._move(RunState.STOPPING, "stop", how, stop_requested_at=how.now)
+
+    def end(self, state: RunState, how: Move, counters: dict[str, int]) -> None:
+        """Close the books: the state it ended in and its exact counters."""
+        numbers = {name: counters[name] for name in COUNTERS}
+        self._move(state, "end", how, ended_at=how.now, **numbers)
+
+    def _move(self, to: str, action: str, how: Move, **fields: Any) -> None:
+        left = move(self, RUN_MOVES, to, **fields)
+        Event.write(self.processor, action, how, run=self, from_state=left, to_state=to)

@@ -1,0 +1,241 @@
+"""Begin a cycle, end it and arm the next: T1 and T7.
+
+The end of a cycle and the time of the next are one commit, so a process may die anywhere and
+neither is lost nor doubled. Whoever finds work done may call `end_cycle`, any number of times.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import IntegrityError, transaction
+from django.db.models import Min
+
+from processors import queues, schedules
+from processors.clock import database_now
+from processors.models import Actor, Batch, Event, Processor, Record, Run
+from processors.models.door import Move
+from processors.models.processor import Misfire, TriggerKind
+from processors.models.run import Trigger
+from processors.protocol.working import freeze, source_of
+from processors.sources import Source, open_source
+from processors.sources.base import Pick
+from processors.states import COUNTERS, RunState
+
+logger = logging.getLogger(__name__)
+
+MACHINE = Actor("recordmill")
+# How often an inbox that is handled on arrival is looked at without being told: the safety net
+# for a record that was published in the moment a cycle ended.
+LOOK_AGAIN_SECONDS = 5
+# A set time counts as missed when it could not be kept for this long.
+LATE_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """Why a cycle is to begin. With `by_hand` it begins although nothing is due or waiting."""
+
+    trigger: Trigger
+    how: Move
+    by_hand: bool = False
+    ledger_only: bool = False
+    slot: datetime | None = None
+
+
+def begin_due(processor_id: int, actor: Actor = MACHINE) -> Run | None:
+    """T1: begin the processor's cycle if it is due and finds something to claim.
+
+    None where it is not due, is active already, is being begun by somebody else, or found
+    nothing: an empty look leaves no run behind, only the time of the next look.
+    """
+    with transaction.atomic(durable=True):
+        rows = Processor.objects.select_for_update(skip_locked=True).filter(pk=processor_id)
+        now = database_now()
+        processor = rows.due(now).first()
+        if processor is None:
+            return None
+        how = Move(actor, now)
+        beginning = due_beginning(processor, how)
+        run = beginning and begin(processor, beginning)
+        if run is None:
+            arm(processor, now)
+        return run
+
+
+def due_beginning(processor: Processor, how: Move) -> Beginning | None:
+    """Why a due processor's cycle begins; None for a set time that is to be skipped."""
+    slot = processor.next_slot_at
+    kind = processor.trigger_kind
+    if kind == TriggerKind.ARRIVAL:
+        return Beginning(Trigger.ARRIVAL, how)
+    if slot is None or slot > how.now:  # woken for another try, before the trigger's own time
+        return Beginning(Trigger.RETRY, how, ledger_only=True)
+    if kind != TriggerKind.CRON:
+        return Beginning(Trigger.SCHEDULE, how)
+    missed = missed_times(processor, slot, how.now)
+    if missed and processor.misfire == Misfire.SKIP:
+        note_missed(processor, how, f"{missed} set time(s) passed while nothing could run")
+        return None
+    reason = f"instead of {missed} set time(s) that passed" if missed else ""
+    return Beginning(Trigger.SCHEDULE, Move(how.actor, how.now, reason), slot=slot)
+
+
+def missed_times(processor: Processor, slot: datetime, now: datetime) -> int:
+    """How many set times, from `slot` on, could not be kept; 0 while the first is merely due."""
+    if now - slot < timedelta(seconds=LATE_SECONDS):
+        return 0
+    return 1 + schedules.missed_slots(processor.cron, processor.time_zone, slot, now)
+
+
+def note_missed(processor: Processor, how: Move, reason: str) -> None:
+    """Set times that led to no run are told of all the same."""
+    Event.write(processor, "skip", Move(how.actor, how.now, reason))
+
+
+def begin(processor: Processor, beginning: Beginning) -> Run | None:
+    """Make the run, in the transaction that locked the processor.
+
+    None where a run is active, where the slot was used, or (not by hand) where nothing waits.
+    """
+    now = beginning.how.now
+    if Run.objects.active_of(processor.pk):
+        return None
+    source = open_source(processor.pk, processor.source)
+    if not beginning.by_hand and not source.has_claimable(look(now, beginning.ledger_only)):
+        return None
+    try:
+        with transaction.atomic():
+            run = make_run(processor, source, beginning)
+    except IntegrityError:
+        logger.info("a cycle of %s had begun already", processor.slug)
+        return None
+    queues.wake_on_commit(run.pk, processor.queue, processor.parallelism)
+    return run
+
+
+def make_run(processor: Processor, source: Source, beginning: Beginning) -> Run:
+    """The run's row, its event, and the processor's mark that it is active."""
+    how, bounds = beginning.how, source.bounds()
+    # What arrives while a run on arrival goes on is taken along at once.
+    is_bounded = beginning.trigger != Trigger.ARRIVAL
+    limits = [n for n in (bounds.limit, processor.records_per_cycle) if n is not None]
+    run = Run.objects.create(
+        processor=processor,
+        seq=processor.last_seq + 1,
+        slot=beginning.slot,
+        trigger=beginning.trigger,
+        reason=how.reason,
+        actor=how.actor.name,
+        config=freeze(processor, ledger_only=beginning.ledger_only),
+        ceiling=bounds.ceiling if is_bounded else None,
+        expected=bounds.expected,
+        claim_limit=min(limits, default=None),
+        started_at=how.now,
+        woken_at=how.now,
+    )
+    Processor.objects.filter(pk=processor.pk).update(
+        last_seq=run.seq, next_due_at=None, last_looked_at=how.now
+    )
+    Event.write(processor, "begin", how, run=run, to_state=RunState.RUNNING)
+    return run
+
+
+def look(now: datetime, ledger_only: bool, run: Run | None = None) -> Pick:
+    """A pick that only asks whether there is anything."""
+    return Pick(
+        0,
+        1,
+        now,
+        ceiling=run.ceiling if run else None,
+        position=run.position if run else None,
+        ledger_only=ledger_only,
+    )
+
+
+def end_cycle(run_id: int, actor: Actor = MACHINE) -> bool:
+    """T7: if nothing is in hand and nothing is left, end the cycle and arm the next.
+
+    Whether the run has ended or paused by this call. Safe to call at any time.
+    """
+    with transaction.atomic(durable=True):
+        owner = Run.objects.filter(pk=run_id).values_list("processor_id", flat=True).first()
+        if owner is None:
+            return False
+        processor = Processor.objects.select_for_update().get(pk=owner)
+        run = Run.objects.select_for_update().get(pk=run_id)
+        run.processor = processor
+        if run.has_ended or Batch.objects.leased().filter(run=run).exists():
+            return False
+        return settle_run(processor, run, Move(actor, database_now()))
+
+
+def settle_run(processor: Processor, run: Run, how: Move) -> bool:
+    """What a run without batches in hand becomes."""
+    if run.state == RunState.PAUSING:
+        run.become_paused(how)
+        return True
+    if run.state == RunState.STOPPING:
+        close_books(processor, run, RunState.STOPPED, how)
+        return True
+    if run.state == RunState.RUNNING and not has_more(run, how.now):
+        close_books(processor, run, RunState.FINISHED, how)
+        return True
+    return False
+
+
+def has_more(run: Run, now: datetime) -> bool:
+    """Whether this cycle may and could claim anything."""
+    if run.claim_limit is not None:
+        sums = Batch.objects.filter(run=run).counters()
+        if sums["claimed"] - sums["released"] - sums["crashed"] >= run.claim_limit:
+            return False
+    return source_of(run).has_claimable(look(now, run.config["ledger_only"], run))
+
+
+def close_books(processor: Processor, run: Run, state: RunState, how: Move) -> None:
+    """Sum up the batches, end the run, and say when the next cycle may begin."""
+    counters = Batch.objects.filter(run=run).counters()
+    run.end(state, how, {name: counters[name] for name in COUNTERS})
+    if processor.trigger_kind == TriggerKind.CRON and processor.is_started:
+        note_overlapped(processor, run, how)
+    arm(processor, how.now)
+
+
+def note_overlapped(processor: Processor, run: Run, how: Move) -> None:
+    """Set times that passed while this run was still going on were not kept."""
+    since = run.slot or run.started_at
+    missed = schedules.missed_slots(processor.cron, processor.time_zone, since, how.now)
+    if missed:
+        note_missed(processor, how, f"{missed} set time(s) passed while run {run.seq} was going on")
+
+
+def arm(processor: Processor, now: datetime) -> None:
+    """Set when the next cycle may begin, as trigger, backlog and waiting tries ask for it."""
+    slot = next_slot(processor, now)
+    due = slot
+    if processor.trigger_kind != TriggerKind.INTERVAL:
+        deferred = earliest_deferred(processor.pk)
+        due = min((time for time in (slot, deferred) if time is not None), default=None)
+    Processor.objects.filter(pk=processor.pk).update(next_slot_at=slot)
+    processor.next_slot_at = slot
+    processor.arm(due, looked_at=now)
+
+
+def next_slot(processor: Processor, now: datetime) -> datetime | None:
+    """The time the trigger itself asks for, None where only a person does."""
+    kind = processor.trigger_kind
+    if kind == TriggerKind.INTERVAL:
+        return now + timedelta(seconds=processor.pause_seconds)
+    if kind == TriggerKind.ARRIVAL:
+        return now + timedelta(seconds=LOOK_AGAIN_SECONDS)
+    if kind == TriggerKind.CRON:
+        return schedules.next_slot(processor.cron, processor.time_zone, now)
+    return None
+
+
+def earliest_deferred(processor_id: int) -> datetime | None:
+    """When the first record that waits for another try may be tried."""
+    ready = Record.objects.filter(processor_id=processor_id, state="ready")
+    earliest: datetime | None = ready.aggregate(first=Min("available_at"))["first"]
+    return earliest

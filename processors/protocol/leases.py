@@ -1,0 +1,314 @@
+"""Claim, heartbeat, commit and close: the transactions of one batch.
+
+The hot path. Outcomes, counters and the claim of the next batch are one commit, in set-based
+statements; see docs/safety.md for why each step is where it is.
+"""
+
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from processors.clock import as_utc
+from processors.models import Batch
+from processors.sources.base import Claimed, Pick, Ref, Settlement, Source
+from processors.sources.dialect import Dialect
+from processors.states import COUNTERS, BatchState, CloseReason, RunState
+
+
+class LeaseLost(Exception):  # noqa: N818 - named after the fact
+    """The batch was given to somebody else: whatever its late worker still holds is void."""
+
+
+# The run's row is the gate: shared by claims, held alone by stop, pause and the cycle's end, so
+# that no batch opens after their commit. The first claim of a worker holds it alone as well, to
+# find a free slot. Also reads the limits in force, the time, and an id for the batch.
+GATE_POSTGRES = """
+SELECT run.state, run.ceiling, run.claim_limit, run.position,
+       processor.parallelism, processor.batch_size, processor.concurrency,
+       processor.record_timeout_seconds, clock_timestamp(),
+       nextval(pg_get_serial_sequence('processors_batch', 'id'))
+  FROM processors_run AS run
+  JOIN processors_processor AS processor ON processor.id = run.processor_id
+ WHERE run.id = %s
+   FOR {lock} OF run
+"""
+GATE_SQLITE = """
+SELECT run.state, run.ceiling, run.claim_limit, run.position,
+       processor.parallelism, processor.batch_size, processor.concurrency,
+       processor.record_timeout_seconds, strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now'),
+       (SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'processors_batch')
+  FROM processors_run AS run
+  JOIN processors_processor AS processor ON processor.id = run.processor_id
+ WHERE run.id = %s
+"""
+
+OPEN_BATCH = """
+INSERT INTO processors_batch
+       (id, run_id, token, slot, state, close_reason, owner, heartbeats, lease_until, keys,
+        in_hand, claimed, done, skipped, retried, dead, parked, crashed, released, opened_at)
+VALUES (%s, %s, %s, %s, 'leased', '', %s, 0, %s, %s, %s, %s, 0, 0, 0, 0, 0, 0, 0, %s)
+"""
+
+# Only the holder of the token may beat.
+HEARTBEAT = """
+UPDATE processors_batch
+   SET heartbeats = heartbeats + 1, lease_until = %s
+ WHERE id = %s AND token = %s AND state = 'leased'
+"""
+
+# The fence: counts outcomes and moves the marker where the token is still ours, and holds the
+# row until the commit. Time is not tested: late but not replaced is still the owner. The number
+# of outcomes so far is: a commit whose answer was lost with the connection is not made twice.
+FENCE = """
+UPDATE processors_batch
+   SET heartbeats = heartbeats + 1, lease_until = %s, remaining = %s, in_hand = %s,
+       done = done + %s, skipped = skipped + %s, retried = retried + %s, dead = dead + %s,
+       parked = parked + %s, crashed = crashed + %s, released = released + %s,
+       state = %s, close_reason = %s, closed_at = %s
+ WHERE id = %s AND token = %s AND state = 'leased'
+   AND done + skipped + retried + dead + parked + crashed = %s
+"""
+
+COUNTED = ("done", "skipped", "retry", "dead", "parked", "crashed")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits in force at a claim."""
+
+    parallelism: int
+    batch_size: int
+    concurrency: int
+    record_timeout_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What the gate said."""
+
+    state: str
+    ceiling: str | None
+    claim_limit: int | None
+    position: str | None
+    limits: Limits
+    now: datetime
+    batch_id: int
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the run may claim."""
+        return self.state == RunState.RUNNING
+
+
+@dataclass(slots=True)
+class Lease:
+    """A batch in this worker's hands; `claimed` in the order to treat them."""
+
+    batch_id: int
+    run_id: int
+    token: str
+    slot: int
+    owner: str
+    limits: Limits
+    claimed: list[Claimed] = field(default_factory=list)
+    in_hand: int = 0
+    settled: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a worker asks the gate for.
+
+    `slot`: the one it holds, None at its first claim. `hand`: how many records its first commit
+    will probably hold.
+    """
+
+    run_id: int
+    owner: str
+    hand: int = 1
+    slot: int | None = None
+    ledger_only: bool = False
+
+
+def lease_end(now: datetime) -> datetime:
+    """Until when a lease taken or renewed now is good."""
+    return now + timedelta(seconds=settings.LEASE_SECONDS)
+
+
+def pass_gate(ask: Ask, *, alone: bool) -> Gate | None:
+    """Lock the run's row and read what a claim needs; None where the run is gone.
+
+    In a transaction. `alone` excludes other claims, not only stop and pause.
+    """
+    dialect = Dialect("default")
+    lock = "UPDATE" if alone else "SHARE"
+    sql = GATE_POSTGRES.format(lock=lock) if dialect.is_postgres else GATE_SQLITE
+    rows = dialect.fetch(sql, [ask.run_id])
+    if not rows:
+        return None
+    state, ceiling, claim_limit, position, *limits, now, batch_id = rows[0]
+    return Gate(state, ceiling, claim_limit, position, Limits(*limits), as_utc(now), batch_id)
+
+
+def claim(source: Source, ask: Ask) -> Lease | None:
+    """T2: claim a batch, or None when the run is not open, full, or has nothing to claim."""
+    with transaction.atomic(durable=True):
+        gate = pass_gate(ask, alone=ask.slot is None or source.has_position)
+        return claim_inside(source, ask, gate)
+
+
+def claim_inside(source: Source, ask: Ask, gate: Gate | None) -> Lease | None:
+    """The claim itself, in the transaction that passed the gate."""
+    if gate is None or not gate.is_open:
+        return None
+    slot = ask.slot if ask.slot is not None else free_slot(ask.run_id, gate.limits.parallelism)
+    if slot is None or slot >= gate.limits.parallelism:
+        return None
+    size = allowed(ask.run_id, gate)
+    if size < 1:
+        return None
+    claimed = take(source, ask, gate, size)
+    if not claimed:
+        return None
+    lease = Lease(gate.batch_id, ask.run_id, str(uuid.uuid4()), slot, ask.owner, gate.limits)
+    lease.claimed = claimed
+    lease.in_hand = min(max(ask.hand, gate.limits.concurrency), len(claimed))
+    open_batch(lease, gate.now)
+    return lease
+
+
+def free_slot(run_id: int, parallelism: int) -> int | None:
+    """The lowest slot that no open batch of the run holds, None where all are taken."""
+    taken = set(Batch.objects.leased().filter(run_id=run_id).values_list("slot", flat=True))
+    return next((slot for slot in range(parallelism) if slot not in taken), None)
+
+
+def allowed(run_id: int, gate: Gate) -> int:
+    """How many records this claim may take; exact only where the gate is held alone."""
+    if gate.claim_limit is None:
+        return gate.limits.batch_size
+    sums = Batch.objects.filter(run_id=run_id).counters()
+    taken = sums["claimed"] - sums["released"] - sums["crashed"]
+    return min(gate.limits.batch_size, gate.claim_limit - taken)
+
+
+def take(source: Source, ask: Ask, gate: Gate, size: int) -> list[Claimed]:
+    """Ordinary records, else one under suspicion; moves a foreign table's position."""
+    pick = Pick(
+        gate.batch_id, size, gate.now, gate.ceiling, gate.position, ledger_only=ask.ledger_only
+    )
+    claimed = source.claim(pick) or source.claim_alone(pick)
+    if source.has_position and source.position != gate.position:
+        Dialect("default").run(
+            "UPDATE processors_run SET position = %s WHERE id = %s", [source.position, ask.run_id]
+        )
+    return claimed
+
+
+def open_batch(lease: Lease, now: datetime) -> None:
+    """The lease's row."""
+    dialect = Dialect("default")
+    values = [lease.batch_id, lease.run_id, token_value(lease.token), lease.slot, lease.owner]
+    values += [dialect.moment(lease_end(now)), json.dumps([c.ref for c in lease.claimed])]
+    values += [lease.in_hand, len(lease.claimed), dialect.moment(now)]
+    dialect.run(OPEN_BATCH, values)
+
+
+def token_value(token: str) -> str:
+    """A token as its column keeps it: SQLite has no uuid type, Django writes bare hex there."""
+    return token if connection.vendor == "postgresql" else token.replace("-", "")
+
+
+def heartbeat(lease: Lease, now: datetime) -> None:
+    """Renew the lease. Raises LeaseLost."""
+    dialect = Dialect("default")
+    until = dialect.moment(lease_end(now))
+    if not dialect.run(HEARTBEAT, [until, lease.batch_id, token_value(lease.token)]):
+        raise LeaseLost(f"batch {lease.batch_id} belongs to somebody else now")
+
+
+@dataclass(slots=True)
+class Step:
+    """What one commit changes: outcomes, and what is left of the batch.
+
+    `remaining`: refs without an outcome, of which the first `in_hand` may be begun next; with
+    `close` they are given back instead.
+    """
+
+    settlement: Settlement
+    remaining: Sequence[Ref] = ()
+    in_hand: int = 0
+    close: CloseReason | None = None
+
+
+def commit_inside(source: Source, lease: Lease, step: Step) -> None:
+    """T3 to T5 in one: fence, outcomes, counters, marker or close. In a transaction.
+
+    Raises LeaseLost, or SourceChanged where rows of the user's table were changed.
+    """
+    fence(lease, step)
+    source.settle(step.settlement)
+    if step.close and step.remaining:
+        source.release(lease.batch_id, step.remaining)
+        if source.has_position:  # what was given back lies behind the position
+            Dialect("default").run(
+                "UPDATE processors_run SET position = NULL WHERE id = %s", [lease.run_id]
+            )
+
+
+def fence(lease: Lease, step: Step) -> None:
+    """Count, mark, and hold the batch's row until the commit. Raises LeaseLost."""
+    dialect, now = Dialect("default"), step.settlement.now
+    closing = step.close is not None
+    values: list[Any] = [
+        dialect.moment(lease_end(now)),
+        json.dumps([] if closing else list(step.remaining)),
+        0 if closing else step.in_hand,
+        *counts(step.settlement),
+        len(step.remaining) if closing else 0,
+        BatchState.CLOSED if closing else BatchState.LEASED,
+        step.close or "",
+        dialect.moment(now) if closing else None,
+        lease.batch_id,
+        token_value(lease.token),
+        lease.settled,
+    ]
+    if not dialect.run(FENCE, values):
+        raise LeaseLost(f"batch {lease.batch_id} belongs to somebody else now")
+
+
+def was_committed(lease: Lease, step: Step) -> bool:
+    """Whether a step whose commit was not answered took effect all the same."""
+    batch = Batch.objects.filter(pk=lease.batch_id, token=lease.token).first()
+    if batch is None:
+        return False
+    outcomes = sum(batch.counters[name] for name in COUNTERS if name not in ("claimed", "released"))
+    closed = batch.state == BatchState.CLOSED
+    return outcomes == lease.settled + len(step.settlement) and closed == (step.close is not None)
+
+
+def counts(settlement: Settlement) -> list[int]:
+    """Outcomes by kind, in the order of COUNTED."""
+    if not settlement.others:
+        return [len(settlement.done), 0, 0, 0, 0, 0]
+    kinds = [outcome.kind for _, outcome in settlement.others]
+    numbers = [kinds.count(kind) for kind in COUNTED]
+    numbers[0] += len(settlement.done)
+    return numbers
+
+
+def void(source: Source, lease: Lease, refs: Sequence[Ref], *, now: datetime) -> None:
+    """Give back what the second look at a foreign table no longer found waiting."""
+    with transaction.atomic(durable=True):
+        rest = [claimed.ref for claimed in lease.claimed]
+        empty = Settlement(lease.batch_id, lease.run_id, lease.owner, now)
+        fence(lease, Step(empty, rest, min(lease.in_hand, len(rest))))
+        Batch.objects.filter(pk=lease.batch_id).update(released=len(refs))
+        source.release(lease.batch_id, refs)
+

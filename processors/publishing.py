@@ -1,0 +1,387 @@
+"""Put records into inboxes, and find them again: what other programs of the house use.
+
+Everything or nothing: a batch with one bad record stores none. The same key with the same
+payload is known and stored once; with another payload it is refused.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+
+from processors import queues
+from processors.clock import database_now
+from processors.handlers.execution import NUL
+from processors.models import Processor, Record, Run
+from processors.models.processor import TriggerKind
+from processors.models.record import PRIORITIES
+from processors.protocol import cycles
+from processors.sources.dialect import Dialect
+
+KEY_LENGTH = 200
+DEEPEST = 50
+LONGEST_NUMBER = 1_000  # digits
+LONGEST_DELAY = timedelta(days=366)
+CHUNK = 5_000
+KNOWN_FIELDS = frozenset({"key", "payload", "priority", "available_at", "expires_at"})
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+class PublishingError(Exception):
+    """Nothing was stored; the message says why."""
+
+
+class UnknownTarget(PublishingError):  # noqa: N818 - named after the fact
+    """No inbox has this slug or topic."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__(f"No processor with an inbox has the slug or topic {target!r}.")
+
+
+class InvalidRecord(PublishingError):  # noqa: N818 - named after the fact
+    """A record cannot be stored as it is; `index` counts from 0."""
+
+    def __init__(self, message: str, index: int = 0) -> None:
+        super().__init__(message)
+        self.index = index
+
+
+class KeyTaken(PublishingError):  # noqa: N818 - named after the fact
+    """A key exists with another payload."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self.keys = list(keys)
+        shown = ", ".join(repr(key) for key in self.keys[:5])
+        more = f" and {len(self.keys) - 5} more" if len(self.keys) > 5 else ""
+        super().__init__(
+            f"Key {shown}{more} exists with another payload. Nothing was stored; publish it "
+            "under a new key."
+        )
+
+
+@dataclass(frozen=True)
+class Published:
+    """How many records were stored, and how many were there already."""
+
+    new: int
+    known: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A record found fit to be stored."""
+
+    target: str
+    key: str
+    payload: str
+    priority: int = 0
+    available_at: datetime | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class RecordView:
+    """A record as its publisher sees it; `history` are lines for people."""
+
+    key: str
+    state: str
+    attempts: int
+    result: Any
+    error: str
+    updated_at: datetime
+    history: list[str]
+
+
+def publish(target: str, items: Iterable[Mapping[str, Any]]) -> Published:
+    """Store records in the inbox of a processor (its slug) or of all that share a topic.
+
+    Each item: `key` (text), `payload` (an object), and optionally `priority` (0 to 9, 9 first),
+    `available_at` and `expires_at` (aware datetimes or ISO 8601 with a zone). With several
+    listeners the numbers add up over them. Raises UnknownTarget, InvalidRecord, KeyTaken.
+    """
+    with transaction.atomic():
+        listeners = find_listeners(target)
+        new = known = 0
+        prepared = prepare_all(target, items)
+        while chunk := list(islice(prepared, CHUNK)):
+            for listener in listeners:
+                stored = insert(listener, chunk, database_now())
+                new, known = new + stored.new, known + stored.known
+        if new:
+            for listener in listeners:
+                arrived(listener)
+    return Published(new, known)
+
+
+def find_listeners(target: str) -> list[Processor]:
+    """The inboxes behind a slug or topic. Raises UnknownTarget."""
+    found = list(Processor.objects.listening_to(target))
+    if not found:
+        raise UnknownTarget(target)
+    return found
+
+
+def prepare_all(target: str, items: Iterable[Mapping[str, Any]]) -> Iterator[Prepared]:
+    """Items as prepared records; InvalidRecord names the index of a bad one."""
+    for index, item in enumerate(items):
+        try:
+            yield prepare_item(target, item)
+        except InvalidRecord as error:
+            error.index = index
+            raise
+
+
+def prepare_item(target: str, item: Mapping[str, Any]) -> Prepared:
+    """One item. Raises InvalidRecord."""
+    if not isinstance(item, Mapping) or "key" not in item or "payload" not in item:
+        raise InvalidRecord("Expected an object with 'key' and 'payload'.")
+    unknown = sorted(set(item) - KNOWN_FIELDS)
+    if unknown:
+        raise InvalidRecord(
+            f"Unknown field {unknown[0]!r}: a record has {', '.join(sorted(KNOWN_FIELDS))}."
+        )
+    return Prepared(
+        target,
+        check_key(item["key"]),
+        check_payload(item["payload"]),
+        check_priority(item.get("priority", 0)),
+        check_time("available_at", item.get("available_at")),
+        check_time("expires_at", item.get("expires_at")),
+    )
+
+
+def prepare(target: str, payload: Mapping[str, Any], key: str) -> Prepared:
+    """What a handler published. Raises UnknownTarget, InvalidRecord."""
+    find_listeners(target)
+    return Prepared(target, check_key(key), check_payload(payload))
+
+
+def check_key(key: Any) -> str:
+    """A key: text of 1 to 200 characters that fits on one line."""
+    if not isinstance(key, str):
+        raise InvalidRecord(f"The key must be a text, not {type(key).__name__}.")
+    if not key or key.isspace():
+        raise InvalidRecord("The key is empty.")
+    if len(key) > KEY_LENGTH:
+        raise InvalidRecord(f"The key has {len(key)} characters; at most {KEY_LENGTH} are allowed.")
+    if CONTROL.search(key):
+        raise InvalidRecord("The key holds a control character, such as a line break.")
+    check_encodable(key, "key")
+    return key
+
+
+def check_payload(payload: Any) -> str:
+    """A payload as JSON text that both databases store alike."""
+    if not isinstance(payload, Mapping):
+        raise InvalidRecord("The payload must be an object: {\"name\": value, …}.")
+    try:
+        text = json.dumps(payload, ensure_ascii=False, allow_nan=False)
+    except RecursionError as error:
+        raise InvalidRecord(f"The payload is nested deeper than {DEEPEST} levels.") from error
+    except ValueError as error:
+        raise InvalidRecord(f"{first_trouble(payload) or f'The payload is not JSON: {error}'}") from error
+    except TypeError as error:
+        raise InvalidRecord(f"The payload is not JSON: {error}.") from error
+    if len(text) > settings.MAX_PAYLOAD_BYTES // 4:
+        check_size(text)
+    if NUL.search(text) or text.count("[") + text.count("{") > DEEPEST or len(text) > LONGEST_NUMBER:
+        trouble = first_trouble(payload)
+        if trouble:
+            raise InvalidRecord(trouble)
+    check_encodable(text, "payload")
+    return text
+
+
+def check_size(text: str) -> None:
+    """In bytes, as it is sent and stored."""
+    size, limit = len(text.encode("utf-8", "replace")), settings.MAX_PAYLOAD_BYTES
+    if size > limit:
+        raise InvalidRecord(
+            f"The payload is {size / 1e6:.1f} MB, the limit is {limit / 1e6:g} MB."
+        )
+
+
+def check_encodable(text: str, what: str) -> None:
+    """Lone surrogates are in no text that a database can hold."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise InvalidRecord(f"The {what} holds half a character (a lone surrogate).") from error
+
+
+def first_trouble(value: Any, path: str = "payload", depth: int = 1) -> str | None:
+    """The first thing in a payload that cannot be stored, with its place; None without one."""
+    if isinstance(value, Mapping | list | tuple):
+        if depth > DEEPEST:
+            return f"The payload is nested deeper than {DEEPEST} levels."
+        inner = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for name, part in inner:
+            if isinstance(name, str) and "\x00" in name:
+                return f"The character U+0000 can't be stored (a name in {path})."
+            trouble = first_trouble(part, f"{path}.{name}", depth + 1)
+            if trouble:
+                return trouble
+        return None
+    return scalar_trouble(value, path)
+
+
+def scalar_trouble(value: Any, path: str) -> str | None:
+    """The same for a single value."""
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        name = "NaN" if value != value else "Infinity"
+        return f"{name} is not JSON (at {path})."
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**LONGEST_NUMBER:
+        return f"Number too long ({path})."
+    if isinstance(value, str) and "\x00" in value:
+        return f"The character U+0000 can't be stored ({path})."
+    return None
+
+
+def check_priority(priority: Any) -> int:
+    """0 to 9."""
+    if isinstance(priority, bool) or not isinstance(priority, int) or priority not in PRIORITIES:
+        raise InvalidRecord("The priority must be a whole number from 0 to 9 (9 is served first).")
+    return priority
+
+
+def check_time(name: str, value: Any) -> datetime | None:
+    """An aware time, at most a year ahead; None for none."""
+    if value is None:
+        return None
+    try:
+        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
+    except ValueError as error:
+        raise InvalidRecord(f"{name}: {value!r} is not a time such as 2026-11-25T10:00:00+01:00.") from error
+    if moment.tzinfo is None:
+        raise InvalidRecord(f"{name}: give a time zone, e.g. 2026-11-25T10:00:00+01:00.")
+    if moment > datetime.now(moment.tzinfo) + LONGEST_DELAY:
+        raise InvalidRecord(f"{name}: {moment:%Y-%m-%d} is more than a year ahead.")
+    return moment
+
+
+# Store new keys; those that exist are left alone and looked at afterwards.
+INSERT_POSTGRES = """
+INSERT INTO processors_record
+       (processor_id, key, visit, state, payload, priority, available_at, expires_at, attempts,
+        crashes, alone, synced, last_error, created_at)
+SELECT %s, given.key, 1, 'ready', given.payload::jsonb, given.priority,
+       coalesce(given.available_at, %s), given.expires_at, 0, 0, FALSE, TRUE, '', %s
+  FROM (SELECT unnest(%s::text[]) AS key, unnest(%s::text[]) AS payload,
+               unnest(%s::smallint[]) AS priority,
+               unnest(%s::timestamptz[]) AS available_at,
+               unnest(%s::timestamptz[]) AS expires_at) AS given
+    ON CONFLICT (processor_id, key) DO NOTHING
+"""
+INSERT_SQLITE = """
+INSERT INTO processors_record
+       (processor_id, key, visit, state, payload, priority, available_at, expires_at, attempts,
+        crashes, alone, synced, last_error, created_at)
+VALUES (%s, %s, 1, 'ready', %s, %s, %s, %s, 0, 0, FALSE, TRUE, '', %s)
+    ON CONFLICT (processor_id, key) DO NOTHING
+"""
+
+
+def insert(
+    listener: Processor, chunk: Sequence[Prepared], now: datetime, *, lenient: bool = False
+) -> Published:
+    """Store what is new to one inbox. Raises KeyTaken unless `lenient`."""
+    new = insert_rows(listener.pk, chunk, now)
+    if new < len(chunk) and not lenient:
+        refuse_other_payloads(listener, chunk)
+    return Published(new, len(chunk) - new)
+
+
+def insert_rows(processor_id: int, chunk: Sequence[Prepared], now: datetime) -> int:
+    """How many were new."""
+    dialect = Dialect("default")
+    if dialect.is_postgres:
+        columns = [
+            [item.key for item in chunk],
+            [item.payload for item in chunk],
+            [item.priority for item in chunk],
+            [item.available_at for item in chunk],
+            [item.expires_at for item in chunk],
+        ]
+        return dialect.run(INSERT_POSTGRES, [processor_id, now, now, *columns])
+    moment = dialect.moment
+    rows = [
+        (
+            processor_id,
+            item.key,
+            item.payload,
+            item.priority,
+            moment(item.available_at or now),
+            moment(item.expires_at) if item.expires_at else None,
+            moment(now),
+        )
+        for item in chunk
+    ]
+    with dialect.connection.cursor() as cursor:
+        cursor.executemany(INSERT_SQLITE, rows)
+        return cursor.rowcount
+
+
+def refuse_other_payloads(listener: Processor, chunk: Sequence[Prepared]) -> None:
+    """Raise KeyTaken where a key is stored with another payload than given."""
+    given = {item.key: item.payload for item in chunk}
+    stored = Record.objects.filter(processor=listener, key__in=given).values_list("key", "payload")
+    taken = [key for key, payload in stored if payload != json.loads(given[key])]
+    if not taken and len(given) < len(chunk):
+        payloads: dict[str, str] = {}
+        taken = [i.key for i in chunk if payloads.setdefault(i.key, i.payload) != i.payload]
+    if taken:
+        raise KeyTaken(taken)
+
+
+def store(outgoing: Sequence[Prepared], *, now: datetime) -> None:
+    """What handlers published, in the transaction of their outcomes; known keys are left."""
+    for target in dict.fromkeys(item.target for item in outgoing):
+        chunk = [item for item in outgoing if item.target == target]
+        for listener in Processor.objects.listening_to(target):
+            if insert(listener, chunk, now, lenient=True).new:
+                arrived(listener)
+
+
+def arrived(listener: Processor) -> None:
+    """Records came in: a processor that handles them on arrival begins, or is woken."""
+    if listener.trigger_kind == TriggerKind.ARRIVAL and listener.is_started:
+        transaction.on_commit(lambda: take_up(listener), robust=True)
+
+
+def take_up(listener: Processor) -> None:
+    """Begin the cycle now; where one goes on, another worker may be welcome."""
+    run = Run.objects.active_of(listener.pk)
+    if run is not None:
+        queues.relay(run.pk, listener.queue, listener.parallelism)
+        return
+    Processor.objects.filter(pk=listener.pk, next_due_at__isnull=False).update(
+        next_due_at=database_now()
+    )
+    cycles.begin_due(listener.pk)
+
+
+def find_record(slug: str, key: str) -> RecordView | None:
+    """What became of a published record, None where it is not known (any more)."""
+    record = Record.objects.filter(processor__slug=slug, key=key).first()
+    if record is None:
+        return None
+    lines = [
+        line
+        for attempt in record.history.order_by("id")
+        for line in (*attempt.log, *([attempt.message] if attempt.message else []))
+    ]
+    return RecordView(
+        key=record.key,
+        state=record.state,
+        attempts=record.attempts + record.crashes,
+        result=record.result,
+        error=record.last_error,
+        updated_at=record.settled_at or record.created_at,
+        history=lines,
+    )

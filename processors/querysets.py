@@ -1,0 +1,100 @@
+"""Named questions about many rows."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.db import models
+from django.db.models import Sum
+
+from processors.states import COUNTERS, NEEDS_ATTENTION, BatchState, ProcessorState, RecordState
+
+if TYPE_CHECKING:
+    from processors.models import Event, Run
+
+
+class ProcessorQuerySet(models.QuerySet[Any]):
+    """Questions about processors."""
+
+    def due(self, now: datetime) -> "ProcessorQuerySet":
+        """Started, not faulted, nothing active, and their time has come."""
+        active = self.model.runs.rel.related_model.objects.active()
+        return self.filter(
+            ~models.Exists(active.filter(processor=models.OuterRef("pk"))),
+            state=ProcessorState.STARTED,
+            fault_reason="",
+            next_due_at__lte=now,
+        )
+
+    def listening_to(self, target: str) -> "ProcessorQuerySet":
+        """Inboxes that take what is published under this slug or topic."""
+        return self.filter(
+            models.Q(slug=target) | models.Q(topic=target) if target else models.Q(pk=None),
+            source_kind="inbox",
+        )
+
+
+class RunQuerySet(models.QuerySet[Any]):
+    """Questions about runs."""
+
+    def active(self) -> "RunQuerySet":
+        """Not ended."""
+        return self.filter(ended_at__isnull=True)
+
+    def active_of(self, processor_id: int) -> "Run | None":
+        """The active run of a processor, None without one."""
+        run: Run | None = self.active().filter(processor_id=processor_id).first()
+        return run
+
+
+class BatchQuerySet(models.QuerySet[Any]):
+    """Questions about batches."""
+
+    def leased(self) -> "BatchQuerySet":
+        """In a worker's hands, alive or not."""
+        return self.filter(state=BatchState.LEASED)
+
+    def expired(self, now: datetime) -> "BatchQuerySet":
+        """Leased, but the lease has run out."""
+        return self.leased().filter(lease_until__lt=now)
+
+    def struck_once(self) -> "BatchQuerySet":
+        """No heartbeat since an earlier look found the lease run out."""
+        return self.filter(suspect_heartbeats=models.F("heartbeats"))
+
+    def counters(self) -> dict[str, int]:
+        """The sum of their counters by name."""
+        sums = self.aggregate(**{f"sum_{name}": Sum(name) for name in COUNTERS})
+        return {name: sums[f"sum_{name}"] or 0 for name in COUNTERS}
+
+
+class RecordQuerySet(models.QuerySet[Any]):
+    """Questions about records."""
+
+    def claimable(self, now: datetime) -> "RecordQuerySet":
+        """Ready, and their time has come."""
+        return self.filter(state=RecordState.READY, available_at__lte=now)
+
+    def deferred(self, now: datetime) -> "RecordQuerySet":
+        """Ready, but to be tried later."""
+        return self.filter(state=RecordState.READY, available_at__gt=now)
+
+    def needing_attention(self) -> "RecordQuerySet":
+        """Dead letters and doubts."""
+        return self.filter(state__in=NEEDS_ATTENTION)
+
+
+class AttemptQuerySet(models.QuerySet[Any]):
+    """Questions about attempts."""
+
+    def failures(self) -> "AttemptQuerySet":
+        """Without skips and successes that logged something."""
+        return self.exclude(outcome__in=["done", "skipped"])
+
+
+class EventQuerySet(models.QuerySet[Any]):
+    """Questions about the audit."""
+
+    def newest(self) -> "Event | None":
+        """The last line, None where nothing happened yet."""
+        event: Event | None = self.order_by("-id").first()
+        return event

@@ -1,0 +1,21 @@
+"""The only package that imports the queue library.
+
+Redis carries wake-ups ("run 17 may have work") and nothing else: lost, doubled or forged ones
+change nothing but timing.
+"""
+
+from processors.queues.job import SafeJob
+from processors.queues.scheduler import SafeScheduler
+from processors.queues.wakeups import QueueState, queue_states, relay, wake, wake_on_commit
+from processors.queues.worker import SafeWorker
+
+__all__ = [
+    "QueueState",
+    "SafeJob",
+    "SafeScheduler",
+    "SafeWorker",
+    "queue_states",
+    "relay",
+    "wake",
+    "wake_on_commit",
+]

@@ -1,0 +1,45 @@
+"""A job that can do nothing but what we put into the queues ourselves.
+
+Whoever can write to Redis could otherwise run code on our workers: by a pickle, by the name of
+any importable function, or by a callback.
+"""
+
+from typing import Any
+
+from rq.job import Job
+from rq.serializers import JSONSerializer
+
+WORK = "processors.tasks.work"
+ALLOWED = frozenset({WORK})
+
+
+class ForeignJob(Exception):  # noqa: N818 - named after the fact
+    """A job in our queues that is not one of ours: it is refused, never run."""
+
+
+class SafeJob(Job):
+    """JSON only, named callables only, no callbacks, no webhooks."""
+
+    def __init__(self, id: str | None = None, connection: Any = None, serializer: Any = None) -> None:  # noqa: A002, ARG002
+        super().__init__(id, connection, JSONSerializer)
+
+    @property
+    def func(self) -> Any:
+        """The callable; raises ForeignJob for any but ours."""
+        self.check()
+        return super().func
+
+    def check(self) -> None:
+        """Raise ForeignJob unless the job calls what we call, as we call it."""
+        name = self.func_name
+        if name not in ALLOWED or self.instance is not None:
+            raise ForeignJob(f"job {self.id} calls {name!r}: refused, only {WORK} may be called")
+
+    def restore(self, raw_data: Any) -> Any:
+        """Read the job's hash, leaving out whatever would call something afterwards."""
+        restored = super().restore(raw_data)
+        self._success_callback_name = None
+        self._failure_callback_name = None
+        self._stopped_callback_name = None
+        self.webhooks = []
+        return restored

@@ -1,0 +1,100 @@
+"""Wake workers by putting run ids into Redis; trouble with Redis is logged, never raised.
+
+The database holds everything that matters. `relay`, called by every tick, puts back what was
+lost.
+"""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any
+
+import django_rq
+from django.conf import settings
+from django.db import transaction
+from redis.exceptions import RedisError
+from rq import Queue
+
+from processors.queues.job import WORK
+
+logger = logging.getLogger(__name__)
+
+FAILED_TTL_SECONDS = 86_400
+TIME_BUDGET_SECONDS = 60  # after which a job hands over to its successor
+LAST_NET_SECONDS = 86_400 + 2 * TIME_BUDGET_SECONDS  # our own watchdog ends a record long before
+FLOOD = 4  # wake-ups that may wait in a queue, times those that are wanted
+
+
+@dataclass(frozen=True)
+class QueueState:
+    """A queue as Redis has it now; None where Redis does not answer."""
+
+    name: str
+    waiting: int | None
+    workers: int | None
+
+
+@cache
+def queue(name: str) -> Queue:
+    """One object per process: each opens a connection of its own."""
+    found: Queue = django_rq.get_queue(name)
+    return found
+
+
+def wake_on_commit(run_id: int, queue_name: str, count: int = 1) -> None:
+    """Wake up to `count` workers for a run once the transaction has committed."""
+    transaction.on_commit(partial(wake, run_id, queue_name, count), robust=True)
+
+
+def wake(run_id: int, queue_name: str, count: int = 1) -> bool:
+    """Put `count` wake-ups for a run into its queue; whether Redis took them."""
+    data = [
+        Queue.prepare_data(
+            WORK,
+            args=(run_id,),
+            timeout=LAST_NET_SECONDS,
+            result_ttl=0,
+            failure_ttl=FAILED_TTL_SECONDS,
+            description=f"run {run_id}",
+        )
+        for _ in range(count)
+    ]
+    try:
+        queue(queue_name).enqueue_many(data)
+    except (RedisError, OSError) as error:
+        logger.warning(
+            "Redis took no wake-up for run %s (%s): the next tick tries again",
+            run_id,
+            type(error).__name__,
+        )
+        return False
+    return True
+
+
+def relay(run_id: int, queue_name: str, wanted: int) -> bool:
+    """Put back wake-ups that may have been lost, without ever flooding the queue."""
+    if wanted < 1:
+        return True
+    try:
+        room = FLOOD * wanted - queue(queue_name).count
+    except (RedisError, OSError) as error:
+        logger.warning("Redis does not answer (%s): the next tick tries again", type(error).__name__)
+        return False
+    return room <= 0 or wake(run_id, queue_name, min(wanted, room))
+
+
+def queue_states(names: Iterable[str] | None = None) -> list[QueueState]:
+    """Every queue with what waits in it and who listens; costs a few Redis round trips."""
+    return [state_of(name) for name in names or settings.QUEUES]
+
+
+def state_of(name: str) -> QueueState:
+    """One queue."""
+    from processors.queues.worker import SafeWorker
+
+    try:
+        found: Any = queue(name)
+        return QueueState(name, found.count, len(SafeWorker.all_keys(queue=found)))
+    except (RedisError, OSError):
+        return QueueState(name, None, None)

@@ -1,0 +1,24 @@
+"""Where records come from: one adapter per kind behind one contract."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from processors.sources.base import Source, SourceTrouble
+from processors.sources.foreign import ForeignTableSource
+from processors.sources.inbox import InboxSource
+from processors.sources.table import TableSource
+
+__all__ = ["Source", "SourceTrouble", "open_source"]
+
+
+def open_source(processor_id: int, definition: Mapping[str, Any]) -> Source:
+    """The adapter for a definition that was found valid when it was saved."""
+    if definition["kind"] == "inbox":
+        return InboxSource(processor_id, definition)
+    if definition["kind"] == "table":
+        kind = TableSource if definition["database"] == "default" else ForeignTableSource
+        return kind(processor_id, definition)
+    raise SourceTrouble(
+        f"This installation knows no source of the kind {definition['kind']!r}: "
+        "choose inbox or table in the processor's settings."
+    )

@@ -1,0 +1,157 @@
+"""The contract of a source, and the plain values that pass through it.
+
+`claim`, `settle` and `release` run inside the transaction of the batch they belong to; where the
+records live in another database, `confirm` and `publish_outcomes` run after its commit.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from processors.handlers.outcomes import Outcome
+
+Ref = int | str
+"""How a source names a record in its batch: an inbox by the row's id, a table by its key."""
+
+
+class SourceTrouble(Exception):  # noqa: N818 - named after the fact
+    """A source cannot be used as it is defined; the message says what to do."""
+
+
+class SourceChanged(Exception):  # noqa: N818 - named after the fact
+    """Somebody changed claimed rows of the user's table; `refs` are those rows."""
+
+    def __init__(self, refs: Sequence[Ref]) -> None:
+        self.refs = list(refs)
+        super().__init__(f"{len(self.refs)} claimed rows were changed by somebody else")
+
+
+@dataclass(slots=True)
+class Claimed:
+    """A record in a worker's hands."""
+
+    ref: Ref
+    key: str
+    payload: dict[str, Any]
+    visit: int
+    attempts: int = 0
+    crashes: int = 0
+    record_id: int | None = None
+    expires_at: datetime | None = None
+
+    @property
+    def number(self) -> int:
+        """Which try this is, counting from 1."""
+        return self.attempts + self.crashes + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """What a claim asks for: at most `size` records for batch `batch_id`, at `now`.
+
+    `ceiling` bounds the cycle: nothing that arrived after its start. With `alone`, one record
+    that is under suspicion. With `ledger_only`, nothing but what waits for another try.
+    """
+
+    batch_id: int
+    size: int
+    now: datetime
+    ceiling: str | None = None
+    position: str | None = None
+    ledger_only: bool = False
+
+
+@dataclass(slots=True)
+class Settlement:
+    """Outcomes that are written together."""
+
+    batch_id: int
+    run_id: int
+    owner: str
+    now: datetime
+    done: list[tuple[Claimed, Any]] = field(default_factory=list)
+    others: list[tuple[Claimed, Outcome]] = field(default_factory=list)
+    outgoing: list[Any] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.done) + len(self.others)
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a new cycle may take: see Pick.ceiling; `limit` records where no ceiling fits.
+
+    `expected` is how many wait at its start, None where that would be long to count.
+    """
+
+    ceiling: str | None
+    limit: int | None
+    expected: int | None
+
+
+class Source(ABC):
+    """Where a processor's records come from."""
+
+    alias: str = "default"
+    # Whether the claims of a run must come one after the other, each from where the last ended.
+    has_position = False
+    position: str | None = None
+
+    def __init__(self, processor_id: int, definition: Mapping[str, Any]) -> None:
+        self.processor_id = processor_id
+        self.definition = definition
+
+    @abstractmethod
+    def claim(self, pick: Pick) -> list[Claimed]:
+        """Mark up to `pick.size` records as ours and return them in the order to treat them."""
+
+    @abstractmethod
+    def claim_alone(self, pick: Pick) -> list[Claimed]:
+        """The same for one record under suspicion, which must travel alone."""
+
+    @abstractmethod
+    def settle(self, settlement: Settlement) -> None:
+        """Write outcomes. Raises SourceChanged, having written nothing that may stay."""
+
+    @abstractmethod
+    def release(self, batch_id: int, refs: Sequence[Ref]) -> None:
+        """Give back claimed records that were never begun, without a mark on them."""
+
+    @abstractmethod
+    def in_hand(self, batch_id: int, refs: Sequence[Ref]) -> list[Claimed]:
+        """What a lost worker had in hand, without payloads."""
+
+    @abstractmethod
+    def suspect(self, settlement: Settlement) -> None:
+        """Note that a worker died with these in hand (`others`, each with its outcome)."""
+
+    @abstractmethod
+    def bounds(self) -> Bounds:
+        """What a cycle that begins now may take."""
+
+    @abstractmethod
+    def has_claimable(self, pick: Pick) -> bool:
+        """Whether a claim would find anything, looked at without skipping locked rows."""
+
+    @abstractmethod
+    def backlog(self, cap: int) -> int:
+        """How many records wait, counted up to `cap`."""
+
+    def confirm(self, claimed: list[Claimed]) -> list[Claimed]:
+        """After the claim's commit: those that are still to be treated."""
+        return claimed
+
+    def publish_outcomes(self, settlement: Settlement) -> None:
+        """After the outcomes' commit: tell a source that lives elsewhere."""
+
+    def reconcile(self, now: datetime) -> int:
+        """Tell a source that lives elsewhere what it has not heard yet; how many it was."""
+        return 0
+
+    def restore(self, record_key: str) -> None:
+        """A person wants a dead letter tried again: bring the user's row in line with that."""
+
+    def discard(self, record_key: str) -> None:
+        """A person discarded a dead letter: bring the user's row in line with that."""

@@ -1,0 +1,49 @@
+"""Where the SQL of the two databases differs."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import connections
+
+from processors.clock import as_parameter
+
+
+class Dialect:
+    """How to say the same thing to the database behind `alias`."""
+
+    def __init__(self, alias: str) -> None:
+        self.connection = connections[alias]
+        self.is_postgres = self.connection.vendor == "postgresql"
+        self.skip_locked = " FOR UPDATE SKIP LOCKED" if self.is_postgres else ""
+
+    def quote(self, name: str) -> str:
+        """An identifier that introspection returned, quoted."""
+        return self.connection.ops.quote_name(name)
+
+    def is_in(self, column: str, cast: str = "bigint") -> str:
+        """`column` is one of a list that is passed as one parameter."""
+        if self.is_postgres:
+            return f"{column} = ANY(%s::{cast}[])"
+        return f"{column} IN (SELECT value FROM json_each(%s))"
+
+    def values(self, items: Sequence[Any]) -> Any:
+        """The parameter of `is_in`."""
+        return list(items) if self.is_postgres else json.dumps(list(items))
+
+    def moment(self, value: datetime) -> Any:
+        """A time as a parameter."""
+        return as_parameter(value, self.connection.vendor)
+
+    def fetch(self, sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """All rows of a statement."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(sql, params)
+            return cursor.fetchall()
+
+    def run(self, sql: str, params: Sequence[Any]) -> int:
+        """Execute; how many rows it touched."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(sql, params)
+            return cursor.rowcount

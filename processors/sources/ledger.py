@@ -1,0 +1,304 @@
+"""Claim, settle and release rows of our own record table.
+
+For an inbox that is every record; for a table only what there is to remember. Every statement
+is set-based: one row changed by one statement costs twenty times more than in a set.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from processors.clock import as_utc
+from processors.handlers.execution import encode_result
+from processors.handlers.outcomes import Outcome
+from processors.models import Attempt, Record
+from processors.sources.base import Claimed, Pick, Ref, Settlement
+from processors.sources.dialect import Dialect
+from processors.states import RecordState
+
+RETURNED = "r.id, r.key, r.payload, r.visit, r.attempts, r.crashes, r.expires_at"
+
+# Pick due records, highest priority first and then in order of arrival. A probe per priority
+# keeps the cost the same however many records wait for a later time.
+PICK_POSTGRES = """
+WITH pick AS MATERIALIZED (
+    SELECT due.id
+      FROM generate_series(9, 0, -1) AS level(priority)
+     CROSS JOIN LATERAL (
+           SELECT id
+             FROM processors_record
+            WHERE processor_id = %s AND priority = level.priority
+              AND state = 'ready' AND NOT alone AND available_at <= %s AND id <= %s
+            ORDER BY available_at, id
+            LIMIT %s
+              FOR UPDATE SKIP LOCKED) AS due
+     LIMIT %s)
+UPDATE processors_record AS r
+   SET state = 'claimed', batch_id = %s
+  FROM pick
+ WHERE r.id = pick.id
+"""
+
+# The same where one writer holds the whole file.
+PICK_SQLITE = """
+UPDATE processors_record AS r
+   SET state = 'claimed', batch_id = %s
+ WHERE r.id IN (
+       SELECT id
+         FROM processors_record
+        WHERE processor_id = %s AND state = 'ready' AND NOT alone
+          AND available_at <= %s AND id <= %s
+        ORDER BY priority DESC, available_at, id
+        LIMIT %s)
+"""
+
+# One record under suspicion.
+PICK_ALONE = """
+UPDATE processors_record AS r
+   SET state = 'claimed', batch_id = %s
+ WHERE r.state = 'ready' AND r.id = (
+       SELECT id
+         FROM processors_record
+        WHERE processor_id = %s AND state = 'ready' AND alone AND available_at <= %s
+        ORDER BY available_at, id
+        LIMIT 1{skip_locked})
+"""
+
+# Records that were done without anything to tell.
+SETTLE_DONE = """
+UPDATE processors_record
+   SET state = 'done', settled_at = %s
+ WHERE {ids} AND batch_id = %s AND state = 'claimed'
+"""
+
+# The same with their results.
+SETTLE_RESULTS_POSTGRES = """
+UPDATE processors_record AS r
+   SET state = 'done', settled_at = %s, result = given.result::jsonb
+  FROM (SELECT unnest(%s::bigint[]) AS id, unnest(%s::text[]) AS result) AS given
+ WHERE r.id = given.id AND r.batch_id = %s AND r.state = 'claimed'
+"""
+
+SETTLE_RESULTS_SQLITE = """
+UPDATE processors_record
+   SET state = 'done', settled_at = %s, result = %s
+ WHERE id = %s AND batch_id = %s AND state = 'claimed'
+"""
+
+# Give back what was not begun.
+RELEASE = """
+UPDATE processors_record
+   SET state = 'ready', batch_id = NULL
+ WHERE {ids} AND batch_id = %s AND state = 'claimed'
+"""
+
+NO_CEILING = 2**62
+
+
+class Ledger:
+    """Our record table, as one processor's part of it."""
+
+    def __init__(self, processor_id: int) -> None:
+        self.processor_id = processor_id
+        self.dialect = Dialect("default")
+
+    def claim(self, pick: Pick) -> list[Claimed]:
+        """Up to `pick.size` due records, none under suspicion."""
+        now, ceiling = self.dialect.moment(pick.now), int(pick.ceiling or NO_CEILING)
+        if self.dialect.is_postgres:
+            params = (self.processor_id, now, ceiling, pick.size, pick.size, pick.batch_id)
+            return self._returned(PICK_POSTGRES, params)
+        return self._returned(
+            PICK_SQLITE, (pick.batch_id, self.processor_id, now, ceiling, pick.size)
+        )
+
+    def claim_alone(self, pick: Pick) -> list[Claimed]:
+        """One due record under suspicion."""
+        sql = PICK_ALONE.format(skip_locked=self.dialect.skip_locked)
+        return self._returned(
+            sql, (pick.batch_id, self.processor_id, self.dialect.moment(pick.now))
+        )
+
+    def _returned(self, sql: str, params: Sequence[Any]) -> list[Claimed]:
+        rows = self.dialect.fetch(f"{sql} RETURNING {RETURNED}", params)
+        rows.sort(key=lambda row: row[0])
+        return [from_row(row) for row in rows]
+
+    def settle_done(self, settlement: Settlement) -> None:
+        """Plain successes. Raises LookupError when one of them is not ours any more."""
+        plain = [claimed.ref for claimed, result in settlement.done if result is None]
+        told = [(c.ref, encode_result(r)) for c, r in settlement.done if r is not None]
+        settled = self._settle_plain(plain, settlement) if plain else 0
+        settled += self._settle_results(told, settlement) if told else 0
+        if settled != len(settlement.done):
+            raise LookupError(
+                f"Batch {settlement.batch_id} settled {settled} of {len(settlement.done)} records: "
+                "the others are not claimed by it."
+            )
+
+    def _settle_plain(self, ids: Sequence[Any], settlement: Settlement) -> int:
+        sql = SETTLE_DONE.format(ids=self.dialect.is_in("id"))
+        now = self.dialect.moment(settlement.now)
+        return self.dialect.run(sql, (now, self.dialect.values(ids), settlement.batch_id))
+
+    def _settle_results(self, told: Sequence[tuple[Any, str | None]], settlement: Settlement) -> int:
+        now, batch_id = self.dialect.moment(settlement.now), settlement.batch_id
+        if self.dialect.is_postgres:
+            ids, results = zip(*told, strict=True)
+            params = (now, list(ids), list(results), batch_id)
+            return self.dialect.run(SETTLE_RESULTS_POSTGRES, params)
+        with self.dialect.connection.cursor() as cursor:
+            rows = [(now, result, id_, batch_id) for id_, result in told]
+            cursor.executemany(SETTLE_RESULTS_SQLITE, rows)
+            return cursor.rowcount
+
+    def release(self, batch_id: int, ids: Sequence[Any]) -> int:
+        """Back to ready without a mark; how many."""
+        sql = RELEASE.format(ids=self.dialect.is_in("id"))
+        return self.dialect.run(sql, (self.dialect.values(ids), batch_id))
+
+    def remember(self, settlement: Settlement, *, synced: bool = True) -> None:
+        """Write every outcome that is not a plain success, with its line of history."""
+        if not settlement.others:
+            return
+        records = [
+            self._after(claimed, outcome, settlement, synced=synced)
+            for claimed, outcome in settlement.others
+        ]
+        written = Record.objects.bulk_create(
+            records,
+            update_conflicts=True,
+            unique_fields=["processor", "key"],
+            update_fields=REMEMBERED,
+        )
+        Attempt.objects.bulk_create(
+            attempt_line(record, claimed, outcome, settlement)
+            for record, (claimed, outcome) in zip(written, settlement.others, strict=True)
+        )
+
+    def _after(
+        self, claimed: Claimed, outcome: Outcome, settlement: Settlement, *, synced: bool
+    ) -> Record:
+        failed = outcome.kind in ("retry", "dead") and not outcome.is_crash
+        state = STATE_AFTER.get(outcome.kind, RecordState.READY)
+        return Record(
+            processor_id=self.processor_id,
+            key=claimed.key,
+            visit=claimed.visit,
+            state=state,
+            result=outcome.result,
+            available_at=settlement.now + timedelta(seconds=outcome.after or 0),
+            attempts=claimed.attempts + failed,
+            crashes=claimed.crashes + outcome.is_crash,
+            alone=outcome.alone and state == RecordState.READY,
+            batch_id=settlement.batch_id,
+            synced=synced or state == RecordState.READY,
+            last_error=outcome.message,
+            created_at=settlement.now,
+            settled_at=None if state == RecordState.READY else settlement.now,
+        )
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to remember: lets a table's claims skip the look."""
+        return not Record.objects.filter(processor_id=self.processor_id)[:1].exists()
+
+    def has_claimable(self, now: datetime, ceiling: str | None) -> bool:
+        """Whether anything is due, skipping nothing."""
+        due = Record.objects.filter(processor_id=self.processor_id).claimable(now)
+        inside = due.filter(id__lte=int(ceiling or NO_CEILING), alone=False)
+        return inside.exists() or due.filter(alone=True).exists()
+
+
+REMEMBERED = [
+    "visit",
+    "state",
+    "result",
+    "available_at",
+    "attempts",
+    "crashes",
+    "alone",
+    "batch",
+    "synced",
+    "last_error",
+    "settled_at",
+]
+
+STATE_AFTER: dict[str, RecordState] = {
+    "done": RecordState.DONE,
+    "skipped": RecordState.SKIPPED,
+    "dead": RecordState.DEAD,
+    "parked": RecordState.PARKED,
+}
+
+
+def from_row(row: Sequence[Any]) -> Claimed:
+    """A claimed record from the columns of RETURNED."""
+    id_, key, payload, visit, attempts, crashes, expires_at = row
+    return Claimed(
+        ref=id_,
+        key=key,
+        payload=json.loads(payload) if payload else {},
+        visit=visit,
+        attempts=attempts,
+        crashes=crashes,
+        record_id=id_,
+        expires_at=as_utc(expires_at) if expires_at else None,
+    )
+
+
+def remembered(record: Record, ref: Ref) -> Claimed:
+    """A record of ours as one in hand, without its payload."""
+    return Claimed(
+        ref=ref,
+        key=record.key,
+        payload={},
+        visit=record.visit,
+        attempts=record.attempts,
+        crashes=record.crashes,
+        record_id=record.pk,
+    )
+
+
+def attempt_line(
+    record: Record, claimed: Claimed, outcome: Outcome, settlement: Settlement
+) -> Attempt:
+    """One line of a record's history."""
+    return Attempt(
+        processor_id=record.processor_id,
+        record=record,
+        run_id=settlement.run_id,
+        batch_id=settlement.batch_id,
+        visit=claimed.visit,
+        number=claimed.number,
+        outcome=outcome.kind,
+        error_type=outcome.error_type,
+        message=outcome.message,
+        traceback=outcome.traceback,
+        fingerprint=fingerprint(outcome),
+        log=outcome.log,
+        owner=settlement.owner,
+        duration_seconds=outcome.duration,
+        at=settlement.now,
+    )
+
+
+QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|«[^»]*»")
+IDENTIFIER = re.compile(r"\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\b\w*\d[\w.,-]*")
+
+
+def normalised(message: str) -> str:
+    """A message without what differs from record to record: quoted values, numbers, ids."""
+    first = message.strip().split("\n", 1)[0]
+    return IDENTIFIER.sub("#", QUOTED.sub("'…'", first))[:500]
+
+
+def fingerprint(outcome: Outcome) -> str:
+    """What attempts with the same kind of error have in common; empty without an error."""
+    if not outcome.error_type and not outcome.message:
+        return ""
+    text = f"{outcome.error_type}\n{normalised(outcome.message)}"
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,0 +1,295 @@
+"""Mode A: a table of the user's in our own database.
+
+Claim and outcome are part of the batch's transaction, so the user's status column and our books
+can never disagree. Our record table remembers only what is not a plain success.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from operator import itemgetter
+from typing import Any
+
+from processors.handlers.execution import encode_result
+from processors.handlers.outcomes import Outcome
+from processors.models import Record
+from processors.sources.base import (
+    Bounds,
+    Claimed,
+    Pick,
+    Ref,
+    Settlement,
+    Source,
+    SourceChanged,
+)
+from processors.sources.inbox import COUNT_CAP
+from processors.sources.ledger import Ledger, remembered
+from processors.sources.statements import Statements, claim_sql_text
+from processors.states import RecordState
+
+__all__ = ["TableSource", "claim_sql_text"]
+
+JSONB = 3802  # the type code of jsonb, which Django leaves as text in plain SQL
+
+
+class TableSource(Source):
+    """The user's table in our database."""
+
+    @cached_property
+    def statements(self) -> Statements:
+        """The SQL for this table."""
+        return Statements(self.definition)
+
+    @property
+    def ledger(self) -> Ledger:
+        """What we remember of this table's records."""
+        return Ledger(self.processor_id)
+
+    def claim(self, pick: Pick) -> list[Claimed]:
+        if self.ledger.is_empty:
+            return [] if pick.ledger_only else self._claim_new(pick, pick.size)
+        waiting = self._with_payload(self.ledger.claim(without_ceiling(pick)))
+        if pick.ledger_only or len(waiting) >= pick.size:
+            return waiting
+        return waiting + self._adopt(self._claim_new(pick, pick.size - len(waiting)), pick)
+
+    def claim_alone(self, pick: Pick) -> list[Claimed]:
+        return self._with_payload(self.ledger.claim_alone(pick))
+
+    def _claim_new(self, pick: Pick, size: int) -> list[Claimed]:
+        rows = self.read_rows(*self.statements.claim(size, pick.ceiling))
+        if not self.definition.get("order"):
+            rows.sort(key=itemgetter(0))
+        # The batch that first took a row names this request for its key.
+        return [Claimed(ref, str(ref), payload, visit=pick.batch_id) for ref, payload in rows]
+
+    def _adopt(self, found: list[Claimed], pick: Pick) -> list[Claimed]:
+        """Rows that are new for their owner but of which we remember something.
+
+        Set back to new after we had finished: a new request. While it waited for another try:
+        the same request, tried now. While it is in hand: left to those hands.
+        """
+        by_key = {claimed.key: claimed for claimed in found}
+        for record in Record.objects.filter(processor_id=self.processor_id, key__in=by_key):
+            claimed = by_key[record.key]
+            if record.state == RecordState.CLAIMED:
+                found.remove(claimed)
+                continue
+            if record.state == RecordState.READY:
+                claimed.visit, claimed.attempts = record.visit, record.attempts
+                claimed.crashes = record.crashes
+            claimed.record_id = record.pk
+            take_up(record, claimed, pick)
+        return found
+
+    def read_rows(self, sql: str, params: Sequence[Any]) -> list[tuple[Ref, dict[str, Any]]]:
+        """Rows of a statement that returns the key and the payload's columns."""
+        with self.statements.dialect.connection.cursor() as cursor:
+            cursor.execute(sql, params)
+            names = self.statements.payload
+            coded = [
+                n for n, column in enumerate(cursor.description) if column[1] == JSONB
+            ]
+            rows = cursor.fetchall()
+        if coded:
+            rows = [decoded(row, coded) for row in rows]
+        return [(as_ref(row[0]), dict(zip(names, row[1:], strict=True))) for row in rows]
+
+    def _with_payload(self, held: list[Claimed], word: str = "claimed") -> list[Claimed]:
+        """Remembered records with their rows, each of which must still have its status."""
+        if not held:
+            return []
+        keys = [self.statements.key_value(claimed.key) for claimed in held]
+        rows = dict(self.read_rows(*self.statements.rows(keys, word)))
+        for claimed, key in zip(held, keys, strict=True):
+            claimed.ref = key
+            claimed.payload = rows.get(key, MISSING)
+        return held
+
+    def settle(self, settlement: Settlement) -> None:
+        told = self.definition.get("result")
+        plain = [c.ref for c, result in settlement.done if result is None or not told]
+        rows = [
+            self._told(c.ref, "done", result, None)
+            for c, result in settlement.done
+            if told and result is not None
+        ]
+        rows += [
+            self._told(c.ref, WORD_AFTER[o.kind], o.result, o.message)
+            for c, o in settlement.others
+            if o.kind in WORD_AFTER and c.payload is not MISSING
+        ]
+        changed = self._move(plain, "claimed", "done") + self._tell(rows, "claimed")
+        if changed:
+            raise SourceChanged(changed)
+        self._forget(settlement)
+        self.ledger.remember(settlement)
+
+    def _move(self, keys: Sequence[Ref], old: str, new: str) -> list[Ref]:
+        """Set rows to another status; returns those that did not have the old one."""
+        if not keys:
+            return []
+        found = self.statements.dialect.fetch(*self.statements.move(keys, old, new))
+        return [] if len(found) == len(keys) else missing(keys, found)
+
+    def _told(self, ref: Ref, word: str, result: Any, error: str | None) -> list[Any]:
+        """A row's new values in the order of `told_columns`, its key last."""
+        values: list[Any] = [self.statements.word(word)]
+        if self.definition.get("result"):
+            values.append(self._result_text(result))
+        if self.definition.get("error"):
+            values.append(None if word == "done" else error)
+        return [*values, ref]
+
+    def _result_text(self, result: Any) -> str | None:
+        """JSON; a text as it is where the column is not JSON itself."""
+        is_json = self.statements.types.get(self.definition["result"], "") in ("json", "jsonb")
+        return result if isinstance(result, str) and not is_json else encode_result(result)
+
+    def _tell(self, rows: list[list[Any]], old: str) -> list[Ref]:
+        """Write rows' new values; returns the keys of those that had not the old status."""
+        if not rows:
+            return []
+        dialect, keys = self.statements.dialect, [row[-1] for row in rows]
+        word = self.statements.words[old]
+        if dialect.is_postgres:
+            columns = [list(column) for column in zip(*rows, strict=True)]
+            params = [columns[-1], *columns[:-1], word]
+            found = dialect.fetch(self.statements.tell_many(), params)
+            return [] if len(found) == len(rows) else missing(keys, found)
+        return [row[-1] for row in rows if not dialect.run(self.statements.tell(old), [*row, word])]
+
+    def _forget(self, settlement: Settlement) -> None:
+        """Remembered records that succeeded in the end: say so in our books."""
+        known = [c.record_id for c, _ in settlement.done if c.record_id is not None]
+        if known:
+            Record.objects.filter(id__in=known, batch_id=settlement.batch_id).update(
+                state=RecordState.DONE, settled_at=settlement.now, alone=False, last_error=""
+            )
+
+    def in_hand(self, batch_id: int, refs: Sequence[Ref]) -> list[Claimed]:
+        rows = Record.objects.filter(
+            processor_id=self.processor_id,
+            key__in=[str(ref) for ref in refs],
+            batch_id=batch_id,
+            state=RecordState.CLAIMED,
+        )
+        known = {record.key: record for record in rows}
+        return [
+            remembered(known[str(ref)], ref)
+            if str(ref) in known
+            else Claimed(ref, str(ref), {}, visit=batch_id)
+            for ref in refs
+        ]
+
+    def suspect(self, settlement: Settlement) -> None:
+        rows = [
+            self._told(c.ref, WORD_AFTER[o.kind], o.result, o.message)
+            for c, o in settlement.others
+            if o.kind in WORD_AFTER
+        ]
+        self._tell(rows, "claimed")  # a row that its owner changed is not ours to set
+        self.ledger.remember(settlement)
+
+    def release(self, batch_id: int, refs: Sequence[Ref]) -> None:
+        held = self.in_hand(batch_id, refs)
+        ours = [claimed.record_id for claimed in held if claimed.record_id is not None]
+        if ours:
+            self.ledger.release(batch_id, ours)
+        self._move([c.ref for c in held if c.record_id is None], "claimed", "new")
+
+    def bounds(self) -> Bounds:
+        waiting = self.backlog(COUNT_CAP + 1)
+        expected = waiting if waiting <= COUNT_CAP else None
+        if self.definition.get("key_type") != "integer":
+            return Bounds(ceiling=None, limit=expected, expected=expected)
+        sql = f"SELECT max({self.statements.key}) FROM {self.statements.table}"
+        top = self.statements.dialect.fetch(sql, [])[0][0]
+        return Bounds(ceiling=str(top or 0), limit=None, expected=expected)
+
+    def has_claimable(self, pick: Pick) -> bool:
+        if self.ledger.has_claimable(pick.now, None):
+            return True
+        return not pick.ledger_only and self._has_new(pick)
+
+    def _has_new(self, pick: Pick) -> bool:
+        where, params = self.statements.waiting(ceiling=pick.ceiling, position=pick.position)
+        sql = f"SELECT 1 FROM {self.statements.table} WHERE {where} LIMIT 1"
+        return bool(self.statements.dialect.fetch(sql, params))
+
+    def backlog(self, cap: int) -> int:
+        where, params = self.statements.waiting()
+        sql = f"SELECT count(*) FROM (SELECT 1 FROM {self.statements.table} WHERE {where} LIMIT %s) AS first_rows"
+        waiting: int = self.statements.dialect.fetch(sql, [*params, cap])[0][0]
+        ready = Record.objects.filter(processor_id=self.processor_id, state=RecordState.READY)
+        return min(cap, waiting + ready[:cap].count())
+
+    def restore(self, record_key: str) -> None:
+        self._move([self.statements.key_value(record_key)], "failed", "claimed")
+
+    def discard(self, record_key: str) -> None:
+        self._move([self.statements.key_value(record_key)], "failed", "skipped")
+
+
+MISSING: dict[str, Any] = {}
+"""The payload of a remembered record whose row is gone or was changed: compared by identity."""
+
+WORD_AFTER: Mapping[str, str] = {
+    "done": "done",
+    "skipped": "skipped",
+    "dead": "failed",
+    "parked": "failed",
+}
+
+
+def take_up(record: Record, claimed: Claimed, pick: Pick) -> None:
+    """What we remember of a row goes into the batch that claimed it."""
+    Record.objects.filter(pk=record.pk).update(
+        state=RecordState.CLAIMED,
+        batch_id=pick.batch_id,
+        visit=claimed.visit,
+        attempts=claimed.attempts,
+        crashes=claimed.crashes,
+        alone=False,
+    )
+
+
+def is_missing(claimed: Claimed) -> bool:
+    """Whether a remembered record's row is no longer as we left it."""
+    return claimed.payload is MISSING
+
+
+def without_ceiling(pick: Pick) -> Pick:
+    """What we remember is bounded by its time alone: the ceiling is one of the user's keys."""
+    return Pick(pick.batch_id, pick.size, pick.now)
+
+
+def as_ref(value: Any) -> Ref:
+    """A key as JSON can hold it."""
+    return value if isinstance(value, int) else str(value)
+
+
+def decoded(row: Sequence[Any], columns: Sequence[int]) -> tuple[Any, ...]:
+    """A row whose JSON columns are read."""
+    values = list(row)
+    for n in columns:
+        values[n] = None if values[n] is None else json.loads(values[n])
+    return tuple(values)
+
+
+def missing(keys: Sequence[Ref], found: Sequence[Sequence[Any]]) -> list[Ref]:
+    """Keys that a statement did not return."""
+    returned = {as_ref(row[0]) for row in found}
+    return [key for key in keys if key not in returned]
+
+
+def outcome_of_change() -> Outcome:
+    """What becomes of a record whose row was changed while we held it."""
+    return Outcome(
+        "parked",
+        error_type="ChangedMeanwhile",
+        message=(
+            "Somebody changed or deleted this row while it was in hand. Nothing was written. "
+            "Look at the row, then retry or discard the record."
+        ),
+    )

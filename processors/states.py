@@ -1,0 +1,108 @@
+"""The states of processors, runs, batches and records, and the moves between them, as data.
+
+`docs/states.md` draws these tables; a test compares the drawing with them.
+"""
+
+from collections.abc import Mapping
+
+from django.db.models import TextChoices
+
+
+class ProcessorState(TextChoices):
+    """What the operator wants."""
+
+    STOPPED = "stopped", "Stopped"  # no cycle begins
+    STARTED = "started", "Started"  # cycles follow each other as the trigger says
+    PAUSED = "paused", "Paused"  # the run in hand waits, no cycle begins
+
+
+class RunState(TextChoices):
+    """Where one cycle is."""
+
+    RUNNING = "running", "Running"  # workers may claim
+    PAUSING = "pausing", "Pausing"  # no claims; batches in hand are coming back
+    PAUSED = "paused", "Paused"  # nothing in hand; resumes as the same run
+    STOPPING = "stopping", "Stopping"  # no claims; ends when nothing is in hand
+    FINISHED = "finished", "Finished"  # nothing was left to claim
+    STOPPED = "stopped", "Stopped"  # an operator ended it
+    FAILED = "failed", "Failed"  # the machine ended it: see its reason
+
+
+class BatchState(TextChoices):
+    """Whether a worker holds records."""
+
+    LEASED = "leased", "In hand"
+    CLOSED = "closed", "Closed"
+
+
+class CloseReason(TextChoices):
+    """Why a batch ended."""
+
+    COMPLETED = "completed", "Completed"  # every record has an outcome
+    RELEASED = "released", "Released"  # the rest went back: stop, pause, deploy
+    REAPED = "reaped", "Worker lost"  # its worker was given up for dead
+    FORCED = "forced", "Forced"  # an operator did not wait
+
+
+class RecordState(TextChoices):
+    """Where one record is."""
+
+    READY = "ready", "Ready"  # may be claimed once its time has come
+    CLAIMED = "claimed", "In hand"  # belongs to an open batch
+    DONE = "done", "Done"
+    SKIPPED = "skipped", "Skipped"  # needed no handling, or an operator discarded it
+    DEAD = "dead", "Dead"  # failed for good; waits for a person
+    PARKED = "parked", "Parked"  # nobody can know whether it happened; waits for a person
+
+
+Moves = Mapping[str, frozenset[str]]
+
+PROCESSOR_MOVES: Moves = {
+    ProcessorState.STOPPED: frozenset({ProcessorState.STARTED}),
+    ProcessorState.STARTED: frozenset({ProcessorState.STOPPED, ProcessorState.PAUSED}),
+    ProcessorState.PAUSED: frozenset({ProcessorState.STARTED, ProcessorState.STOPPED}),
+}
+
+RUN_MOVES: Moves = {
+    RunState.RUNNING: frozenset(
+        {RunState.PAUSING, RunState.STOPPING, RunState.FINISHED, RunState.FAILED}
+    ),
+    RunState.PAUSING: frozenset({RunState.PAUSED, RunState.RUNNING, RunState.STOPPING}),
+    RunState.PAUSED: frozenset({RunState.RUNNING, RunState.STOPPING}),
+    RunState.STOPPING: frozenset({RunState.STOPPED}),
+    RunState.FINISHED: frozenset(),
+    RunState.STOPPED: frozenset(),
+    RunState.FAILED: frozenset(),
+}
+
+BATCH_MOVES: Moves = {
+    BatchState.LEASED: frozenset({BatchState.CLOSED}),
+    BatchState.CLOSED: frozenset(),
+}
+
+RECORD_MOVES: Moves = {
+    RecordState.READY: frozenset({RecordState.CLAIMED, RecordState.SKIPPED}),
+    RecordState.CLAIMED: frozenset(
+        {
+            RecordState.READY,
+            RecordState.DONE,
+            RecordState.SKIPPED,
+            RecordState.DEAD,
+            RecordState.PARKED,
+        }
+    ),
+    # A finished key that its owner sets to new again is a new request for the same key.
+    RecordState.DONE: frozenset({RecordState.CLAIMED}),
+    RecordState.SKIPPED: frozenset({RecordState.CLAIMED}),
+    RecordState.DEAD: frozenset({RecordState.READY, RecordState.SKIPPED, RecordState.CLAIMED}),
+    RecordState.PARKED: frozenset(
+        {RecordState.READY, RecordState.SKIPPED, RecordState.DONE, RecordState.CLAIMED}
+    ),
+}
+
+RUN_ENDED = frozenset({RunState.FINISHED, RunState.STOPPED, RunState.FAILED})
+RECORD_FINAL = frozenset({RecordState.DONE, RecordState.SKIPPED, RecordState.DEAD})
+NEEDS_ATTENTION = frozenset({RecordState.DEAD, RecordState.PARKED})
+
+COUNTERS = ("claimed", "done", "skipped", "retried", "dead", "parked", "crashed", "released")
+"""Counters of a batch and of a run; in an ended one the first is the sum of the others."""
