@@ -94,7 +94,7 @@ def perform(processor_id: int, act: Act, permission: str, verb: Verb) -> str:
     """
     act.require(permission)
     with transaction.atomic():
-        processor = Processor.objects.select_for_update().get(pk=processor_id)
+        processor = Processor.objects.select_for_update(no_key=True).get(pk=processor_id)
         if act.operation and Event.objects.filter(operation=act.operation).exists():
             return f"{processor}: this was done already."
         try:
@@ -344,7 +344,7 @@ def treat_dead(processor_id: int, act: Act, selection: Selection, what: str) -> 
 def move_records(processor: Processor, ids: list[int], act: Act, what: str) -> int:
     """Move those that nobody moved first; the user's rows follow."""
     now, source, moved = database_now(), open_source(processor.pk, processor.source), 0
-    rows = Record.objects.select_for_update().filter(pk__in=ids).needing_attention()
+    rows = Record.objects.select_for_update(no_key=True).filter(pk__in=ids).needing_attention()
     for record in rows:
         record.processor = processor
         if what == "retried":
@@ -392,7 +392,7 @@ def look_soon(processor: Processor) -> None:
 
 def active_run(processor: Processor) -> Run | None:
     """The run in hand, locked, None without one."""
-    run = Run.objects.select_for_update().active().filter(processor=processor).first()
+    run = Run.objects.select_for_update(no_key=True).active().filter(processor=processor).first()
     if run is not None:
         run.processor = processor
     return run

@@ -7,7 +7,7 @@ from django.db import DatabaseError, connections, transaction
 
 from processors import queues
 from processors.clock import database_now
-from processors.cycle.commits import Commits, members
+from processors.cycle.commits import Commits, members, patiently
 from processors.cycle.pace import Pace
 from processors.cycle.stretches import Tools, Way, way_for
 from processors.cycle.treatment import RetryPolicy, Treatment
@@ -127,7 +127,7 @@ class Shift:
         """What follows the shift: a successor while there is work, else the cycle's end."""
         if Leaving.asked or self._is_spent():
             queues.wake(self.run.pk, self.run.config["queue"])
-        elif cycles.end_cycle(self.run.pk):
+        elif patiently(lambda: cycles.end_cycle(self.run.pk)):
             logger.info("run %s has ended", self.run.pk)
 
     def _is_spent(self) -> bool:

@@ -50,7 +50,7 @@ def begin_due(processor_id: int, actor: Actor = MACHINE) -> Run | None:
     nothing: an empty look leaves no run behind, only the time of the next look.
     """
     with transaction.atomic(durable=True):
-        rows = Processor.objects.select_for_update(skip_locked=True).filter(pk=processor_id)
+        rows = Processor.objects.select_for_update(skip_locked=True, no_key=True).filter(pk=processor_id)
         now = database_now()
         processor = rows.due(now).first()
         if processor is None:
@@ -162,8 +162,8 @@ def end_cycle(run_id: int, actor: Actor = MACHINE) -> bool:
         owner = Run.objects.filter(pk=run_id).values_list("processor_id", flat=True).first()
         if owner is None:
             return False
-        processor = Processor.objects.select_for_update().get(pk=owner)
-        run = Run.objects.select_for_update().get(pk=run_id)
+        processor = Processor.objects.select_for_update(no_key=True).get(pk=owner)
+        run = Run.objects.select_for_update(no_key=True).get(pk=run_id)
         run.processor = processor
         if run.has_ended or Batch.objects.leased().filter(run=run).exists():
             return False

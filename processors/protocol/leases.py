@@ -147,7 +147,7 @@ def pass_gate(ask: Ask, *, alone: bool) -> Gate | None:
     In a transaction. `alone` excludes other claims, not only stop and pause.
     """
     dialect = Dialect("default")
-    lock = "UPDATE" if alone else "SHARE"
+    lock = "NO KEY UPDATE" if alone else "SHARE"
     sql = GATE_POSTGRES.format(lock=lock) if dialect.is_postgres else GATE_SQLITE
     rows = dialect.fetch(sql, [ask.run_id])
     if not rows:

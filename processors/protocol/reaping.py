@@ -89,8 +89,8 @@ def take_back(
     Whether it was taken. Its own transaction; locks run, then batch.
     """
     with transaction.atomic(durable=True):
-        run = Run.objects.select_for_update().get(pk=batch.run_id)
-        locked = Batch.objects.select_for_update().filter(pk=batch.pk).leased().first()
+        run = Run.objects.select_for_update(no_key=True).get(pk=batch.run_id)
+        locked = Batch.objects.select_for_update(no_key=True).filter(pk=batch.pk).leased().first()
         if locked is None or not may_take(locked):
             return False
         if taking.token is not None and str(locked.token) != taking.token:

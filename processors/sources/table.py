@@ -138,7 +138,7 @@ class TableSource(Source):
         if self.definition.get("result"):
             values.append(self._result_text(result))
         if self.definition.get("error"):
-            values.append(None if word == "done" else error)
+            values.append(error if word == "failed" else None)
         return [*values, ref]
 
     def _result_text(self, result: Any) -> str | None:
