@@ -1,4 +1,7 @@
+from typing import Any
+
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 from django.utils.module_loading import autodiscover_modules
 
 
@@ -11,3 +14,12 @@ class ProcessorsConfig(AppConfig):
 
     def ready(self) -> None:
         autodiscover_modules("handlers")
+        post_migrate.connect(add_installation, sender=self)
+
+
+def add_installation(using: str, **_: Any) -> None:
+    """The installation's one row, after every migrate or flush; its identity is drawn once."""
+    from processors.models import Installation
+
+    if using == "default":
+        Installation.make()

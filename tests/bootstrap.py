@@ -49,6 +49,7 @@ def _set_environment() -> None:
         "DATABASE_URL": database_url("recordmill"),
         "DATABASE_URL_SHOP": database_url("shop"),
         "REDIS_URL": REDIS.url,
+        "HANDLER_APPS": "demo,tests.handling",
     }
 
 

@@ -23,6 +23,7 @@ from processors.models import Run
 from processors.protocol import leases
 from processors.protocol.leases import Ask, Lease, LeaseLost, Step
 from processors.sources.base import Claimed, Ref, Settlement, Source, SourceChanged
+from processors.sources.dialect import can_pass
 from processors.sources.table import MISSING, outcome_of_change
 from processors.states import CloseReason
 
@@ -265,6 +266,8 @@ def patiently(
         try:
             return act()
         except PASSING as error:
+            if not can_pass(error):
+                raise
             logger.warning("the database is in trouble, again in %.1f s: %s", wait, error)
             connections.close_all()
             if time.monotonic() > give_up:

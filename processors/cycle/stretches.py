@@ -184,7 +184,7 @@ class Inside(Way):
         raw, failed_before = connection.connection, len(settlement.others)
         savepoint = transaction.savepoint()
         self.tools.treatment.treat(claimed, settlement)
-        if connection.connection is not raw or not connection.in_atomic_block:
+        if connection.closed_in_transaction or connection.connection is not raw:
             raise BrokenTransaction(f"record {claimed.key} ended the transaction")
         new = settlement.others[failed_before:]
         if not new or new[0][1].kind == "done":

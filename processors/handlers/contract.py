@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar
 
 from django import forms
+from django.apps import apps
 
 from processors.handlers.options import InvalidOptions, clean_options
 from processors.handlers.registry import registry
@@ -107,5 +108,7 @@ def refuse_impossible(function: Callable[..., Any], effects: Effects, batch: boo
 
 
 def handler_name(function: Callable[..., Any]) -> str:
-    """`anyapp.send_order`: the first part of the module's path and the function's name."""
-    return f"{function.__module__.split('.')[0]}.{function.__name__}"
+    """`anyapp.send_order`: the label of the app it lives in and the function's name."""
+    app = apps.get_containing_app_config(function.__module__) if apps.apps_ready else None
+    label = app.label if app else function.__module__.partition(".")[0]
+    return f"{label}.{function.__name__}"

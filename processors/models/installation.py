@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 
 class Installation(models.Model):
-    """A single row, made by a migration.
+    """A single row, made after migrating.
 
     `identity` begins every idempotency key, so that a copy of the database that runs elsewhere
     can be told apart. `reaped_at` is the gate of the reaper: one winner per gap.
@@ -25,6 +26,11 @@ class Installation(models.Model):
 
     def __str__(self) -> str:
         return str(self.identity)
+
+    @classmethod
+    def make(cls) -> None:
+        """Add the row where it is missing."""
+        cls.objects.get_or_create(pk=1, defaults={"reaped_at": timezone.now()})
 
     @classmethod
     def this(cls) -> "Installation":

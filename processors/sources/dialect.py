@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import connections
+from django.db import DatabaseError, InterfaceError, OperationalError, connections
 
 from processors.clock import as_parameter
 
@@ -47,3 +47,15 @@ class Dialect:
         with self.connection.cursor() as cursor:
             cursor.execute(sql, params)
             return cursor.rowcount
+
+
+# SQLite calls every mistake "operational"; these are the ones that can pass by themselves.
+PASSING_ON_SQLITE = ("BUSY", "LOCKED", "IOERR", "FULL", "CANTOPEN", "READONLY", "PROTOCOL")
+
+
+def can_pass(error: DatabaseError | InterfaceError) -> bool:
+    """Whether trouble may be over if one waits: a restart, a lock, a deadlock, a full disk."""
+    name: str = getattr(error.__cause__, "sqlite_errorname", "")
+    if name:
+        return name.removeprefix("SQLITE_").startswith(PASSING_ON_SQLITE)
+    return isinstance(error, OperationalError | InterfaceError)

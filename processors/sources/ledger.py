@@ -19,7 +19,8 @@ from processors.sources.base import Claimed, Pick, Ref, Settlement
 from processors.sources.dialect import Dialect
 from processors.states import RecordState
 
-RETURNED = "r.id, r.key, r.payload, r.visit, r.attempts, r.crashes, r.expires_at"
+RETURNED = "id, key, payload, visit, attempts, crashes, expires_at"
+RETURNED_POSTGRES = ", ".join(f"r.{name}" for name in RETURNED.split(", "))
 
 # Pick due records, highest priority first and then in order of arrival. A probe per priority
 # keeps the cost the same however many records wait for a later time.
@@ -123,7 +124,9 @@ class Ledger:
         )
 
     def _returned(self, sql: str, params: Sequence[Any]) -> list[Claimed]:
-        rows = self.dialect.fetch(f"{sql} RETURNING {RETURNED}", params)
+        # SQLite knows no alias in RETURNING; Postgres needs it beside the pick's columns.
+        returned = RETURNED_POSTGRES if self.dialect.is_postgres else RETURNED
+        rows = self.dialect.fetch(f"{sql} RETURNING {returned}", params)
         rows.sort(key=lambda row: row[0])
         return [from_row(row) for row in rows]
 

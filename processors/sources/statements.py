@@ -48,7 +48,11 @@ class Statements:
     def columns(self) -> str:
         """The key and the payload's columns, of the table under the alias t."""
         names = [self.key, *(self.dialect.quote(name) for name in self.payload)]
-        return ", ".join(f"t.{name}" for name in names)
+        return ", ".join(self.own(name) for name in names)
+
+    def own(self, name: str) -> str:
+        """A column of the table in RETURNING, where SQLite knows no alias."""
+        return f"t.{name}" if self.dialect.is_postgres else name
 
     @cached_property
     def order(self) -> str:
@@ -131,7 +135,7 @@ class Statements:
         clear = f", {self.dialect.quote(self.definition['error'])} = NULL" if self._clears(new) else ""
         sql = (
             f"UPDATE {self.table} AS t SET {self.status} = %s{clear}"
-            f" WHERE {self.with_keys} AND t.{self.status} = %s RETURNING t.{self.key}"
+            f" WHERE {self.with_keys} AND t.{self.status} = %s RETURNING {self.own(self.key)}"
         )
         return sql, [self.word(new), self.dialect.values(keys), self.word(old)]
 

@@ -1,9 +1,8 @@
-"""The installation's row, and how Postgres is to keep the hot tables."""
+"""How Postgres is to keep the hot tables."""
 
 from typing import Any
 
 from django.db import migrations
-from django.utils import timezone
 
 # Room on each page for the next version of a row, so that heartbeats and moves stay cheap; and
 # vacuum that keeps up with rows that change a few times each and then rest.
@@ -18,13 +17,6 @@ ALTER TABLE processors_record SET
 """
 
 
-def add_installation(apps: Any, schema_editor: Any) -> None:
-    """The one row; its identity is drawn here, once."""
-    del schema_editor
-    installation = apps.get_model("processors", "Installation")
-    installation.objects.get_or_create(pk=1, defaults={"reaped_at": timezone.now()})
-
-
 def set_storage(apps: Any, schema_editor: Any) -> None:
     """Postgres only; SQLite has no such settings."""
     del apps
@@ -35,6 +27,5 @@ def set_storage(apps: Any, schema_editor: Any) -> None:
 class Migration(migrations.Migration):
     dependencies = [("processors", "0001_initial")]
     operations = [
-        migrations.RunPython(add_installation, migrations.RunPython.noop, elidable=False),
         migrations.RunPython(set_storage, migrations.RunPython.noop, elidable=False),
     ]

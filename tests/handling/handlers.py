@@ -1,0 +1,148 @@
+"""Handlers that do one thing each; what they do is asked for by the payload or the options."""
+
+import asyncio
+import ctypes
+import os
+import signal
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+
+from processors import Context, Reject, Retry, Skip, handler
+from processors.handlers import Record
+from tests.handling.models import Effect
+
+
+@dataclass
+class Pace:
+    """How long a record takes."""
+
+    seconds: float = 0.0
+
+
+def leave_effect(record: Record, context: Context) -> None:
+    """A row that tells of this handling."""
+    Effect.objects.create(
+        key=record.key,
+        idempotency_key=context.idempotency_key,
+        run=context.run_id,
+        pid=os.getpid(),
+        begun_at=time.time(),
+    )
+
+
+@handler("Leave an effect in the same transaction", effects="database", options=Pace)
+def effect(record: Record, context: Context) -> None:
+    leave_effect(record, context)
+    time.sleep(context.options.seconds)
+
+
+@handler("Leave an effect elsewhere", options=Pace)
+def outside(record: Record, context: Context) -> None:
+    leave_effect(record, context)
+    time.sleep(context.options.seconds)
+
+
+@handler("Leave an effect that must not be repeated", effects="unrepeatable", options=Pace)
+def unrepeatable(record: Record, context: Context) -> None:
+    leave_effect(record, context)
+    time.sleep(context.options.seconds)
+
+
+@handler("Wait as a coroutine", options=Pace)
+async def waiting(record: Record, context: Context) -> dict[str, Any]:
+    await asyncio.sleep(context.options.seconds)
+    return {"key": record.key}
+
+
+@handler("Answer for all at once", batch=True)
+def together(records: list[Record], context: Context) -> list[Any]:
+    if any("poison" in record.payload for record in records):
+        raise ValueError("one of them is bad")
+    return [{"of": len(records)} for _ in records]
+
+
+@handler("Return the payload")
+def echo(record: Record, context: Context) -> Any:
+    return record.payload
+
+
+@handler("Do as the payload says")
+def obey(record: Record, context: Context) -> Any:
+    word = record.payload.get("do", "")
+    if word == "log":
+        context.log("a line")
+        context.progress(1, 2)
+    if word == "skip":
+        raise Skip("not needed")
+    if word == "retry":
+        return Retry("later", after=0)
+    if word == "reject":
+        raise Reject("never")
+    if word == "raise":
+        raise KeyError("colour")
+    if word == "nan":
+        return float("nan")
+    if word == "publish":
+        context.publish(record.payload["to"], {"from": record.key})
+    return None
+
+
+@handler("Fail until the third attempt")
+def third_time(record: Record, context: Context) -> int:
+    if record.attempt < 3:
+        return Retry("not yet", after=0)  # type: ignore[return-value]
+    return record.attempt
+
+
+@handler("End its process in a way that the payload names")
+def deadly(record: Record, context: Context) -> None:
+    leave_effect(record, context)
+    way = record.payload.get("die")
+    if way == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if way == "exit":
+        os._exit(0)
+    if way == "segfault":
+        ctypes.string_at(0)
+    if way == "hang":
+        while True:
+            try:
+                time.sleep(1)
+            except Exception:  # noqa: BLE001, S112 - a handler that swallows everything
+                continue
+    if way == "memory":
+        raise MemoryError
+
+
+@handler("Break the transaction it was given", effects="database")
+def breaking(record: Record, context: Context) -> None:
+    if record.payload.get("how") == "close":
+        connection.close()
+    if record.payload.get("how") == "commit":
+        with connection.cursor() as cursor:
+            cursor.execute("COMMIT")
+
+
+@handler("Judge a row by its name")
+def judge(record: Record, context: Context) -> Any:
+    name = record.payload["name"]
+    if name == "reject":
+        return Reject("no reject")
+    if name == "retry":
+        raise ValueError("later")
+    return record.payload
+
+
+@handler("Note the idempotency key")
+def remember_key(record: Record, context: Context) -> None:
+    leave_effect(record, context)
+
+
+@handler("Change the fifth row behind our back")
+def meddle(record: Record, context: Context) -> None:
+    if record.key == "5":
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE goods SET status = 'MINE' WHERE id = 5")

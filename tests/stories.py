@@ -1,0 +1,77 @@
+"""What the story tests share: a processor from a definition, and waiting for its runs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from processors import control, definitions, maintenance, publish
+from processors.models import Batch, Processor, Run
+from processors.states import COUNTERS
+from tests.handling.models import Effect
+from tests.waiting import wait_until
+
+INBOX: Mapping[str, Any] = {"kind": "inbox"}
+
+
+def define(handler: str, source: Mapping[str, Any] = INBOX, **definition: Any) -> Processor:
+    """A processor as `processor load` would make it; triggered by hand unless told otherwise."""
+    data = {
+        "slug": "story",
+        "name": "Story",
+        "handler": f"handling.{handler}",
+        "source": source,
+        "trigger": {"kind": "manual"},
+        **definition,
+    }
+    return Processor.objects.create(**definitions.clean(data))
+
+
+def act(reason: str = "test") -> control.Act:
+    return control.by_command_line(reason)
+
+
+def fill_inbox(processor: Processor, payloads: Mapping[str, Mapping[str, Any]]) -> None:
+    publish(processor.slug, [{"key": k, "payload": p} for k, p in payloads.items()])
+
+
+def numbered(count: int) -> dict[str, dict[str, Any]]:
+    return {f"key-{n:04}": {"n": n} for n in range(count)}
+
+
+def run_here(processor: Processor) -> Run:
+    """One cycle in this process, as a worker's child would run it."""
+    from processors import cycle
+
+    run = control.run_once(processor.pk, act())
+    cycle.work(run.pk)
+    run.refresh_from_db()
+    return run
+
+
+def wait_for_end(run: Run, *, seconds: float = 60, ticking: bool = True) -> Run:
+    """The run once it has ended; ticks like a scheduler while it waits."""
+
+    def has_ended() -> bool:
+        if ticking:
+            maintenance.tick()
+        run.refresh_from_db()
+        return run.has_ended
+
+    wait_until(has_ended, seconds=seconds, message=lambda: f"{run} is {run.state}: {counters(run)}")
+    return run
+
+
+def wait_for_effects(count: int, *, seconds: float = 30) -> None:
+    wait_until(lambda: Effect.objects.count() >= count, seconds=seconds, message="too few effects")
+
+
+def counters(run: Run) -> dict[str, int]:
+    """What is not zero; of an active run, the sum over its batches."""
+    if not run.has_ended:
+        found = Batch.objects.filter(run=run).counters()
+        return {name: number for name, number in found.items() if number}
+    return {name: getattr(run, name) for name in COUNTERS if getattr(run, name)}
+
+
+def handled_keys() -> list[str]:
+    """The keys of all effects, doubles included."""
+    return sorted(Effect.objects.values_list("key", flat=True))

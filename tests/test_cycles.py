@@ -1,0 +1,190 @@
+"""Cycle after cycle: the pause between them, what begins them, and what keeps them going."""
+
+import time
+from datetime import timedelta
+
+from processors import control, maintenance, publish
+from processors.clock import database_now
+from processors.models import Event, Processor, Record, Run
+from processors.protocol import cycles
+from processors.states import RunState
+from tests.conftest import StartScheduler, StartWorker
+from tests.handling.models import Effect
+from tests.stories import act, define, fill_inbox, handled_keys, numbered, wait_for_effects
+from tests.tables import Table
+from tests.waiting import wait_until
+
+PAUSE = 2
+
+
+def test_cycles_keep_their_pause_and_never_overlap(
+    start_worker: StartWorker, start_scheduler: StartScheduler
+) -> None:
+    goods = Table()
+    processor = define(
+        "outside", goods.source(), trigger={"kind": "interval", "pause_seconds": PAUSE}
+    )
+    start_worker()
+    start_scheduler()
+    control.start(processor.pk, act())
+
+    for key in range(1, 61):
+        goods.fill([key])
+        time.sleep(0.1)
+    wait_until(lambda: goods.statuses() == {"DONE": 60}, message=lambda: str(goods.statuses()))
+    control.stop(processor.pk, act())
+
+    runs = list(Run.objects.order_by("seq"))
+    assert len(runs) >= 3
+    assert [run.seq for run in runs] == list(range(1, len(runs) + 1))
+    for before, after in zip(runs, runs[1:], strict=False):
+        assert after.started_at - before.ended_at >= timedelta(seconds=PAUSE)
+    assert len(handled_keys()) == 60 == len(set(handled_keys()))
+    assert all(run.done for run in runs)  # looks that found nothing left no run
+    goods.drop()
+
+
+def test_an_empty_look_leaves_no_run_behind(transactional_db: None) -> None:
+    processor = define("echo", trigger={"kind": "interval", "pause_seconds": 1})
+    control.start(processor.pk, act())
+
+    for _ in range(3):
+        Processor.objects.update(next_due_at=database_now())
+        maintenance.tick()
+
+    assert not Run.objects.exists()
+    processor.refresh_from_db()
+    assert processor.next_due_at is not None
+    assert processor.last_looked_at is not None
+
+
+def test_what_is_published_to_a_started_inbox_is_handled_at_once(
+    start_worker: StartWorker,
+) -> None:
+    processor = define("effect", trigger={"kind": "arrival"})
+    start_worker()
+    control.start(processor.pk, act())
+
+    for n in range(5):
+        publish(processor.slug, [{"key": f"k{n}", "payload": {}}])
+        wait_for_effects(n + 1, seconds=10)  # without any scheduler, without a tick of ours
+
+    wait_until(lambda: not Run.objects.active().exists(), message="the run did not end")
+    assert handled_keys() == [f"k{n}" for n in range(5)]
+
+
+def test_a_record_published_for_later_is_handled_later(start_worker: StartWorker) -> None:
+    processor = define("effect", trigger={"kind": "arrival"})
+    start_worker()
+    control.start(processor.pk, act())
+    later = database_now() + timedelta(seconds=2)
+
+    publish(processor.slug, [{"key": "k", "payload": {}, "available_at": later}])
+    wait_for_effects(1, seconds=20)
+
+    assert Record.objects.get().settled_at > later
+
+
+def test_a_record_past_its_time_is_skipped(transactional_db: None) -> None:
+    from tests.stories import run_here
+
+    processor = define("effect")
+    gone = database_now() - timedelta(seconds=1)
+    publish(processor.slug, [{"key": "k", "payload": {}, "expires_at": gone}])
+
+    run = run_here(processor)
+
+    assert (run.skipped, run.done) == (1, 0)
+    assert not Effect.objects.exists()
+
+
+def test_idle_workers_keep_cycles_going_without_a_scheduler(start_worker: StartWorker) -> None:
+    processor = define("effect", trigger={"kind": "interval", "pause_seconds": 1})
+    start_worker(LEASE_SECONDS="4")
+    control.start(processor.pk, act())
+    fill_inbox(processor, numbered(3))
+    wait_for_effects(3, seconds=30)
+
+    publish(processor.slug, [{"key": "late", "payload": {}}])
+
+    wait_for_effects(4, seconds=30)
+    assert len(set(handled_keys())) == 4
+
+
+def test_two_schedulers_begin_no_cycle_twice(
+    start_worker: StartWorker, start_scheduler: StartScheduler
+) -> None:
+    processor = define("effect", trigger={"kind": "interval", "pause_seconds": 1})
+    start_worker()
+    for _ in range(2):
+        start_scheduler()
+    control.start(processor.pk, act())
+
+    for n in range(3):
+        publish(processor.slug, [{"key": f"k{n}", "payload": {}}])
+        wait_for_effects(n + 1)
+    wait_until(lambda: not Run.objects.active().exists(), message="the run did not end")
+
+    assert [run.seq for run in Run.objects.order_by("seq")] == [1, 2, 3]
+    assert len(handled_keys()) == 3
+
+
+def test_a_cron_runs_at_its_set_time_and_notes_those_it_missed(transactional_db: None) -> None:
+    cron = {"kind": "cron", "cron": "* * * * *", "time_zone": "UTC"}
+    processor = define("echo", trigger=cron)
+    fill_inbox(processor, numbered(1))
+    control.start(processor.pk, act())
+    processor.refresh_from_db()
+    assert processor.next_due_at is not None
+    assert processor.next_due_at.second == 0
+    ago = processor.next_due_at - timedelta(minutes=10)
+    Processor.objects.update(next_due_at=ago, next_slot_at=ago)
+
+    run = cycles.begin_due(processor.pk)
+
+    assert run is not None
+    assert run.slot == ago
+    assert "set time(s)" in run.reason
+
+
+def test_missed_times_may_be_skipped_instead(transactional_db: None) -> None:
+    cron = {"kind": "cron", "cron": "* * * * *", "time_zone": "UTC", "misfire": "skip"}
+    processor = define("echo", trigger=cron)
+    fill_inbox(processor, numbered(1))
+    control.start(processor.pk, act())
+    ago = database_now() - timedelta(minutes=10)
+    Processor.objects.update(next_due_at=ago, next_slot_at=ago)
+
+    assert cycles.begin_due(processor.pk) is None
+
+    assert Event.objects.filter(action="skip").exists()
+    processor.refresh_from_db()
+    assert processor.next_slot_at is not None
+    assert processor.next_slot_at > database_now()
+
+
+def test_a_run_takes_at_most_as_many_records_as_a_cycle_may(transactional_db: None) -> None:
+    from tests.stories import run_here
+
+    processor = define("echo", records_per_cycle=7, batch_size=5)
+    fill_inbox(processor, numbered(20))
+
+    run = run_here(processor)
+
+    assert run.state == RunState.FINISHED
+    assert run.claimed == 7
+
+
+def test_what_arrives_during_a_cycle_belongs_to_the_next(transactional_db: None) -> None:
+    from processors import cycle
+
+    processor = define("echo")
+    fill_inbox(processor, numbered(5))
+    run = control.run_once(processor.pk, act())
+    publish(processor.slug, [{"key": "late", "payload": {}}])
+
+    cycle.work(run.pk)
+
+    run.refresh_from_db()
+    assert run.done == 5
+    assert Record.objects.get(key="late").state == "ready"

@@ -1,0 +1,173 @@
+"""Workers die in every way a process can; every record still ends exactly once."""
+
+import os
+import signal
+
+import pytest
+from django.db import connection
+
+from processors import control, maintenance
+from processors.models import Attempt, Batch, Record
+from processors.states import CloseReason, RecordState
+from tests.conftest import StartWorker
+from tests.handling.models import Effect
+from tests.stories import (
+    act,
+    counters,
+    define,
+    fill_inbox,
+    handled_keys,
+    numbered,
+    wait_for_effects,
+    wait_for_end,
+)
+from tests.waiting import wait_until
+
+LEASE = {"LEASE_SECONDS": "4"}
+RECORDS = 40
+
+
+@pytest.fixture(autouse=True)
+def _short_lease(settings: object) -> None:
+    settings.LEASE_SECONDS = 4  # type: ignore[attr-defined]
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("victims", ["parent", "child", "both"])
+def test_kill_9_in_mid_run_loses_and_doubles_nothing(
+    start_worker: StartWorker, victims: str
+) -> None:
+    processor = define("effect", options={"seconds": 0.05}, batch_size=10, parallelism=2)
+    fill_inbox(processor, numbered(RECORDS))
+    doomed = start_worker(**LEASE)
+    run = control.run_once(processor.pk, act())
+    horse = doomed.wait_for_horse()
+    wait_until(lambda: Effect.objects.exists(), message="nothing was handled")
+
+    if victims in ("child", "both"):
+        os.kill(horse, signal.SIGKILL)
+    if victims in ("parent", "both"):
+        doomed.kill()
+    start_worker(**LEASE)
+    wait_for_end(run)
+
+    assert handled_keys() == sorted(numbered(RECORDS))
+    assert Record.objects.filter(state=RecordState.DONE).count() == RECORDS
+    assert not Batch.objects.leased().exists()
+    wait_until(lambda: not is_alive(horse), message="the child outlived its parent")
+
+
+def test_a_crash_is_told_of_with_the_records_that_were_in_hand(start_worker: StartWorker) -> None:
+    processor = define("outside", options={"seconds": 0.5}, batch_size=10)
+    fill_inbox(processor, numbered(5))
+    worker = start_worker(**LEASE)
+    run = control.run_once(processor.pk, act())
+    wait_for_effects(1)
+
+    os.kill(worker.wait_for_horse(), signal.SIGKILL)
+    wait_for_end(run)
+
+    crashed = Attempt.objects.filter(outcome="crashed")
+    assert crashed.count() >= 1
+    assert "ended while this record was in hand" in crashed[0].message
+    assert Batch.objects.filter(close_reason=CloseReason.REAPED).count() == 1
+    assert counters(run)["done"] == 5
+
+
+def test_an_unrepeatable_record_in_hand_is_parked_for_a_person(start_worker: StartWorker) -> None:
+    processor = define("unrepeatable", options={"seconds": 1.0}, batch_size=10)
+    fill_inbox(processor, numbered(3))
+    worker = start_worker(**LEASE)
+    run = control.run_once(processor.pk, act())
+    wait_for_effects(1)
+
+    os.kill(worker.wait_for_horse(), signal.SIGKILL)
+    wait_for_end(run)
+
+    assert counters(run)["parked"] == 1
+    assert counters(run)["done"] == 2
+    assert handled_keys() == sorted(numbered(3))  # none of them twice
+    assert "find out" in Record.objects.get(state=RecordState.PARKED).last_error
+
+
+@pytest.mark.skipif(
+    connection.vendor == "sqlite",
+    reason="SQLite has one writer: a process stopped inside a transaction stalls everybody",
+)
+def test_a_worker_that_sleeps_past_its_lease_can_write_nothing(start_worker: StartWorker) -> None:
+    processor = define("effect", options={"seconds": 0.3}, batch_size=5, parallelism=2)
+    fill_inbox(processor, numbered(10))
+    sleeper = start_worker(**LEASE)
+    run = control.run_once(processor.pk, act())
+    horse = sleeper.wait_for_horse()
+    wait_until(lambda: Effect.objects.exists(), message="nothing was handled")
+    os.kill(horse, signal.SIGSTOP)
+    start_worker(**LEASE)
+    wait_until(has_reaped, message="the sleeper kept its batch")
+
+    os.kill(horse, signal.SIGCONT)
+    wait_for_end(run)
+
+    assert handled_keys() == sorted(numbered(10))
+
+
+def has_reaped() -> bool:
+    maintenance.tick()
+    return Batch.objects.filter(close_reason=CloseReason.REAPED).exists()
+
+
+def test_sigterm_lets_the_record_in_hand_finish_and_gives_back_the_rest(
+    start_worker: StartWorker,
+) -> None:
+    processor = define("outside", options={"seconds": 0.4}, batch_size=10)
+    fill_inbox(processor, numbered(10))
+    worker = start_worker(**LEASE)
+    run = control.run_once(processor.pk, act())
+    wait_for_effects(2)
+
+    begun = Effect.objects.count()
+    worker.send(signal.SIGTERM)
+    assert worker.wait(10) == 0
+
+    assert Effect.objects.count() <= begun + 1
+    assert not Attempt.objects.exists()
+    assert Record.objects.filter(state=RecordState.READY).count() == 10 - Effect.objects.count()
+    start_worker(**LEASE)
+    wait_for_end(run)
+    assert handled_keys() == sorted(numbered(10))
+
+
+@pytest.mark.parametrize("way", ["kill", "exit", "segfault", "hang", "memory"])
+def test_one_deadly_record_ends_dead_and_no_other_suffers(
+    start_worker: StartWorker, way: str
+) -> None:
+    processor = define("deadly", batch_size=50, record_timeout_seconds=2)
+    fill_inbox(processor, numbered(30) | {"poison": {"die": way}})
+    worker = start_worker(**LEASE)
+
+    for _ in range(4):
+        if Record.objects.filter(key="poison", state=RecordState.DEAD).exists():
+            break
+        make_due()
+        wait_for_end(control.run_once(processor.pk, act()), seconds=90)
+
+    poison = Record.objects.get(key="poison")
+    assert poison.state == RecordState.DEAD
+    assert poison.crashes <= 3
+    assert Record.objects.filter(state=RecordState.DONE).count() == 30
+    assert Effect.objects.filter(key="poison").count() <= 3
+    assert worker.is_running()
+
+
+def make_due() -> None:
+    """What waits for another try need not wait for the clock."""
+    from processors.clock import database_now
+
+    Record.objects.filter(state=RecordState.READY).update(available_at=database_now())

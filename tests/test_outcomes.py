@@ -1,0 +1,270 @@
+"""What becomes of a record, by what its handler said."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from processors.models import Attempt, Event, Record, Run
+from processors.states import RecordState
+from tests.handling.models import Effect
+from tests.stories import counters, define, fill_inbox, numbered, run_here
+from tests.tables import Table
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "shop"])
+
+
+@pytest.fixture(params=["default", "shop"])
+def goods(request: pytest.FixtureRequest) -> Iterator[Table]:
+    table = Table(request.param)
+    yield table
+    table.drop()
+
+
+def only_attempt() -> Attempt:
+    return Attempt.objects.get()
+
+
+def test_a_result_is_kept_with_the_record() -> None:
+    processor = define("echo")
+    fill_inbox(processor, {"a": {"x": [1, "é", None]}})
+
+    run = run_here(processor)
+
+    assert counters(run) == {"claimed": 1, "done": 1}
+    assert Record.objects.get().result == {"x": [1, "é", None]}
+    assert Record.objects.get().settled_at is not None
+
+
+@pytest.mark.parametrize(
+    ("word", "counter", "state"),
+    [
+        ("skip", "skipped", RecordState.SKIPPED),
+        ("reject", "dead", RecordState.DEAD),
+        ("nan", "dead", RecordState.DEAD),
+        ("log", "done", RecordState.DONE),
+    ],
+)
+def test_an_outcome_that_is_no_plain_success_is_told_of(
+    word: str, counter: str, state: RecordState
+) -> None:
+    processor = define("obey")
+    fill_inbox(processor, {"a": {"do": word}})
+
+    run = run_here(processor)
+
+    assert counters(run) == {"claimed": 1, counter: 1}
+    assert Record.objects.get().state == state
+    assert only_attempt().outcome == ("skipped" if counter == "skipped" else counter)
+
+
+def test_what_a_handler_logs_appears_with_its_attempt() -> None:
+    processor = define("obey")
+    fill_inbox(processor, {"a": {"do": "log"}})
+
+    run_here(processor)
+
+    assert only_attempt().log == ["a line", "progress: 1 of 2"]
+
+
+def test_an_exception_is_retried_later_and_dead_after_the_last_attempt() -> None:
+    processor = define("obey", max_attempts=2, backoff={"base_seconds": 0, "cap_seconds": 1})
+    fill_inbox(processor, {"a": {"do": "raise"}})
+
+    run_here(processor)
+    run = Run.objects.latest("id")
+
+    assert counters(run) == {"claimed": 2, "retried": 1, "dead": 1}
+    assert list(Attempt.objects.order_by("id").values_list("outcome", "number")) == [
+        ("retry", 1),
+        ("dead", 2),
+    ]
+    attempt = Attempt.objects.latest("id")
+    assert attempt.error_type == "KeyError"
+    assert "colour" in attempt.message
+    assert "handlers.py" in attempt.traceback
+    assert attempt.fingerprint
+
+
+def test_a_cycle_does_not_wait_for_a_record_that_waits() -> None:
+    processor = define("obey", backoff={"base_seconds": 600, "cap_seconds": 600})
+    fill_inbox(processor, {"a": {"do": "raise"}, "b": {}})
+
+    run = run_here(processor)
+
+    assert counters(run) == {"claimed": 2, "done": 1, "retried": 1}
+    waiting = Record.objects.get(state=RecordState.READY)
+    assert waiting.attempts == 1
+    assert 450 < (waiting.available_at - waiting.created_at).total_seconds() < 750
+
+
+def test_the_attempt_number_counts_up() -> None:
+    processor = define("third_time")
+    fill_inbox(processor, {"a": {}})
+
+    run = run_here(processor)
+
+    assert counters(run) == {"claimed": 3, "retried": 2, "done": 1}
+    assert Record.objects.get().result == 3
+
+
+def test_a_bad_record_among_good_ones_fails_alone() -> None:
+    processor = define("obey")
+    fill_inbox(processor, numbered(50) | {"bad": {"do": "reject"}})
+
+    run = run_here(processor)
+
+    assert counters(run) == {"claimed": 51, "done": 50, "dead": 1}
+
+
+def test_what_a_handler_publishes_arrives_with_its_success() -> None:
+    define("echo", slug="next", name="Next")
+    processor = define("obey")
+    fill_inbox(processor, {"a": {"do": "publish", "to": "next"}})
+
+    run_here(processor)
+
+    arrived = Record.objects.get(processor__slug="next")
+    assert arrived.payload == {"from": "a"}
+
+
+def test_publishing_to_nobody_is_the_records_failure() -> None:
+    processor = define("obey", max_attempts=1)
+    fill_inbox(processor, {"a": {"do": "publish", "to": "nobody"}})
+
+    run = run_here(processor)
+
+    assert counters(run) == {"claimed": 1, "dead": 1}
+    assert "nobody" in only_attempt().message
+
+
+def test_a_batch_handler_answers_for_each_record() -> None:
+    processor = define("together")
+    fill_inbox(processor, numbered(30))
+
+    run = run_here(processor)
+
+    assert counters(run) == {"claimed": 30, "done": 30}
+
+
+def test_one_bad_record_of_a_batch_handler_is_found_and_blamed_alone() -> None:
+    processor = define(
+        "together", max_attempts=3, backoff={"base_seconds": 0, "cap_seconds": 1}
+    )
+    fill_inbox(processor, numbered(30) | {"bad": {"poison": True}})
+
+    run_here(processor)
+
+    dead = Record.objects.filter(state=RecordState.DEAD)
+    assert list(dead.values_list("key", flat=True)) == ["bad"]
+    assert Record.objects.filter(state=RecordState.DONE).count() == 30
+
+
+def test_effects_of_a_failed_record_in_the_database_are_undone() -> None:
+    processor = define("effect", max_attempts=1)
+    fill_inbox(processor, {"a": {}})
+
+    run = run_here(processor)
+
+    assert counters(run) == {"claimed": 1, "done": 1}
+    assert Effect.objects.count() == 1
+
+
+@pytest.mark.parametrize("how", ["close", "commit"])
+def test_a_handler_that_breaks_its_transaction_fails_alone_and_is_told_so(how: str) -> None:
+    processor = define("breaking")
+    fill_inbox(processor, numbered(5) | {"bad": {"how": how}})
+
+    run_here(processor)
+
+    assert list(
+        Record.objects.filter(state=RecordState.DEAD).values_list("key", flat=True)
+    ) == ["bad"]
+    assert Record.objects.filter(state=RecordState.DONE).count() == 5
+
+
+def test_failures_are_written_to_the_users_table(goods: Table) -> None:
+    goods.fill([1, 2])
+    goods.run("UPDATE goods SET name = 'reject' WHERE id = 2")
+    processor = define(
+        "judge",
+        goods.source(result="result", error="error"),
+    )
+
+    run = run_here(processor)
+
+    assert counters(run) == {"claimed": 2, "done": 1, "dead": 1}
+    rows = goods.fetch("SELECT id, status, result, error FROM goods ORDER BY id")
+    assert rows == [(1, "DONE", '{"name": "ware 1"}', None), (2, "ERROR", None, "no reject")]
+
+
+def test_a_row_waiting_for_another_try_stays_claimed(goods: Table) -> None:
+    goods.fill([1])
+    goods.run("UPDATE goods SET name = 'retry'")
+    processor = define("judge", goods.source(), backoff={"base_seconds": 600, "cap_seconds": 600})
+
+    run = run_here(processor)
+
+    assert counters(run) == {"claimed": 1, "retried": 1}
+    expected = "TAKEN" if goods.alias == "default" else "NEW"
+    assert goods.statuses() == {expected: 1}
+    assert Record.objects.get().state == RecordState.READY
+
+
+def test_a_row_that_its_owner_sets_to_new_again_is_a_new_request(goods: Table) -> None:
+    goods.fill([1])
+    processor = define("remember_key", goods.source())
+
+    run_here(processor)
+    goods.run("UPDATE goods SET status = 'NEW'")
+    run_here(processor)
+
+    keys = list(Effect.objects.values_list("idempotency_key", flat=True))
+    assert len(keys) == 2
+    assert keys[0] != keys[1]
+
+
+def test_a_row_that_somebody_changed_meanwhile_is_parked(transactional_db: None) -> None:
+    goods = Table()
+    goods.fill(range(1, 11))
+    processor = define("meddle", goods.source())
+
+    run = run_here(processor)
+
+    assert counters(run) == {"claimed": 10, "done": 9, "parked": 1}
+    parked = Record.objects.get()
+    assert (parked.key, parked.state) == ("5", RecordState.PARKED)
+    assert "changed or deleted" in parked.last_error
+    assert goods.statuses() == {"DONE": 9, "MINE": 1}
+    goods.drop()
+
+
+def test_an_outcome_that_the_database_refuses_is_that_records_failure() -> None:
+    goods = Table()
+    goods.fill(range(1, 11))
+    goods.run("DROP TABLE goods")
+    goods.run(
+        "CREATE TABLE goods (id bigint PRIMARY KEY, name text, status varchar(20) DEFAULT 'NEW',"
+        " result text CHECK (length(result) < 25), error text)"
+    )
+    goods.fill(range(1, 11))
+    goods.run("UPDATE goods SET name = 'a name that is much too long' WHERE id = 4")
+    processor = define("echo", goods.source(result="result", error="error"))
+
+    run = run_here(processor)
+
+    assert counters(run) == {"claimed": 10, "done": 9, "dead": 1}
+    assert goods.statuses() == {"DONE": 9, "ERROR": 1}
+    assert "refused" in Record.objects.get().last_error
+    goods.drop()
+
+
+def test_every_move_of_a_run_has_its_event() -> None:
+    processor = define("echo")
+
+    run_here(processor)
+
+    moves = Event.objects.filter(subject="run").order_by("id")
+    assert list(moves.values_list("from_state", "to_state")) == [
+        ("", "running"),
+        ("running", "finished"),
+    ]
