@@ -1,0 +1,138 @@
+"""Databases: reached, set up so that a commit is a commit, and on time."""
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+
+from django.db import connection, connections
+from django.db.migrations.executor import MigrationExecutor
+
+from processors.clock import database_now
+from processors.diagnosis.finding import Finding, error, warning
+from processors.sources.connecting import Unreachable, connect
+
+WHERE = "database 'default'"
+SKEW_SECONDS = 5.0
+LONG_SECONDS = 3600
+
+POSTGRES_SETTINGS = """
+SELECT name, setting
+  FROM pg_settings
+ WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit',
+                'default_transaction_isolation', 'default_transaction_read_only')
+"""
+
+# Transactions that keep old rows from being cleaned away, oldest first.
+LONG_TRANSACTIONS = """
+SELECT pid, coalesce(application_name, ''), extract(epoch FROM clock_timestamp() - xact_start)
+  FROM pg_stat_activity
+ WHERE xact_start < clock_timestamp() - make_interval(secs => %s) AND pid <> pg_backend_pid()
+   AND backend_type = 'client backend'
+ ORDER BY xact_start
+ LIMIT 5
+"""
+
+
+def reachable() -> Iterator[Finding]:
+    """Does our database answer?"""
+    try:
+        connect("default")
+        with connections["default"].cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except Unreachable as trouble:
+        yield error(WHERE, str(trouble), "Start the server, or correct DATABASE_URL.")
+
+
+def migrations() -> Iterator[Finding]:
+    """Are its tables those of this version?"""
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if plan:
+        names = ", ".join(f"{each.app_label}.{each.name}" for each, _ in plan[:3])
+        more = f" and {len(plan) - 3} more" if len(plan) > 3 else ""
+        yield error(WHERE, f"Migrations are missing: {names}{more}.", "Run `manage.py migrate`.")
+
+
+def settings_of_sqlite() -> Iterable[Finding]:
+    """Write-ahead log, and transactions that wait for their turn instead of failing."""
+    if connection.vendor != "sqlite":
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA journal_mode")
+        mode = cursor.fetchone()[0]
+        cursor.execute("PRAGMA synchronous")
+        synchronous = cursor.fetchone()[0]
+    if mode not in ("wal", "memory"):
+        yield warning(
+            WHERE,
+            f"Its journal mode is {mode}: readers and writers wait for each other.",
+            "Take init_command out of DATABASE_URL, or keep the file on a local disk.",
+        )
+    if synchronous < 2 and mode != "memory":
+        yield error(
+            WHERE,
+            "synchronous is not FULL: after a power cut a commit may be gone.",
+            "Take init_command out of DATABASE_URL.",
+        )
+    if getattr(connection, "transaction_mode", None) != "IMMEDIATE":
+        yield error(
+            WHERE,
+            "Transactions are not IMMEDIATE: workers get 'database is locked'.",
+            "Take transaction_mode out of DATABASE_URL.",
+        )
+
+
+def settings_of_postgres() -> Iterable[Finding]:
+    """Durable commits, the isolation that the protocol is made for, and not a standby."""
+    if connection.vendor != "postgresql":
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(POSTGRES_SETTINGS)
+        found = dict(cursor.fetchall())
+    for name in ("fsync", "full_page_writes"):
+        if found.get(name) == "off":
+            yield error(
+                WHERE, f"{name} is off: a crash may damage it.", f"Set {name} = on in its settings."
+            )
+    if found.get("synchronous_commit") == "off":
+        yield error(
+            WHERE,
+            "synchronous_commit is off: a crash may take back outcomes of records that had effect.",
+            "Set synchronous_commit = on in its settings.",
+        )
+    isolation = found.get("default_transaction_isolation", "read committed")
+    if isolation != "read committed":
+        yield warning(
+            WHERE,
+            f"Transactions are {isolation} by default: workers will often have to try again.",
+            "Set default_transaction_isolation = 'read committed' for our user.",
+        )
+    if found.get("default_transaction_read_only") == "on":
+        yield error(WHERE, "It is read-only.", "Point DATABASE_URL at the primary server.")
+
+
+def long_transactions() -> Iterable[Finding]:
+    """Transactions open for an hour make every claim slower and slower."""
+    if connection.vendor != "postgresql":
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(LONG_TRANSACTIONS, [LONG_SECONDS])
+        found = cursor.fetchall()
+    for pid, application, age in found:
+        yield warning(
+            WHERE,
+            f"Process {pid} ({application or 'unnamed'}) keeps a transaction open for "
+            f"{float(age) / 3600:.1f} h: old rows cannot be cleaned away.",
+            f"End it: SELECT pg_terminate_backend({pid}).",
+        )
+
+
+def clock() -> Iterator[Finding]:
+    """The database's clock decides; another one here makes logs hard to read."""
+    ahead = (datetime.now(UTC) - database_now()).total_seconds()
+    if abs(ahead) > SKEW_SECONDS:
+        which = "ahead of" if ahead > 0 else "behind"
+        yield warning(
+            "this machine",
+            f"Its clock is {abs(ahead):.0f} s {which} the database's.",
+            "Let both machines follow the same time server.",
+        )

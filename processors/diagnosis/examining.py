@@ -1,0 +1,49 @@
+"""The examination, from the ground up."""
+
+from collections.abc import Callable, Iterable
+
+from processors.diagnosis import databases, redis, work
+from processors.diagnosis.finding import Finding
+
+GROUND: tuple[Callable[[], Iterable[Finding]], ...] = (redis.server, redis.classes, redis.foreign)
+ON_DATABASE: tuple[Callable[[], Iterable[Finding]], ...] = (
+    databases.settings_of_sqlite,
+    databases.settings_of_postgres,
+    databases.long_transactions,
+    databases.clock,
+)
+ON_TABLES: tuple[Callable[[], Iterable[Finding]], ...] = (
+    work.scheduler,
+    work.workers,
+    work.overdue,
+    work.stale_batches,
+    work.faults,
+    work.handlers,
+    work.sources,
+    work.unsynced,
+)
+
+
+def examine() -> list[Finding]:
+    """Everything that is wrong, as far as it can be asked; empty where all is well."""
+    found = list(databases.reachable())
+    if not found:
+        found += collect(ON_DATABASE)
+        lacking = list(databases.migrations())
+        found += lacking or collect(ON_TABLES)
+    return found + collect(GROUND)
+
+
+def collect(questions: Iterable[Callable[[], Iterable[Finding]]]) -> list[Finding]:
+    """The answers to some questions."""
+    return [finding for question in questions for finding in question()]
+
+
+def mend(findings: Iterable[Finding]) -> list[Finding]:
+    """Mend what can be mended; those that were."""
+    mended = []
+    for finding in findings:
+        if finding.fix is not None:
+            finding.fix()
+            mended.append(finding)
+    return mended

@@ -1,0 +1,141 @@
+"""Work: somebody ticks, somebody listens, and every processor could do what it is asked."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import DatabaseError, transaction
+
+from processors.clock import database_now
+from processors.diagnosis.finding import Finding, error, warning
+from processors.handlers import registry
+from processors.models import Batch, Installation, Processor, Run
+from processors.queues import queue_states
+from processors.sources.inspection import inspect_source
+from processors.states import ProcessorState
+
+SILENT_SECONDS = 60
+OVERDUE_SECONDS = 120
+
+
+def named(processor: Processor) -> str:
+    """Where a finding about it is."""
+    return f"processor '{processor.slug}'"
+
+
+def scheduler() -> Iterator[Finding]:
+    """Does a scheduler tick? Idle workers do as well, so this alone stops nothing."""
+    this = Installation.objects.filter(pk=1).first()
+    if this is None:
+        yield error("database 'default'", "The installation's row is gone.", "Restore a backup.")
+        return
+    seen_at = this.scheduler_seen_at
+    if seen_at is None or database_now() - seen_at > timedelta(seconds=SILENT_SECONDS):
+        since = f"since {seen_at:%Y-%m-%d %H:%M:%S} UTC" if seen_at else "yet"
+        yield warning(
+            "scheduler",
+            f"None has been seen {since}: cycles begin only when a worker is idle.",
+            "Start `manage.py rqscheduler`.",
+        )
+
+
+def workers() -> Iterator[Finding]:
+    """Does somebody listen to every queue that is used?"""
+    used: dict[str, list[str]] = {}
+    for processor in Processor.objects.filter(state=ProcessorState.STARTED).order_by("slug"):
+        used.setdefault(processor.queue, []).append(processor.slug)
+    for queue_state in queue_states(sorted(used)) if used else []:
+        if queue_state.workers == 0:
+            yield error(
+                f"queue '{queue_state.name}'",
+                f"No worker listens, but {', '.join(used[queue_state.name])} "
+                "would have its records handled there.",
+                f"Start `manage.py rqworker {queue_state.name}`.",
+            )
+
+
+def overdue() -> Iterator[Finding]:
+    """Does what is due begin?"""
+    before = database_now() - timedelta(seconds=OVERDUE_SECONDS)
+    for processor in Processor.objects.due(before).order_by("slug"):
+        yield error(
+            named(processor),
+            f"Its next run was due at {processor.next_due_at:%Y-%m-%d %H:%M:%S} UTC and has not "
+            "begun: nobody ticks.",
+            "Start `manage.py rqscheduler` or a worker, and read its log.",
+        )
+
+
+def stale_batches() -> Iterator[Finding]:
+    """Are batches of lost workers taken back?"""
+    before = database_now() - timedelta(seconds=2 * settings.LEASE_SECONDS)
+    for batch in Batch.objects.expired(before).select_related("run__processor").order_by("pk"):
+        yield error(
+            f"batch {batch.pk} of {batch.run.processor.slug}",
+            f"Its worker {batch.owner} has been silent since "
+            f"{batch.lease_until:%Y-%m-%d %H:%M:%S} UTC and nobody took it back.",
+            "Start `manage.py rqscheduler` or a worker: each takes back what lost workers held.",
+        )
+
+
+def faults() -> Iterator[Finding]:
+    """Which processors did the machine stop?"""
+    for processor in Processor.objects.exclude(fault_reason="").order_by("slug"):
+        yield error(
+            named(processor),
+            f"It was stopped by a fault: {processor.fault_reason}",
+            f"Mend that, then `manage.py processor clear-fault {processor.slug}` and start it.",
+        )
+
+
+def handlers() -> Iterator[Finding]:
+    """Is every processor's handler, and that of every run that goes on, installed here?"""
+    wanted = {
+        (processor.slug, processor.handler): processor for processor in Processor.objects.all()
+    }
+    for run in Run.objects.active().select_related("processor"):
+        wanted[run.processor.slug, run.config["handler"]] = run.processor
+    for (_, name), processor in sorted(wanted.items()):
+        if registry.find(name) is None:
+            level = error if processor.is_started else warning
+            yield level(
+                named(processor),
+                f"Its handler '{name}' is not installed here.",
+                "Name its app in HANDLER_APPS on every machine, or choose another handler.",
+            )
+
+
+def sources() -> Iterator[Finding]:
+    """Can every table still be used as it was defined? Tries a claim that is rolled back."""
+    for processor in Processor.objects.filter(source_kind="table").order_by("slug"):
+        level = error if processor.is_started else warning
+        for path, sentence in source_problems(processor):
+            yield level(
+                f"{named(processor)}, source.{path}".removesuffix("."),
+                sentence,
+                "Mend the table, or correct the source in the processor's settings.",
+            )
+
+
+def source_problems(processor: Processor) -> list[tuple[str, str]]:
+    """(field, sentence) for what is wrong with a table source."""
+    try:
+        with transaction.atomic():
+            problems = inspect_source(processor.source).problems
+    except DatabaseError as trouble:
+        return [("", str(trouble).strip().split("\n", 1)[0])]
+    return [(path, sentence) for path, found in problems.items() for sentence in found]
+
+
+def unsynced() -> Iterator[Finding]:
+    """Have tables in other databases heard of their records' outcomes?"""
+    before = database_now() - timedelta(seconds=2 * settings.LEASE_SECONDS)
+    for processor in Processor.objects.exclude(source_kind="inbox").order_by("slug"):
+        late = processor.records.filter(synced=False, settled_at__lt=before)[:1000].count()
+        if late:
+            database = processor.source.get("database")
+            yield warning(
+                named(processor),
+                f"Its table in '{database}' has not heard the outcome of {late} records.",
+                f"Let '{database}' be reachable and writable: one of the next ticks tells it.",
+            )

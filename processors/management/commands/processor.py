@@ -1,0 +1,314 @@
+"""`manage.py processor …`: definitions, state, and the operator's verbs, from a shell."""
+
+import sys
+from argparse import ArgumentParser
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from processors import control
+from processors.clock import database_now
+from processors.control import Selection, by_command_line
+from processors.definitions import dump
+from processors.management import loading, reporting
+from processors.management.terminal import (
+    TerminalCommand,
+    counted,
+    find_processor,
+    seconds,
+    whole_number,
+)
+from processors.management.waiting import Patience, failures, has_ended
+from processors.models import Processor, Run
+from processors.models.processor import TriggerKind
+from processors.states import RunState
+
+VERBS = {
+    "start": "let cycles begin",
+    "stop": "end the run after the records in hand; no cycle begins",
+    "pause": "let nothing be claimed until it is resumed",
+    "resume": "go on after a pause, with the same run",
+    "run": "one cycle now",
+}
+WAITS = {
+    "start": "until its first cycle has ended, or found nothing to do",
+    "stop": "until nothing is in hand",
+    "pause": "until nothing is in hand",
+    "resume": "until the run that waited has ended",
+    "run": "until the run has ended; exit 1 when records failed",
+}
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+class Command(TerminalCommand):
+    """Each subcommand is a method of its name."""
+
+    help = "Definitions, state, and the operator's verbs."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+
+        def add(name: str, text: str) -> ArgumentParser:
+            found: ArgumentParser = verbs.add_parser(name, help=text, description=text)
+            return found
+
+        load = add("load", "create or change processors from definitions, all of them or none")
+        load.add_argument("file", metavar="FILE|-", help="JSON: a definition or a list of them")
+        load.add_argument("--reason", default="", help="why, for the history")
+        add("dump", "print definitions").add_argument("slugs", metavar="SLUG", nargs="*")
+        add_json(add("list", "every processor with its state"))
+        show = add_json(with_slug(add("show", "state, why, backlog, runs")))
+        show.add_argument("--runs", type=whole_number(0, 10_000), default=reporting.RUNS_SHOWN)
+        for name, text in VERBS.items():
+            add_verb(with_slug(add(name, text)), name)
+        force = with_slug(add("force-stop", "stop without waiting for the records in hand"))
+        force.add_argument("--yes", action="store_true", help="I know what this does")
+        force.add_argument("--reason", default="", help="why, for the history")
+        add_selection(with_slug(add("retry", "try failed records again")))
+        add_selection(with_slug(add("discard", "give failed records up")))
+        fault = with_slug(add("clear-fault", "what had stopped it is mended"))
+        fault.add_argument("--reason", default="", help="why, for the history")
+
+    def handle(self, *, verb: str, **options: Any) -> None:
+        method: Callable[..., None] = getattr(self, verb.replace("-", "_"))
+        method(**options)
+
+    # Definitions
+
+    def load(self, *, file: str, reason: str, **_: Any) -> None:
+        """Create or change; the same file again changes nothing."""
+        definitions = loading.parse_definitions(*read(file))
+        for loaded in loading.load(definitions, by_command_line(reason)):
+            fields = f" ({', '.join(loaded.fields)})" if loaded.fields else ""
+            self.say(f"{loaded.slug}: {loaded.outcome}{fields}")
+
+    def dump(self, *, slugs: list[str], **_: Any) -> None:
+        """One slug: an object. None or several: a list."""
+        found = [find_processor(slug) for slug in slugs] or list(Processor.objects.order_by("slug"))
+        definitions = [dump(processor) for processor in found]
+        self.say_json(definitions[0] if len(slugs) == 1 else definitions)
+
+    # State
+
+    def list(self, *, json: bool, **_: Any) -> None:
+        """A line for each."""
+        now = database_now()
+        found = [reporting.overview(each, now) for each in Processor.objects.order_by("slug")]
+        if json:
+            self.say_json(found)
+        elif found:
+            self.say("\n".join(reporting.overview_table(found)))
+        else:
+            self.say("There is no processor yet: see `manage.py processor load --help`.")
+
+    def show(self, *, slug: str, json: bool, runs: int, **_: Any) -> None:
+        """One processor and its last runs."""
+        found = reporting.report(find_processor(slug), database_now(), runs)
+        if json:
+            return self.say_json(found)
+        self.say("\n".join(reporting.overview_lines(found)))
+        if found["runs"]:
+            self.say("\n" + "\n".join(reporting.run_table(found["runs"])))
+        return None
+
+    # Verbs
+
+    def start(self, *, slug: str, **options: Any) -> None:
+        """Its first cycle may end before we look: only one later than the last known counts."""
+        processor = find_processor(slug)
+        last, asked_at = processor.last_seq, database_now()
+        self.act(control.start, processor, options)
+
+        def is_through() -> bool:
+            processor.refresh_from_db()
+            if Run.objects.filter(processor=processor, seq__gt=last).exists():
+                return not Run.objects.active().filter(processor=processor).exists()
+            looked_at = processor.last_looked_at
+            has_looked = looked_at is not None and looked_at >= asked_at
+            by_hand = processor.trigger_kind == TriggerKind.MANUAL
+            return has_looked or by_hand or not processor.is_started
+
+        if self.wait(processor, is_through, options):
+            self.tell_run(Run.objects.filter(processor=processor, seq__gt=last).first(), options)
+        else:
+            self.tell_state(processor, options)
+
+    def stop(self, *, slug: str, **options: Any) -> None:
+        """Wait until the run has ended."""
+        processor = find_processor(slug)
+        self.act(control.stop, processor, options)
+        active = Run.objects.active().filter(processor=processor)
+        self.wait(processor, lambda: not active.exists(), options)
+        self.tell_state(processor, options)
+
+    def pause(self, *, slug: str, **options: Any) -> None:
+        """Wait until nothing is in hand."""
+        processor = find_processor(slug)
+        self.act(control.pause, processor, options)
+        busy = Run.objects.active().filter(processor=processor).exclude(state=RunState.PAUSED)
+        self.wait(processor, lambda: not busy.exists(), options)
+        self.tell_state(processor, options)
+
+    def resume(self, *, slug: str, **options: Any) -> None:
+        """Wait for the end of the run that waited, where there is one."""
+        processor = find_processor(slug)
+        run = Run.objects.active_of(processor.pk)
+        self.act(control.resume, processor, options)
+        if run is not None and self.wait(processor, has_ended(run.pk), options):
+            self.tell_run(run, options)
+        else:
+            self.tell_state(processor, options)
+
+    def run(self, *, slug: str, **options: Any) -> None:
+        """One cycle."""
+        processor = find_processor(slug)
+        run = control.run_once(processor.pk, by_command_line(options["reason"]))
+        if self.wait(processor, has_ended(run.pk), options):
+            return self.tell_run(run, options)
+        if options["json"]:
+            return self.say_json(reporting.run_report(run))
+        return self.say(f"Run {run.seq} of {processor} has begun.")
+
+    def act(
+        self, verb: Callable[[int, control.Act], str], processor: Processor, options: dict[str, Any]
+    ) -> None:
+        """Do it and say so; with --json nothing but JSON goes to stdout."""
+        message = verb(processor.pk, by_command_line(options["reason"]))
+        if not options["json"]:
+            self.say(message)
+
+    def wait(
+        self, processor: Processor, is_over: Callable[[], bool], options: dict[str, Any]
+    ) -> bool:
+        """Whether we were asked to wait, and have. Raises CommandError when the time is up."""
+        if options["wait"]:
+            Patience.of(self.stderr, options["timeout"]).wait(is_over, processor)  # type: ignore[arg-type]
+        return bool(options["wait"])
+
+    def tell_run(self, run: Run | None, options: dict[str, Any]) -> None:
+        """How a run went. Raises CommandError when records failed."""
+        if run is None:
+            return self.say_json(None) if options["json"] else self.say("Nothing was waiting.")
+        run = Run.objects.get(pk=run.pk)
+        found = reporting.run_report(run)
+        if options["json"]:
+            self.say_json(found)
+        else:
+            self.say(reporting.run_line(found))
+        if run.has_ended and (failed := failures(run)):
+            raise CommandError(failed)
+        return None
+
+    def tell_state(self, processor: Processor, options: dict[str, Any]) -> None:
+        """For programs: where it stands now."""
+        if options["json"]:
+            processor.refresh_from_db()
+            self.say_json(reporting.overview(processor, database_now()))
+
+    def force_stop(self, *, slug: str, yes: bool, reason: str, **_: Any) -> None:
+        """Take the records out of their workers' hands."""
+        processor = find_processor(slug)
+        if not yes:
+            raise CommandError(
+                "Nothing was stopped. The records in hand would come under suspicion, and those "
+                "of an unrepeatable handler would be parked: add --yes if you mean it."
+            )
+        self.say(control.force_stop(processor.pk, by_command_line(reason), typed_name=slug))
+
+    # Failed records
+
+    def retry(self, **options: Any) -> None:
+        """With fresh attempts, under the same idempotency key."""
+        self.treat(control.retry, "retried", options)
+
+    def discard(self, **options: Any) -> None:
+        """They become skipped."""
+        self.treat(control.discard, "discarded", options)
+
+    def treat(
+        self,
+        verb: Callable[[int, control.Act, Selection], int],
+        done: str,
+        options: dict[str, Any],
+    ) -> None:
+        """Retry or discard what the options select."""
+        processor, since = find_processor(options["slug"]), options["since"]
+        selection = Selection(
+            options["fingerprint"], parse_since(since, database_now()) if since else None
+        )
+        if options["dry_run"]:
+            number = len(selection.of(processor))
+        else:
+            number = verb(processor.pk, by_command_line(options["reason"]), selection)
+        if options["json"]:
+            return self.say_json({done: number, "dry_run": options["dry_run"]})
+        would = "would be" if options["dry_run"] else ("was" if number == 1 else "were")
+        return self.say(f"{counted(number, 'failed record')} {would} {done}.")
+
+    def clear_fault(self, *, slug: str, reason: str, **_: Any) -> None:
+        """The processor may be started again."""
+        self.say(control.clear_fault(find_processor(slug).pk, by_command_line(reason)))
+
+
+def with_slug(parser: ArgumentParser) -> ArgumentParser:
+    """Which processor."""
+    parser.add_argument("slug", metavar="SLUG")
+    return parser
+
+
+def add_json(parser: ArgumentParser) -> ArgumentParser:
+    """For programs."""
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    return parser
+
+
+def add_verb(parser: ArgumentParser, name: str) -> None:
+    """The options of an operator's verb."""
+    add_json(parser)
+    parser.add_argument("--reason", default="", help="why, for the history")
+    parser.add_argument("--wait", action="store_true", help=WAITS[name])
+    parser.add_argument(
+        "--timeout", type=seconds, metavar="SECONDS", help="with --wait: no longer; then exit 124"
+    )
+
+
+def add_selection(parser: ArgumentParser) -> None:
+    """Which failed records, and whether to move them."""
+    add_json(parser)
+    parser.add_argument("--fingerprint", default="", help="only those with this kind of error")
+    parser.add_argument(
+        "--since", metavar="TIME", help="only those that failed since, e.g. 2h or an ISO 8601 time"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="only say how many")
+    parser.add_argument("--reason", default="", help="why, for the history")
+
+
+def read(file: str) -> tuple[str, str]:
+    """The text of a file or of standard input, and its name. Raises CommandError."""
+    name = "standard input" if file == "-" else file
+    try:
+        raw = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        return raw.decode("utf-8-sig"), name
+    except OSError as error:
+        raise CommandError(f"Can't read {name}: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise CommandError(f"{name} is not UTF-8: send UTF-8. Nothing was loaded.") from error
+
+
+def parse_since(text: str, now: datetime) -> datetime:
+    """`90s`, `30m`, `2h`, `7d` before now, or an ISO 8601 time with a zone. Raises CommandError."""
+    if text[:-1].isascii() and text[:-1].isdigit() and text[-1:] in UNITS and len(text) <= 8:
+        return now - timedelta(**{UNITS[text[-1]]: int(text[:-1])})
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise CommandError(
+            f"--since: '{text}' is neither a length such as 2h nor a time such as "
+            "2026-11-25T10:00:00+01:00."
+        ) from error
+    if moment.tzinfo is None:
+        raise CommandError("--since: give a time zone, e.g. 2026-11-25T10:00:00+01:00.")
+    return moment

@@ -1,0 +1,119 @@
+"""Definitions from a file into processors: create or change by slug, all of them or none."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.management.base import CommandError
+from django.db import transaction
+from django.db.models import F
+from django.utils.text import slugify
+
+from processors.clock import database_now
+from processors.control import Act, log
+from processors.definitions import InvalidDefinition, clean
+from processors.management.json_lines import BadJson, refuse_constant, without_repeats
+from processors.models import Event, Processor, Run
+from processors.protocol import cycles
+
+SCHEDULE = frozenset({"trigger_kind", "pause_seconds", "cron", "time_zone"})
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What became of one definition: `created`, `changed` or `unchanged`, and which columns."""
+
+    slug: str
+    outcome: str
+    fields: tuple[str, ...] = ()
+
+
+def load(definitions: Iterable[object], act: Act) -> list[Loaded]:
+    """Create or change processors; with one bad definition none is. Raises CommandError."""
+    with transaction.atomic():
+        return [load_one(definition, act, n) for n, definition in enumerate(definitions, 1)]
+
+
+def load_one(definition: object, act: Act, number: int) -> Loaded:
+    """One definition, the `number`th of its file, in the caller's transaction."""
+    slug = slug_of(definition)
+    existing = find(slug)
+    try:
+        columns = clean(definition, existing=existing)  # type: ignore[arg-type]
+    except InvalidDefinition as error:
+        raise CommandError(refusal(slug, number, error)) from error
+    return change(existing, columns, act) if existing else create(columns, act)
+
+
+def slug_of(definition: object) -> object:
+    """Its slug, made from the name where it is left out, as `clean` does."""
+    if not isinstance(definition, Mapping):
+        return None
+    return definition.get("slug") or slugify(str(definition.get("name") or ""))
+
+
+def find(slug: object) -> Processor | None:
+    """The processor to change, locked; None where there is none yet."""
+    if not isinstance(slug, str):
+        return None
+    return Processor.objects.select_for_update(no_key=True).filter(slug=slug).first()
+
+
+def refusal(slug: object, number: int, error: InvalidDefinition) -> str:
+    """Everything that is wrong, one line each; nothing was saved."""
+    about = slug if isinstance(slug, str) and slug else f"definition {number}"
+    lines = [
+        f"{about}: {path}: {sentence}" if path else f"{about}: {sentence}"
+        for path, found in error.errors.items()
+        for sentence in found
+    ]
+    return "\n".join([*lines, "Nothing was loaded."])
+
+
+def create(columns: dict[str, Any], act: Act) -> Loaded:
+    """A new processor, stopped."""
+    processor = Processor.objects.create(**columns)
+    note(processor, act, "created from a definition")
+    return Loaded(processor.slug, "created")
+
+
+def change(processor: Processor, columns: dict[str, Any], act: Act) -> Loaded:
+    """Write what differs; the limits hold from the next claim on, the rest from the next run."""
+    fields = tuple(name for name, value in columns.items() if getattr(processor, name) != value)
+    if not fields:
+        return Loaded(processor.slug, "unchanged")
+    now = database_now()
+    changed = {name: columns[name] for name in fields}
+    Processor.objects.filter(pk=processor.pk).update(
+        version=F("version") + 1, changed_at=now, **changed
+    )
+    processor.refresh_from_db()
+    if SCHEDULE & set(fields) and processor.is_started and not Run.objects.active_of(processor.pk):
+        cycles.arm(processor, now)
+    note(processor, act, f"changed {', '.join(fields)}")
+    return Loaded(processor.slug, "changed", fields)
+
+
+def note(processor: Processor, act: Act, what: str) -> None:
+    """The audit's line and Django's own."""
+    reason = f"{what}. {act.reason}".strip() if act.reason else what
+    Event.write(processor, "load", Act(act.actor, reason).at(database_now()))
+    log(act, processor, f"{processor} was {what}.")
+
+
+def parse_definitions(text: str, name: str) -> list[object]:
+    """The definitions of a JSON text: a list, or a single one. Raises CommandError."""
+    try:
+        value = json.loads(text, object_pairs_hook=without_repeats, parse_constant=refuse_constant)
+    except json.JSONDecodeError as error:
+        raise CommandError(
+            f"{name}, line {error.lineno}, column {error.colno}: {error.msg}. Nothing was loaded."
+        ) from error
+    except BadJson as error:
+        raise CommandError(f"{name}: {error} Nothing was loaded.") from error
+    except (ValueError, RecursionError) as error:
+        raise CommandError(
+            f"{name}: nested too deeply, or a number too long. Nothing was loaded."
+        ) from error
+    return value if isinstance(value, list) else [value]

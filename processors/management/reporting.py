@@ -1,0 +1,123 @@
+"""What `processor list`, `show` and `run` tell: the shapes of their JSON, and the same as text."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import DatabaseError, transaction
+
+from processors.management.terminal import in_columns
+from processors.models import Batch, Processor, Run
+from processors.sources import SourceTrouble, open_source
+from processors.states import COUNTERS
+
+RUNS_SHOWN = 100
+BACKLOG_CAP = 1_000_000  # beyond this it is not counted
+
+
+def overview(processor: Processor, now: datetime) -> dict[str, Any]:
+    """Where a processor stands: slug, state, why, backlog, current_run, next_run_at.
+
+    `why` is a sentence or null, `backlog` a number or null where its source cannot be asked.
+    """
+    from processors.explain import why
+
+    run = Run.objects.active_of(processor.pk)
+    return {
+        "slug": processor.slug,
+        "state": str(processor.state),
+        "why": why(processor, now),
+        "backlog": backlog(processor),
+        "current_run": run_report(run) if run else None,
+        "next_run_at": stamp(processor.next_due_at),
+    }
+
+
+def report(processor: Processor, now: datetime, runs: int = RUNS_SHOWN) -> dict[str, Any]:
+    """The overview and its last runs, newest first."""
+    newest = Run.objects.filter(processor=processor).order_by("-seq")[:runs]
+    return {**overview(processor, now), "runs": [run_report(run) for run in newest]}
+
+
+def run_report(run: Run) -> dict[str, Any]:
+    """A run with its counters; those of an active one are the sums over its batches now."""
+    counters = (
+        {name: getattr(run, name) for name in COUNTERS}
+        if run.has_ended
+        else Batch.objects.filter(run=run).counters()
+    )
+    return {
+        "id": run.pk,
+        "seq": run.seq,
+        "state": str(run.state),
+        "trigger": str(run.trigger),
+        "started_at": stamp(run.started_at),
+        "ended_at": stamp(run.ended_at),
+        **counters,
+    }
+
+
+def backlog(processor: Processor) -> int | None:
+    """How many records wait; None where the source cannot be asked."""
+    try:
+        with transaction.atomic():
+            return open_source(processor.pk, processor.source).backlog(BACKLOG_CAP)
+    except (DatabaseError, SourceTrouble, LookupError, OSError):
+        return None
+
+
+def stamp(moment: datetime | None) -> str | None:
+    """ISO 8601 in UTC."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z") if moment else None
+
+
+# The same for people
+
+
+def overview_lines(found: dict[str, Any]) -> list[str]:
+    """An overview, a fact to a line."""
+    run = found["current_run"]
+    facts = [
+        ["State", found["state"]],
+        ["Why", found["why"] or "all is well"],
+        ["Backlog", shown_backlog(found["backlog"])],
+        ["Current run", f"{run['seq']} ({run['state']})" if run else "none"],
+        ["Next run", found["next_run_at"] or "none is due"],
+    ]
+    return [found["slug"], *in_columns([[f"  {name}", value] for name, value in facts])]
+
+
+def overview_table(found: list[dict[str, Any]]) -> list[str]:
+    """Overviews, a processor to a line."""
+    head = ["SLUG", "STATE", "BACKLOG", "RUN", "NEXT RUN", "WHY"]
+    rows = [
+        [
+            each["slug"],
+            each["state"],
+            shown_backlog(each["backlog"]),
+            str(each["current_run"]["seq"]) if each["current_run"] else "-",
+            each["next_run_at"] or "-",
+            each["why"] or "-",
+        ]
+        for each in found
+    ]
+    return in_columns([head, *rows])
+
+
+def run_table(found: list[dict[str, Any]]) -> list[str]:
+    """Runs, one to a line."""
+    columns = ("seq", "state", "trigger", "started_at", "ended_at", *COUNTERS)
+    rows = [["-" if run[name] is None else str(run[name]) for name in columns] for run in found]
+    return in_columns([[name.upper() for name in columns], *rows])
+
+
+def run_line(found: dict[str, Any]) -> str:
+    """One run in a sentence: `Run 3 finished: 50 claimed, 48 done, 2 dead.`"""
+    counts = [f"{found[name]} {name}" for name in COUNTERS if found[name] or name == "claimed"]
+    return f"Run {found['seq']} {found['state']}: {', '.join(counts)}."
+
+
+def shown_backlog(number: int | None) -> str:
+    """A number, or why there is none."""
+    if number is None:
+        return "unknown"
+    return f"{BACKLOG_CAP} or more" if number >= BACKLOG_CAP else str(number)

@@ -1,0 +1,142 @@
+"""What every command of ours has in common: one clear line on error, and manners in a pipe.
+
+A command raises CommandError, or lets an error of `control`, `publishing` or the database
+through: whoever typed it reads one sentence and gets an exit code that is not 0.
+"""
+
+import json
+import os
+import sys
+from argparse import ArgumentTypeError
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError, InterfaceError, OperationalError, ProgrammingError
+
+from processors.control import Refused
+from processors.models import Processor
+from processors.publishing import PublishingError
+from processors.sources.base import SourceTrouble
+from processors.sources.connecting import connect_sentence
+from processors.sources.wording import meant
+
+INTERRUPTED = 130  # 128 + SIGINT, as a shell says it
+READER_GONE = 141  # 128 + SIGPIPE
+NO_TABLES = ("no such table", "no such column")
+
+
+class TerminalCommand(BaseCommand):
+    """A command of ours."""
+
+    # Each looks for itself at what it needs; the checks of the whole project only cost a second.
+    requires_system_checks: list[str] = []
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        """From a shell; see `told_in_one_line`."""
+        with told_in_one_line(self.stderr.write):
+            super().run_from_argv(argv)
+            sys.stdout.flush()
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """From a shell or from a program; raises CommandError for what is expected to happen."""
+        try:
+            with expected_errors():
+                return super().execute(*args, **options)
+        except CommandError as error:
+            if not getattr(self, "_called_from_command_line", False) or options.get("traceback"):
+                raise
+            self.stderr.write(f"error: {error}")
+            sys.exit(error.returncode)
+
+    def say(self, text: str) -> None:
+        """A line for the person or the pipe."""
+        self.stdout.write(text)
+
+    def say_json(self, value: Any, indent: int | None = 2) -> None:
+        """A value for a program."""
+        self.stdout.write(json.dumps(value, indent=indent, ensure_ascii=False))
+
+
+@contextmanager
+def expected_errors() -> Iterator[None]:
+    """Turn what may well happen into CommandError."""
+    try:
+        yield
+    except (Refused, PublishingError, SourceTrouble) as error:
+        raise CommandError(str(error)) from error
+    except (DatabaseError, InterfaceError) as error:
+        raise CommandError(database_sentence(error)) from error
+
+
+@contextmanager
+def told_in_one_line(write: Callable[[str], Any]) -> Iterator[None]:
+    """Ctrl-C ends with one line, a reader that went away with none."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        write("Interrupted.")
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # Python would complain again when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(READER_GONE)
+
+
+def database_sentence(error: Exception) -> str:
+    """What is wrong with our database, without address or password."""
+    text = str(error).strip().split("\n", 1)[0]
+    missing = isinstance(error, ProgrammingError) and "does not exist" in text
+    if missing or any(sign in text for sign in NO_TABLES):
+        return "The database lacks our tables or columns: run `manage.py migrate`."
+    if isinstance(error, OperationalError | InterfaceError):
+        if "locked" in text or "timeout" in text:
+            return f"The database is busy ({text}): try again."
+        return f"{connect_sentence('default', error)} Check DATABASE_URL and the server."
+    return f"The database refused: {text}"
+
+
+def find_processor(slug: str) -> Processor:
+    """The processor of that slug. Raises CommandError that names the one probably meant."""
+    found: Processor | None = Processor.objects.filter(slug=slug).first()
+    if found is None:
+        known = list(Processor.objects.values_list("slug", flat=True))
+        raise CommandError(f"No processor '{slug[:80]}'{meant(slug, known)}")
+    return found
+
+
+def whole_number(smallest: int, largest: int) -> Callable[[str], int]:
+    """An option's type: a whole number within limits."""
+
+    def parse(text: str) -> int:
+        if text.isascii() and text.isdigit() and smallest <= int(text) <= largest:
+            return int(text)
+        raise ArgumentTypeError(f"give a whole number from {smallest} to {largest}, not '{text}'")
+
+    return parse
+
+
+def seconds(text: str) -> float:
+    """An option's type: seconds above 0, fractions allowed."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0
+    if 0 < number < float("inf"):
+        return number
+    raise ArgumentTypeError(f"give seconds above 0, not '{text}'")
+
+
+def in_columns(rows: list[list[str]]) -> list[str]:
+    """Rows of cells as lines with aligned columns."""
+    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))] if rows else []
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 record`, `2 records`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,235 @@
+"""`manage.py doctor`: what is wrong, where, and how to mend it."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import redis
+from django.conf import settings
+from django.db import connection
+from django.utils.timezone import now
+
+from processors import diagnosis, queues
+from processors.diagnosis import databases
+from processors.models import Installation, Processor
+from tests.conftest import Manage, StartWorker
+from tests.factories import make_batch, make_processor, make_record, make_run, make_table_source
+from tests.management.conftest import Call, CallJson, Refuse
+from tests.servers import RedisServer
+
+pytestmark = pytest.mark.django_db(databases=["default", "shop"])
+
+
+@pytest.fixture(autouse=True)
+def _seen_scheduler() -> None:
+    Installation.objects.update(scheduler_seen_at=now())
+
+
+@pytest.fixture
+def client(redis_server: RedisServer) -> Any:
+    with redis.Redis.from_url(redis_server.url) as found:
+        yield found
+
+
+def findings(where: str = "") -> list[diagnosis.Finding]:
+    return [each for each in diagnosis.examine() if where in each.where]
+
+
+def test_a_sound_installation_has_nothing_wrong(call: Call) -> None:
+    make_processor("orders")
+    make_processor("rows", source=make_table_source(1))
+
+    assert call("doctor") == "Nothing is wrong."
+
+
+def test_a_missing_scheduler_is_a_warning_and_no_error(call_json: CallJson) -> None:
+    Installation.objects.update(scheduler_seen_at=now() - timedelta(minutes=5))
+
+    [found] = call_json("doctor")["findings"]
+
+    assert (found["level"], found["where"]) == ("warning", "scheduler")
+    assert "rqscheduler" in found["mend"]
+
+
+def test_a_used_queue_without_a_worker_is_an_error(refuse: Refuse) -> None:
+    make_processor("orders", state="started", queue="high")
+
+    [found] = findings("queue 'high'")
+
+    assert "orders" in found.what
+    assert found.mend == "Start `manage.py rqworker high`."
+    assert refuse("doctor") == "1 error found."
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_that_listens_is_seen(start_worker: StartWorker) -> None:
+    make_processor(state="started", queue="high")
+    start_worker("high")
+
+    assert findings("queue") == []
+
+
+def test_an_unknown_handler_is_named() -> None:
+    make_processor("orders", handler="gone.send")
+
+    [found] = findings("processor 'orders'")
+
+    assert "'gone.send'" in found.what
+    assert found.level == "warning"
+
+
+def test_a_table_that_was_dropped_is_named() -> None:
+    make_processor("rows", source=make_table_source() | {"table": "customer_orders"})
+
+    [found] = findings("processor 'rows'")
+
+    assert found.where.endswith("source.table")
+
+
+def test_a_fault_is_told_with_the_way_out() -> None:
+    make_processor("orders", fault_reason="Too many failures.")
+
+    [found] = findings("processor 'orders'")
+
+    assert "Too many failures." in found.what
+    assert "clear-fault orders" in found.mend
+
+
+def test_work_that_nobody_takes_care_of_is_told() -> None:
+    long_ago = now() - timedelta(hours=1)
+    make_processor("late", state="started", next_due_at=long_ago)
+    make_batch(make_run(make_processor("lost")), lease_until=long_ago)
+
+    assert "has not begun" in findings("processor 'late'")[0].what
+    assert "silent" in findings("of lost")[0].what
+
+
+def test_outcomes_that_another_database_has_not_heard_are_told() -> None:
+    processor = make_processor("rows", source=make_table_source(1, database="shop"))
+    long_ago = now() - timedelta(hours=1)
+    make_record(processor, state="done", synced=False, settled_at=long_ago)
+
+    [found] = findings("processor 'rows'")
+
+    assert found.what == "Its table in 'shop' has not heard the outcome of 1 records."
+
+
+# Redis
+
+
+def foreign_job(client: Any, queue: str = "default") -> str:
+    data = json.dumps(["os.system", None, ["true"], {}]).encode()
+    client.hset("rq:job:evil", mapping={"data": data, "created_at": "2026-11-21T10:00:00Z"})
+    client.lpush(f"rq:queue:{queue}", "evil")
+    return "evil"
+
+
+def test_a_foreign_job_is_found_and_removed(
+    client: Any, refuse: Refuse, call_json: CallJson
+) -> None:
+    foreign_job(client)
+    queues.wake(1, "default")
+
+    assert refuse("doctor") == "1 error found."
+    [found] = call_json("doctor", "--fix")["findings"]
+
+    assert "os.system" in found["what"]
+    assert found["mended"]
+    assert client.llen("rq:queue:default") == 1
+    assert not client.exists("rq:job:evil")
+
+
+def test_a_job_that_cannot_be_read_is_foreign(client: Any) -> None:
+    client.hset("rq:job:odd", mapping={"data": b"\x80\x04pickle", "created_at": "never"})
+    client.lpush("rq:queue:low", "odd")
+
+    [found] = findings("queue 'low'")
+
+    assert "cannot be read" in found.what
+
+
+def test_an_entry_of_the_schedule_without_a_job_is_removed(client: Any, call: Call) -> None:
+    client.zadd("rq:scheduler:scheduled_jobs", {"nothing": 1})
+
+    said = call("doctor", "--fix")
+
+    assert "schedule of rq-scheduler" in said
+    assert client.zcard("rq:scheduler:scheduled_jobs") == 0
+
+
+def test_our_own_jobs_are_not_foreign() -> None:
+    queues.wake(1, "default", 5)
+
+    assert findings("Redis") == []
+
+
+def test_an_eviction_policy_that_loses_wake_ups_is_told(client: Any) -> None:
+    client.config_set("maxmemory", "100mb")
+    client.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        [found] = findings("Redis")
+    finally:
+        client.config_set("maxmemory-policy", "noeviction")
+        client.config_set("maxmemory", "0")
+
+    assert "allkeys-lru" in found.what
+
+
+def test_a_redis_that_is_away_is_one_error(redis_server: RedisServer) -> None:
+    make_processor(state="started")
+    redis_server.stop()
+
+    [found] = findings()
+
+    assert found.what.startswith("It does not answer")
+
+
+def test_a_job_class_that_is_not_ours_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(settings.RQ, "JOB_CLASS", "rq.job.Job")
+
+    [found] = findings("setting")
+
+    assert found.where == "setting RQ['JOB_CLASS']"
+
+
+# Databases
+
+
+def test_missing_migrations_stop_the_examination(monkeypatch: pytest.MonkeyPatch) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM django_migrations WHERE app = 'processors'")
+    make_processor(handler="gone.send")
+
+    [found] = findings()
+
+    assert found.mend == "Run `manage.py migrate`."
+
+
+@pytest.mark.skipif("connection.vendor == 'sqlite'", reason="one clock")
+def test_another_clock_than_the_databases_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(databases, "database_now", lambda: now() + timedelta(minutes=2))
+
+    [found] = findings("this machine")
+
+    assert "120 s behind" in found.what
+
+
+@pytest.mark.skipif("connection.vendor == 'sqlite'", reason="settings of Postgres")
+def test_a_postgres_that_may_take_back_commits_is_told() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL synchronous_commit = off")
+
+    [found] = findings("database")
+
+    assert "synchronous_commit" in found.what
+
+
+def test_a_database_out_of_reach_is_one_error_without_an_address(manage: Manage) -> None:
+    ended = manage("doctor", DATABASE_URL="postgres://user:hush@127.0.0.1:1/none")
+
+    assert ended.returncode == 1
+    assert "nothing listens at its address" in ended.stdout
+    assert "hush" not in ended.stdout + ended.stderr
+    assert not Processor.objects.exists()
