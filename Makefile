@@ -14,7 +14,7 @@ RUN_READY := .venv/.run-$(shell cksum < requirements.txt | tr -d ' ')
 DEV_READY := .venv/.dev-$(shell cat requirements.txt requirements-dev.txt | cksum | tr -d ' ')
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
 # A test run's settings: for tools that must load them and touch nothing.
-TEST_SETTINGS := RECORDMILL_TESTING=1
+TEST_SETTINGS := RECORDMILL_TESTING=1 HANDLER_APPS=demo,tests.handling
 PRODUCTION_SETTINGS := RECORDMILL_TESTING= DEBUG=0 INSECURE_HTTP=0 ALLOWED_HOSTS=example.org \
 	SECRET_KEY=Kz1-for-this-check-only-9vQ2mT7xW4nB8yR3sL6jH5gD0fP
 

@@ -26,7 +26,8 @@ def as_utc(value: Any) -> datetime:
     """A time read by plain SQL as an aware one: SQLite keeps text without a zone, in UTC."""
     if isinstance(value, str):
         value = datetime.fromisoformat(value)
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    moment: datetime = value
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def as_parameter(moment: datetime, vendor: str) -> Any:

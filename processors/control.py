@@ -35,7 +35,7 @@ MANAGE_DEAD = "processors.manage_dead_records"
 COMMAND_LINE = "command-line"
 
 
-class Refused(Exception):  # noqa: N818 - named after the fact
+class Refused(Exception):
     """The act is not possible now; the message says why and what is."""
 
 
@@ -108,6 +108,8 @@ def perform(processor_id: int, act: Act, permission: str, verb: Verb) -> str:
 
 def log(act: Act, processor: Processor, message: str) -> None:
     """Django's own history of the processor."""
+    if act.actor.user is None:
+        return
     LogEntry.objects.create(
         user=act.actor.user,
         content_type=ContentType.objects.get_for_model(Processor),

@@ -101,9 +101,7 @@ def reconcile(now: datetime) -> int:
 
 def note_scheduler(name: str) -> None:
     """A scheduler is alive; shown on the health page."""
-    Installation.objects.filter(pk=1).update(
-        scheduler_seen_at=database_now(), scheduler_name=name
-    )
+    Installation.objects.filter(pk=1).update(scheduler_seen_at=database_now(), scheduler_name=name)
 
 
 # Retention
@@ -167,5 +165,3 @@ def in_chunks(rows: "object", *, dry_run: bool) -> int:
     while ids := list(rows.order_by("pk").values_list("pk", flat=True)[:PRUNE_CHUNK]):  # type: ignore[attr-defined]
         total += rows.model.objects.filter(pk__in=ids).delete()[0]  # type: ignore[attr-defined]
     return total
-
-

@@ -5,6 +5,7 @@ payload is known and stored once; with another payload it is refused.
 """
 
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,14 +38,14 @@ class PublishingError(Exception):
     """Nothing was stored; the message says why."""
 
 
-class UnknownTarget(PublishingError):  # noqa: N818 - named after the fact
+class UnknownTarget(PublishingError):
     """No inbox has this slug or topic."""
 
     def __init__(self, target: str) -> None:
         super().__init__(f"No processor with an inbox has the slug or topic {target!r}.")
 
 
-class InvalidRecord(PublishingError):  # noqa: N818 - named after the fact
+class InvalidRecord(PublishingError):
     """A record cannot be stored as it is; `index` counts from 0."""
 
     def __init__(self, message: str, index: int = 0) -> None:
@@ -52,7 +53,7 @@ class InvalidRecord(PublishingError):  # noqa: N818 - named after the fact
         self.index = index
 
 
-class KeyTaken(PublishingError):  # noqa: N818 - named after the fact
+class KeyTaken(PublishingError):
     """A key exists with another payload."""
 
     def __init__(self, keys: Sequence[str]) -> None:
@@ -139,7 +140,7 @@ def prepare_all(target: str, items: Iterable[Mapping[str, Any]]) -> Iterator[Pre
 
 def prepare_item(target: str, item: Mapping[str, Any]) -> Prepared:
     """One item. Raises InvalidRecord."""
-    if not isinstance(item, Mapping) or "key" not in item or "payload" not in item:
+    if not ({"key", "payload"} <= keys_of(item)):
         raise InvalidRecord("Expected an object with 'key' and 'payload'.")
     unknown = sorted(set(item) - KNOWN_FIELDS)
     if unknown:
@@ -154,6 +155,11 @@ def prepare_item(target: str, item: Mapping[str, Any]) -> Prepared:
         check_time("available_at", item.get("available_at")),
         check_time("expires_at", item.get("expires_at")),
     )
+
+
+def keys_of(item: object) -> set[str]:
+    """The names of an object's fields; none where it is no object."""
+    return set(item) if isinstance(item, Mapping) else set()
 
 
 def prepare(target: str, payload: Mapping[str, Any], key: str) -> Prepared:
@@ -179,18 +185,24 @@ def check_key(key: Any) -> str:
 def check_payload(payload: Any) -> str:
     """A payload as JSON text that both databases store alike."""
     if not isinstance(payload, Mapping):
-        raise InvalidRecord("The payload must be an object: {\"name\": value, …}.")
+        raise InvalidRecord('The payload must be an object: {"name": value, …}.')
     try:
         text = json.dumps(payload, ensure_ascii=False, allow_nan=False)
     except RecursionError as error:
         raise InvalidRecord(f"The payload is nested deeper than {DEEPEST} levels.") from error
     except ValueError as error:
-        raise InvalidRecord(f"{first_trouble(payload) or f'The payload is not JSON: {error}'}") from error
+        raise InvalidRecord(
+            f"{first_trouble(payload) or f'The payload is not JSON: {error}'}"
+        ) from error
     except TypeError as error:
         raise InvalidRecord(f"The payload is not JSON: {error}.") from error
     if len(text) > settings.MAX_PAYLOAD_BYTES // 4:
         check_size(text)
-    if NUL.search(text) or text.count("[") + text.count("{") > DEEPEST or len(text) > LONGEST_NUMBER:
+    if (
+        NUL.search(text)
+        or text.count("[") + text.count("{") > DEEPEST
+        or len(text) > LONGEST_NUMBER
+    ):
         trouble = first_trouble(payload)
         if trouble:
             raise InvalidRecord(trouble)
@@ -202,9 +214,7 @@ def check_size(text: str) -> None:
     """In bytes, as it is sent and stored."""
     size, limit = len(text.encode("utf-8", "replace")), settings.MAX_PAYLOAD_BYTES
     if size > limit:
-        raise InvalidRecord(
-            f"The payload is {size / 1e6:.1f} MB, the limit is {limit / 1e6:g} MB."
-        )
+        raise InvalidRecord(f"The payload is {size / 1e6:.1f} MB, the limit is {limit / 1e6:g} MB.")
 
 
 def check_encodable(text: str, what: str) -> None:
@@ -233,8 +243,8 @@ def first_trouble(value: Any, path: str = "payload", depth: int = 1) -> str | No
 
 def scalar_trouble(value: Any, path: str) -> str | None:
     """The same for a single value."""
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
-        name = "NaN" if value != value else "Infinity"
+    if isinstance(value, float) and not math.isfinite(value):
+        name = "NaN" if math.isnan(value) else "Infinity"
         return f"{name} is not JSON (at {path})."
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**LONGEST_NUMBER:
         return f"Number too long ({path})."
@@ -257,7 +267,9 @@ def check_time(name: str, value: Any) -> datetime | None:
     try:
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
     except ValueError as error:
-        raise InvalidRecord(f"{name}: {value!r} is not a time such as 2026-11-25T10:00:00+01:00.") from error
+        raise InvalidRecord(
+            f"{name}: {value!r} is not a time such as 2026-11-25T10:00:00+01:00."
+        ) from error
     if moment.tzinfo is None:
         raise InvalidRecord(f"{name}: give a time zone, e.g. 2026-11-25T10:00:00+01:00.")
     if moment > datetime.now(moment.tzinfo) + LONGEST_DELAY:
@@ -324,7 +336,7 @@ def insert_rows(processor_id: int, chunk: Sequence[Prepared], now: datetime) -> 
     ]
     with dialect.connection.cursor() as cursor:
         cursor.executemany(INSERT_SQLITE, rows)
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def refuse_other_payloads(listener: Processor, chunk: Sequence[Prepared]) -> None:

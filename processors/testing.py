@@ -1,7 +1,7 @@
 """The handler test kit: run one handler without a database or Redis.
 
-    outcome = run_handler(send_order, payload={"order": 17})
-    assert outcome.kind == "done"
+outcome = run_handler(send_order, payload={"order": 17})
+assert outcome.kind == "done"
 """
 
 import asyncio

@@ -72,9 +72,7 @@ def test_every_row_of_a_table_elsewhere_is_handled_once(
 
 
 @pytest.mark.parametrize("workers", [2])
-def test_every_record_of_an_inbox_is_handled_once(
-    start_worker: StartWorker, workers: int
-) -> None:
+def test_every_record_of_an_inbox_is_handled_once(start_worker: StartWorker, workers: int) -> None:
     processor = define("effect", parallelism=workers, batch_size=100)
     fill_inbox(processor, numbered(ROWS))
     for _ in range(workers):

@@ -49,7 +49,7 @@ def test_kill_9_in_mid_run_loses_and_doubles_nothing(
     doomed = start_worker(**LEASE)
     run = control.run_once(processor.pk, act())
     horse = doomed.wait_for_horse()
-    wait_until(lambda: Effect.objects.exists(), message="nothing was handled")
+    wait_until(Effect.objects.exists, message="nothing was handled")
 
     if victims in ("child", "both"):
         os.kill(horse, signal.SIGKILL)
@@ -107,7 +107,7 @@ def test_a_worker_that_sleeps_past_its_lease_can_write_nothing(start_worker: Sta
     sleeper = start_worker(**LEASE)
     run = control.run_once(processor.pk, act())
     horse = sleeper.wait_for_horse()
-    wait_until(lambda: Effect.objects.exists(), message="nothing was handled")
+    wait_until(Effect.objects.exists, message="nothing was handled")
     os.kill(horse, signal.SIGSTOP)
     start_worker(**LEASE)
     wait_until(has_reaped, message="the sleeper kept its batch")

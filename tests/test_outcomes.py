@@ -147,9 +147,7 @@ def test_a_batch_handler_answers_for_each_record() -> None:
 
 
 def test_one_bad_record_of_a_batch_handler_is_found_and_blamed_alone() -> None:
-    processor = define(
-        "together", max_attempts=3, backoff={"base_seconds": 0, "cap_seconds": 1}
-    )
+    processor = define("together", max_attempts=3, backoff={"base_seconds": 0, "cap_seconds": 1})
     fill_inbox(processor, numbered(30) | {"bad": {"poison": True}})
 
     run_here(processor)
@@ -176,9 +174,9 @@ def test_a_handler_that_breaks_its_transaction_fails_alone_and_is_told_so(how: s
 
     run_here(processor)
 
-    assert list(
-        Record.objects.filter(state=RecordState.DEAD).values_list("key", flat=True)
-    ) == ["bad"]
+    assert list(Record.objects.filter(state=RecordState.DEAD).values_list("key", flat=True)) == [
+        "bad"
+    ]
     assert Record.objects.filter(state=RecordState.DONE).count() == 5
 
 

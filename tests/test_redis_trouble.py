@@ -67,7 +67,7 @@ def test_redis_restarted_in_mid_run_stops_nobody(
     wait_for_effects(3)
 
     redis_server.stop()
-    wait_until(lambda: not Run.objects.get(pk=run.pk).ended_at is None or len(handled_keys()) > 20)
+    wait_until(lambda: Run.objects.get(pk=run.pk).ended_at is not None or len(handled_keys()) > 20)
     redis_server.start()
     wait_for_end(run)
 

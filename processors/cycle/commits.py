@@ -141,9 +141,7 @@ class Commits:
 
     def _hand(self, lease: Lease, stretch: Stretch) -> int:
         """How far the marker reaches after this commit."""
-        return len(stretch.in_flight) + self.pace.hand(
-            lease.limits.concurrency, len(stretch.todo)
-        )
+        return len(stretch.in_flight) + self.pace.hand(lease.limits.concurrency, len(stretch.todo))
 
     def _confirmed(self, lease: Lease | None) -> Lease | None:
         """A batch whose records were looked at again, where they live elsewhere."""

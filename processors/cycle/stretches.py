@@ -143,9 +143,7 @@ class Inside(Way):
         self.tools.pace.learn_slow()
         return None
 
-    def _commit(
-        self, lease: Lease, begun: list[Claimed], todo: "deque[Claimed]"
-    ) -> Lease | None:
+    def _commit(self, lease: Lease, begun: list[Claimed], todo: "deque[Claimed]") -> Lease | None:
         """Treat as many as fit into a stretch and commit them, waiting out what passes."""
         state: list[Stretch] = []
         tries = iter(range(DEADLOCK_TRIES))

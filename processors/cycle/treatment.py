@@ -175,4 +175,3 @@ def judged_before(claimed: Claimed) -> Outcome | None:
             message=f"It was to be handled before {claimed.expires_at:%Y-%m-%d %H:%M:%S} UTC.",
         )
     return None
-

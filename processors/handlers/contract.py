@@ -89,16 +89,14 @@ def handler(
         raise InvalidHandler(f"effects={effects!r}: choose one of {', '.join(EFFECTS)}.")
 
     def register(function: Function) -> Function:
-        refuse_impossible(function, effects, batch)
-        registry.add(
-            Handler(handler_name(function), label, function, effects, options, batch)
-        )
+        refuse_impossible(function, effects, batch=batch)
+        registry.add(Handler(handler_name(function), label, function, effects, options, batch))
         return function
 
     return register
 
 
-def refuse_impossible(function: Callable[..., Any], effects: Effects, batch: bool) -> None:
+def refuse_impossible(function: Callable[..., Any], effects: Effects, *, batch: bool) -> None:
     """Combinations whose promise could not be kept."""
     name = handler_name(function)
     if effects == "database" and inspect.iscoroutinefunction(function):

@@ -6,7 +6,9 @@ from typing import Any
 
 from processors.handlers.outcomes import Outcome, Verdict, from_exception, from_verdict
 
-NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # as JSON writes it; an escaped backslash before is text
+NUL = re.compile(
+    r"(?<!\\)(?:\\\\)*\\u0000"
+)  # as JSON writes it; an escaped backslash before is text
 RESULT_LIMIT = 1_000_000  # characters of JSON that a result may have
 
 
@@ -43,9 +45,12 @@ def encode_result(result: Any) -> str | None:
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidResult(f"The handler's result is not JSON: {error}.") from error
     if NUL.search(text):
-        raise InvalidResult("The handler's result holds the character U+0000, which cannot be stored.")
+        raise InvalidResult(
+            "The handler's result holds the character U+0000, which cannot be stored."
+        )
     if len(text) > RESULT_LIMIT:
         raise InvalidResult(
-            f"The handler's result has {len(text)} characters of JSON; at most {RESULT_LIMIT} are kept."
+            f"The handler's result has {len(text)} characters of JSON; at most {RESULT_LIMIT} "
+            "are kept."
         )
     return text

@@ -53,7 +53,10 @@ def form_field(field: "dataclasses.Field[Any]", hint: Any) -> forms.Field:
         return forms.ChoiceField(choices=choices, required=required, initial=default)
     kind = next((part for part in union_parts(hint) if part in FIELDS), None)
     if kind is None:
-        raise TypeError(f"Option {field.name!r} has the type {hint!r}; use {', '.join(k.__name__ for k in FIELDS)} or Literal.")
+        raise TypeError(
+            f"Option {field.name!r} has the type {hint!r}; "
+            f"use {', '.join(k.__name__ for k in FIELDS)} or Literal."
+        )
     return FIELDS[kind](required=required and kind is not bool, initial=default)
 
 

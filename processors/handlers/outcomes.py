@@ -15,7 +15,7 @@ MESSAGE_LIMIT = 4_000  # characters of an error message that are kept
 TRACEBACK_LIMIT = 20_000  # characters of a traceback that are kept, the end being what matters
 
 
-class Verdict(Exception):  # noqa: N818 - a handler says it, it is not an error of ours
+class Verdict(Exception):
     """A handler's word on a record that is not a plain success; returned or raised."""
 
     def __init__(self, reason: str = "") -> None:
@@ -85,7 +85,11 @@ def from_exception(error: BaseException) -> Outcome:
 
 def qualified_name(kind: type) -> str:
     """`KeyError`, `json.decoder.JSONDecodeError`: built-ins without their module."""
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    return (
+        kind.__qualname__
+        if kind.__module__ == "builtins"
+        else f"{kind.__module__}.{kind.__qualname__}"
+    )
 
 
 def clean_text(text: str, limit: int | None = None) -> str:

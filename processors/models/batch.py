@@ -85,7 +85,7 @@ class Batch(models.Model):
     @property
     def open_keys(self) -> list[int | str]:
         """What has no outcome yet."""
-        return self.keys if self.remaining is None else self.remaining
+        return list(self.keys if self.remaining is None else self.remaining)
 
     @property
     def counters(self) -> dict[str, int]:

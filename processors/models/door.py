@@ -8,17 +8,18 @@ move is written in the same transaction.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from django.contrib.auth.models import AbstractBaseUser
-from django.db import models
-
+from django.contrib.auth.models import User
 from processors.states import Moves
 
 if TYPE_CHECKING:
+    from processors.models.processor import Processor
+    from processors.models.record import Record
+    from processors.models.run import Run
     from datetime import datetime
     from uuid import UUID
 
 
-class StateConflict(Exception):  # noqa: N818 - named after the fact
+class StateConflict(Exception):
     """Somebody else moved the row first, or the move is not allowed from its state."""
 
 
@@ -27,7 +28,7 @@ class Actor:
     """Who acts: an operator, or a part of the machine by name."""
 
     name: str
-    user: AbstractBaseUser | None = None
+    user: User | None = None
 
 
 @dataclass(frozen=True)
@@ -40,16 +41,16 @@ class Move:
     operation: "UUID | None" = None
 
 
-def move(instance: models.Model, moves: Moves, to: str, **fields: Any) -> str:
+def move(instance: "Processor | Run | Record", moves: Moves, to: str, **fields: Any) -> str:
     """Move `instance` from the state it was read in to `to`, writing `fields` with it.
 
     Returns the state it left. Raises StateConflict when the move is not in the table or when
     the row no longer has that state. To be called in a transaction, with the event after it.
     """
-    state: str = getattr(instance, "state")  # noqa: B009 - every model with a door has one
+    state = instance.state
     if to not in moves[state]:
         raise StateConflict(f"{instance} is {state}: it cannot become {to}.")
-    rows = type(instance)._default_manager.filter(pk=instance.pk, state=state)
+    rows = type(instance).objects.filter(pk=instance.pk, state=state)
     if rows.update(state=to, **fields) != 1:
         raise StateConflict(f"{instance} is no longer {state}: somebody was first.")
     for name, value in {"state": to, **fields}.items():

@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 class Event(models.Model):
     """One line of the audit; never changed once written."""
 
-    processor = models.ForeignKey(
-        "processors.Processor", models.CASCADE, related_name="events"
-    )
+    processor = models.ForeignKey("processors.Processor", models.CASCADE, related_name="events")
     run = models.ForeignKey(
         "processors.Run", models.CASCADE, null=True, blank=True, related_name="events"
     )

@@ -13,7 +13,9 @@ from processors.models.event import Event
 from processors.querysets import ProcessorQuerySet
 from processors.states import PROCESSOR_MOVES, ProcessorState
 
-SLUG = RegexValidator(r"\A[a-z0-9]+(-[a-z0-9]+)*\Z", "Lower case letters, digits and single hyphens.")
+SLUG = RegexValidator(
+    r"\A[a-z0-9]+(-[a-z0-9]+)*\Z", "Lower case letters, digits and single hyphens."
+)
 
 
 class TriggerKind(models.TextChoices):
@@ -64,7 +66,10 @@ class Processor(models.Model):
     backoff_cap_seconds = models.FloatField(default=3600)
 
     state = models.CharField(
-        max_length=10, choices=ProcessorState.choices, default=ProcessorState.STOPPED, editable=False
+        max_length=10,
+        choices=ProcessorState.choices,
+        default=ProcessorState.STOPPED,
+        editable=False,
     )
     fault_reason = models.TextField(blank=True, default="", editable=False)
     version = models.PositiveBigIntegerField(default=0, editable=False)
@@ -143,9 +148,7 @@ class Processor(models.Model):
 
     def fault(self, reason: str, how: Move) -> None:
         """Stop it because going on would do harm; `reason` says what to do."""
-        self._move(
-            ProcessorState.STOPPED, "fault", how, next_due_at=None, fault_reason=reason
-        )
+        self._move(ProcessorState.STOPPED, "fault", how, next_due_at=None, fault_reason=reason)
 
     def arm(self, due_at: datetime | None, *, looked_at: datetime) -> None:
         """Note when the next cycle may begin; nothing where it is not started any more."""

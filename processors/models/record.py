@@ -22,9 +22,7 @@ class Record(models.Model):
     """One thing to treat, or what is remembered of one."""
 
     # Found by the index on (processor, key); an index of its own would slow every write.
-    processor = models.ForeignKey(
-        Processor, models.PROTECT, related_name="records", db_index=False
-    )
+    processor = models.ForeignKey(Processor, models.PROTECT, related_name="records", db_index=False)
     key = models.CharField(max_length=200)
     # Which request for this key this is; a new one has a new idempotency key.
     visit = models.PositiveBigIntegerField(default=1)

@@ -50,14 +50,16 @@ def begin_due(processor_id: int, actor: Actor = MACHINE) -> Run | None:
     nothing: an empty look leaves no run behind, only the time of the next look.
     """
     with transaction.atomic(durable=True):
-        rows = Processor.objects.select_for_update(skip_locked=True, no_key=True).filter(pk=processor_id)
+        rows = Processor.objects.select_for_update(skip_locked=True, no_key=True).filter(
+            pk=processor_id
+        )
         now = database_now()
         processor = rows.due(now).first()
         if processor is None:
             return None
         how = Move(actor, now)
         beginning = due_beginning(processor, how)
-        run = beginning and begin(processor, beginning)
+        run = begin(processor, beginning) if beginning else None
         if run is None:
             arm(processor, now)
         return run
@@ -102,7 +104,9 @@ def begin(processor: Processor, beginning: Beginning) -> Run | None:
     if Run.objects.active_of(processor.pk):
         return None
     source = open_source(processor.pk, processor.source)
-    if not beginning.by_hand and not source.has_claimable(look(now, beginning.ledger_only)):
+    if not beginning.by_hand and not source.has_claimable(
+        look(now, ledger_only=beginning.ledger_only)
+    ):
         return None
     try:
         with transaction.atomic():
@@ -141,7 +145,7 @@ def make_run(processor: Processor, source: Source, beginning: Beginning) -> Run:
     return run
 
 
-def look(now: datetime, ledger_only: bool, run: Run | None = None) -> Pick:
+def look(now: datetime, *, ledger_only: bool, run: Run | None = None) -> Pick:
     """A pick that only asks whether there is anything."""
     return Pick(
         0,
@@ -190,7 +194,7 @@ def has_more(run: Run, now: datetime) -> bool:
         sums = Batch.objects.filter(run=run).counters()
         if sums["claimed"] - sums["released"] - sums["crashed"] >= run.claim_limit:
             return False
-    return source_of(run).has_claimable(look(now, run.config["ledger_only"], run))
+    return source_of(run).has_claimable(look(now, ledger_only=run.config["ledger_only"], run=run))
 
 
 def close_books(processor: Processor, run: Run, state: RunState, how: Move) -> None:

@@ -15,13 +15,14 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from processors.clock import as_utc
+from processors.handlers.outcomes import Kind
 from processors.models import Batch
 from processors.sources.base import Claimed, Pick, Ref, Settlement, Source
 from processors.sources.dialect import Dialect
 from processors.states import COUNTERS, BatchState, CloseReason, RunState
 
 
-class LeaseLost(Exception):  # noqa: N818 - named after the fact
+class LeaseLost(Exception):
     """The batch was given to somebody else: whatever its late worker still holds is void."""
 
 
@@ -75,7 +76,7 @@ UPDATE processors_batch
    AND done + skipped + retried + dead + parked + crashed = %s
 """
 
-COUNTED = ("done", "skipped", "retry", "dead", "parked", "crashed")
+COUNTED: tuple[Kind, ...] = ("done", "skipped", "retry", "dead", "parked", "crashed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +291,8 @@ def was_committed(lease: Lease, step: Step) -> bool:
         return False
     outcomes = sum(batch.counters[name] for name in COUNTERS if name not in ("claimed", "released"))
     closed = batch.state == BatchState.CLOSED
-    return outcomes == lease.settled + len(step.settlement) and closed == (step.close is not None)
+    landed = outcomes == lease.settled + len(step.settlement)
+    return bool(landed and closed == (step.close is not None))
 
 
 def counts(settlement: Settlement) -> list[int]:
@@ -311,4 +313,3 @@ def void(source: Source, lease: Lease, refs: Sequence[Ref], *, now: datetime) ->
         fence(lease, Step(empty, rest, min(lease.in_hand, len(rest))))
         Batch.objects.filter(pk=lease.batch_id).update(released=len(refs))
         source.release(lease.batch_id, refs)
-

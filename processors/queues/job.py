@@ -13,14 +13,19 @@ WORK = "processors.tasks.work"
 ALLOWED = frozenset({WORK})
 
 
-class ForeignJob(Exception):  # noqa: N818 - named after the fact
+class ForeignJob(Exception):
     """A job in our queues that is not one of ours: it is refused, never run."""
 
 
 class SafeJob(Job):
     """JSON only, named callables only, no callbacks, no webhooks."""
 
-    def __init__(self, id: str | None = None, connection: Any = None, serializer: Any = None) -> None:  # noqa: A002, ARG002
+    def __init__(
+        self,
+        id: str | None = None,  # noqa: A002 - the base class calls it so
+        connection: Any = None,
+        serializer: Any = None,
+    ) -> None:
         super().__init__(id, connection, JSONSerializer)
 
     @property

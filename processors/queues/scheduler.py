@@ -33,12 +33,12 @@ class SafeScheduler(DjangoScheduler):
     """Survives Redis and database restarts, foreign entries, and its own twins."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
         self._leaving = threading.Event()
         self._set_served_at = 0.0
         self._wait = TICK_SECONDS
 
-    def run(self, burst: bool = False) -> None:
+    def run(self, burst: bool = False) -> None:  # noqa: FBT001, FBT002 - as its base class
         """Tick until told to leave; `burst`: once."""
         signal.signal(signal.SIGINT, self._leave)
         signal.signal(signal.SIGTERM, self._leave)
@@ -50,7 +50,7 @@ class SafeScheduler(DjangoScheduler):
             self._leaving.wait(self._wait)
         logger.info("scheduler %s leaves", self.display_name)
 
-    def _leave(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
+    def _leave(self, signum: int, frame: FrameType | None) -> None:
         self._leaving.set()
 
     @property
@@ -74,7 +74,7 @@ class SafeScheduler(DjangoScheduler):
     def _serve_set(self) -> None:
         """rq-scheduler's own work; a new name after trouble, because it refuses a known one."""
         try:
-            if self.acquire_lock():
+            if self.acquire_lock():  # type: ignore[no-untyped-call]
                 self.enqueue_jobs()
         except (RedisError, OSError) as error:
             self.name = uuid.uuid4().hex
@@ -84,7 +84,7 @@ class SafeScheduler(DjangoScheduler):
 
     def _drop_lock(self) -> None:
         try:
-            self.remove_lock()
+            self.remove_lock()  # type: ignore[no-untyped-call]
         except (RedisError, OSError):
             self._lock_acquired = False  # it runs out by itself
 
@@ -95,9 +95,9 @@ class SafeScheduler(DjangoScheduler):
 
     def _push(self, raw_id: bytes) -> Any:
         try:
-            job = self.job_class.fetch(raw_id.decode(), connection=self.connection)
+            job: Any = self.job_class.fetch(raw_id.decode(), connection=self.connection)
             job.check()
-            self.enqueue_job(job)
+            self.enqueue_job(job)  # type: ignore[no-untyped-call]
         except (RedisError, OSError):
             raise
         except ForeignJob as error:

@@ -79,7 +79,9 @@ def relay(run_id: int, queue_name: str, wanted: int) -> bool:
     try:
         room = FLOOD * wanted - queue(queue_name).count
     except (RedisError, OSError) as error:
-        logger.warning("Redis does not answer (%s): the next tick tries again", type(error).__name__)
+        logger.warning(
+            "Redis does not answer (%s): the next tick tries again", type(error).__name__
+        )
         return False
     return room <= 0 or wake(run_id, queue_name, min(wanted, room))
 

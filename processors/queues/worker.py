@@ -53,8 +53,6 @@ class SafeWorker(Worker):
         """Seconds to wait for a job before looking at the time again."""
         return max(1, int(self.maintenance_interval))
 
-    # Idle: tick
-
     def run_maintenance_tasks(self) -> None:
         """Tick; now and then let RQ clean its registries. Nothing in here may end the worker."""
         self._guarded("tick", import_string(TICK))
@@ -98,8 +96,6 @@ class SafeWorker(Worker):
             except Exception as error:
                 logger.error("a job in our queues could not be read and was dropped: %r", error)
 
-    # Fork
-
     def fork_work_horse(self, job: Any, queue: Any) -> None:
         """Fork with no database socket that parent and child could both use."""
         connections.close_all()
@@ -129,7 +125,7 @@ class SafeWorker(Worker):
 
     def handle_warm_shutdown_request(self) -> None:
         """SIGTERM to us: the child finishes its record, gives back the rest, and ends."""
-        super().handle_warm_shutdown_request()
+        super().handle_warm_shutdown_request()  # type: ignore[no-untyped-call]
         if self.horse_pid:
             try:
                 os.kill(self.horse_pid, signal.SIGTERM)
@@ -160,7 +156,7 @@ class SafeWorker(Worker):
     def register_birth_again(self) -> None:
         """After a restart Redis may not know us any more."""
         if not self.connection.exists(self.key):
-            self.register_birth()
+            self.register_birth()  # type: ignore[no-untyped-call]
 
     def wait_for_horse(self) -> Any:
         """RQ's, keeping the child's pid for what must be cleaned up after it."""

@@ -16,11 +16,11 @@ Ref = int | str
 """How a source names a record in its batch: an inbox by the row's id, a table by its key."""
 
 
-class SourceTrouble(Exception):  # noqa: N818 - named after the fact
+class SourceTrouble(Exception):
     """A source cannot be used as it is defined; the message says what to do."""
 
 
-class SourceChanged(Exception):  # noqa: N818 - named after the fact
+class SourceChanged(Exception):
     """Somebody changed claimed rows of the user's table; `refs` are those rows."""
 
     def __init__(self, refs: Sequence[Ref]) -> None:

@@ -40,13 +40,13 @@ class Dialect:
         """All rows of a statement."""
         with self.connection.cursor() as cursor:
             cursor.execute(sql, params)
-            return cursor.fetchall()
+            return list(cursor.fetchall())
 
     def run(self, sql: str, params: Sequence[Any]) -> int:
         """Execute; how many rows it touched."""
         with self.connection.cursor() as cursor:
             cursor.execute(sql, params)
-            return cursor.rowcount
+            return int(cursor.rowcount)
 
 
 # SQLite calls every mistake "operational"; these are the ones that can pass by themselves.

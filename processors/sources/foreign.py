@@ -189,9 +189,7 @@ class ForeignTableSource(TableSource):
         return False
 
     def backlog(self, cap: int) -> int:
-        where, params = self.statements.waiting()
-        sql = f"SELECT count(*) FROM (SELECT 1 FROM {self.statements.table} WHERE {where} LIMIT %s) AS first_rows"
-        waiting: int = self.statements.dialect.fetch(sql, [*params, cap])[0][0]
+        waiting = self._count_waiting(cap)
         held = Record.objects.filter(processor_id=self.processor_id)
         settled = held.filter(synced=False)[:cap].count()
         return max(0, waiting - settled)

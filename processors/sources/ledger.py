@@ -147,7 +147,9 @@ class Ledger:
         now = self.dialect.moment(settlement.now)
         return self.dialect.run(sql, (now, self.dialect.values(ids), settlement.batch_id))
 
-    def _settle_results(self, told: Sequence[tuple[Any, str | None]], settlement: Settlement) -> int:
+    def _settle_results(
+        self, told: Sequence[tuple[Any, str | None]], settlement: Settlement
+    ) -> int:
         now, batch_id = self.dialect.moment(settlement.now), settlement.batch_id
         if self.dialect.is_postgres:
             ids, results = zip(*told, strict=True)
@@ -156,7 +158,7 @@ class Ledger:
         with self.dialect.connection.cursor() as cursor:
             rows = [(now, result, id_, batch_id) for id_, result in told]
             cursor.executemany(SETTLE_RESULTS_SQLITE, rows)
-            return cursor.rowcount
+            return int(cursor.rowcount)
 
     def release(self, batch_id: int, ids: Sequence[Any]) -> int:
         """Back to ready without a mark; how many."""

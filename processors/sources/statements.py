@@ -10,9 +10,10 @@ from typing import Any
 from processors.sources.dialect import Dialect
 from processors.sources.introspection import quoted_table
 
-# Column types as the database names them, to cast lists of keys and results to.
+# Column types as the database names them, to cast lists of keys and results to, and how many
+# characters a text column takes (-1 and less: any number).
 COLUMN_TYPES = """
-SELECT attname, format_type(atttypid, NULL)
+SELECT attname, format_type(atttypid, NULL), atttypmod - 4
   FROM pg_attribute
  WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped
 """
@@ -34,11 +35,24 @@ class Statements:
         self.words: Mapping[str, str] = definition["words"]
 
     @cached_property
+    def _columns(self) -> list[tuple[str, str, int]]:
+        if not self.dialect.is_postgres:
+            return []
+        found = self.dialect.fetch(COLUMN_TYPES, [self.table])
+        return [(name, type_, length) for name, type_, length in found]
+
+    @cached_property
     def types(self) -> dict[str, str]:
         """Column name → type on Postgres; empty on SQLite, which needs no casts."""
-        if not self.dialect.is_postgres:
-            return {}
-        return dict(self.dialect.fetch(COLUMN_TYPES, [self.table]))
+        return {name: type_ for name, type_, _ in self._columns}
+
+    @cached_property
+    def lengths(self) -> dict[str, int]:
+        """Column name → characters it takes, where they are limited."""
+        texts = ("character varying", "character")
+        return {
+            name: length for name, type_, length in self._columns if type_ in texts and length > 0
+        }
 
     def cast(self, column: str) -> str:
         """The type of a column of the table."""
@@ -83,7 +97,9 @@ class Statements:
             return f"{column} IN ({marks})", list(value[0])
         return f"{column} {operator.replace('!=', '<>')} %s", [value[0]]
 
-    def waiting(self, *, ceiling: str | None = None, position: str | None = None) -> tuple[str, list[Any]]:
+    def waiting(
+        self, *, ceiling: str | None = None, position: str | None = None
+    ) -> tuple[str, list[Any]]:
         """The condition that a row waits, within a cycle's bounds."""
         sql, params = self.filter
         sql, params = f"{self.status} = %s{sql}", [self.words["new"], *params]
@@ -127,12 +143,15 @@ class Statements:
 
     def rows(self, keys: Sequence[Any], word: str) -> tuple[str, list[Any]]:
         """Key and payload of rows that still have a status."""
-        sql = f"SELECT {self.columns} FROM {self.table} AS t WHERE {self.with_keys} AND t.{self.status} = %s"
+        where = f"{self.with_keys} AND t.{self.status} = %s"
+        sql = f"SELECT {self.columns} FROM {self.table} AS t WHERE {where}"
         return sql, [self.dialect.values(keys), self.words[word]]
 
     def move(self, keys: Sequence[Any], old: str, new: str) -> tuple[str, list[Any]]:
         """Set rows from one status to another, returning the keys it found."""
-        clear = f", {self.dialect.quote(self.definition['error'])} = NULL" if self._clears(new) else ""
+        clear = (
+            f", {self.dialect.quote(self.definition['error'])} = NULL" if self._clears(new) else ""
+        )
         sql = (
             f"UPDATE {self.table} AS t SET {self.status} = %s{clear}"
             f" WHERE {self.with_keys} AND t.{self.status} = %s RETURNING {self.own(self.key)}"
@@ -145,10 +164,7 @@ class Statements:
     def tell(self, old: str) -> str:
         """Set one row's status, result and error; parameters: see `told`."""
         assignments = ", ".join(f"{self.dialect.quote(name)} = %s" for name in self.told_columns)
-        return (
-            f"UPDATE {self.table} SET {assignments}"
-            f" WHERE {self.key} = %s AND {self.status} = %s"
-        )
+        return f"UPDATE {self.table} SET {assignments} WHERE {self.key} = %s AND {self.status} = %s"
 
     def tell_many(self) -> str:
         """The same for many rows in one statement, on Postgres: one array per column."""
@@ -178,5 +194,7 @@ class Statements:
 def claim_sql_text(definition: Mapping[str, Any]) -> str:
     """The claim as a person reads it in the preview, with its parameters filled in."""
     sql, params = Statements(definition).claim(definition.get("batch_size", 500), None)
-    shown = [str(p) if isinstance(p, int) else "'" + str(p).replace("'", "''") + "'" for p in params]
+    shown = [
+        str(p) if isinstance(p, int) else "'" + str(p).replace("'", "''") + "'" for p in params
+    ]
     return sql % tuple(shown)

@@ -87,9 +87,7 @@ class TableSource(Source):
         with self.statements.dialect.connection.cursor() as cursor:
             cursor.execute(sql, params)
             names = self.statements.payload
-            coded = [
-                n for n, column in enumerate(cursor.description) if column[1] == JSONB
-            ]
+            coded = [n for n, column in enumerate(cursor.description) if column[1] == JSONB]
             rows = cursor.fetchall()
         if coded:
             rows = [decoded(row, coded) for row in rows]
@@ -138,8 +136,12 @@ class TableSource(Source):
         if self.definition.get("result"):
             values.append(self._result_text(result))
         if self.definition.get("error"):
-            values.append(error if word == "failed" else None)
+            values.append(self._error_text(error) if word == "failed" else None)
         return [*values, ref]
+
+    def _error_text(self, error: str | None) -> str:
+        """Cut to what the column takes: half a sentence beats none."""
+        return (error or "")[: self.statements.lengths.get(self.definition["error"])]
 
     def _result_text(self, result: Any) -> str | None:
         """JSON; a text as it is where the column is not JSON itself."""
@@ -218,11 +220,15 @@ class TableSource(Source):
         return bool(self.statements.dialect.fetch(sql, params))
 
     def backlog(self, cap: int) -> int:
-        where, params = self.statements.waiting()
-        sql = f"SELECT count(*) FROM (SELECT 1 FROM {self.statements.table} WHERE {where} LIMIT %s) AS first_rows"
-        waiting: int = self.statements.dialect.fetch(sql, [*params, cap])[0][0]
+        waiting = self._count_waiting(cap)
         ready = Record.objects.filter(processor_id=self.processor_id, state=RecordState.READY)
         return min(cap, waiting + ready[:cap].count())
+
+    def _count_waiting(self, cap: int) -> int:
+        where, params = self.statements.waiting()
+        first = f"SELECT 1 FROM {self.statements.table} WHERE {where} LIMIT %s"
+        sql = f"SELECT count(*) FROM ({first}) AS first_rows"
+        return int(self.statements.dialect.fetch(sql, [*params, cap])[0][0])
 
     def restore(self, record_key: str) -> None:
         self._move([self.statements.key_value(record_key)], "failed", "claimed")

@@ -111,7 +111,7 @@ def deadly(record: Record, context: Context) -> None:
         while True:
             try:
                 time.sleep(1)
-            except Exception:  # noqa: BLE001, S112 - a handler that swallows everything
+            except Exception:  # noqa: BLE001 - a handler that swallows everything
                 continue
     if way == "memory":
         raise MemoryError
