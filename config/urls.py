@@ -1,4 +1,4 @@
-"""Routes: the admin, and the pages that handler apps bring along."""
+"""Routes: health, the admin, and the pages that handler apps bring along."""
 
 from django.apps import apps
 from django.conf import settings
@@ -6,6 +6,8 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from django.utils.module_loading import module_has_submodule
 from django.views.generic import RedirectView
+
+from processors import views
 
 
 def handler_app_routes() -> list[URLPattern | URLResolver]:
@@ -19,6 +21,8 @@ def handler_app_routes() -> list[URLPattern | URLResolver]:
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("healthz", views.healthz, name="healthz"),
+    path("readyz", views.readyz, name="readyz"),
     path("admin/", admin.site.urls),
     *handler_app_routes(),
 ]

@@ -1,0 +1,147 @@
+"""The views behind the buttons: POST only, one call into `control`, one sentence back."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import redirect
+from django.urls import URLPattern, path, reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+
+from processors import control
+from processors.admin.base import OurAdmin, user_of
+from processors.admin.buttons import VERBS, Button, OldPage, Verb, act_of
+from processors.models import Processor
+
+BULK_CEILING = 200
+"""Processors that one bulk act treats: each is a transaction, and a request must end."""
+
+
+class Acts(OurAdmin):
+    """The part of the processors' admin that acts."""
+
+    def act_urls(self) -> list[URLPattern]:
+        """One address per verb, and the one that needs its own page."""
+        wrap = self.admin_site.admin_view
+        verbs = [
+            path(
+                f"<int:pk>/{verb.name}/",
+                wrap(self.act_view),
+                {"verb": verb},
+                name=f"processors_processor_{verb.name}",
+            )
+            for verb in VERBS.values()
+        ]
+        force = path(
+            "<int:pk>/force-stop/",
+            wrap(self.force_stop_view),
+            name="processors_processor_force-stop",
+        )
+        return [*verbs, force]
+
+    def act_view(self, request: HttpRequest, pk: int, verb: Verb) -> HttpResponse:
+        """Do it; where a reason is asked for and none came along, ask first."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        processor = self.find(request, pk, Processor.objects.all())
+        if not request.user.has_perm(control.OPERATE):
+            raise PermissionDenied
+        is_answered = "confirmed" in request.POST or request.POST.get("reason", "").strip()
+        if verb.asks and not is_answered:
+            return self.ask_reason(request, processor, verb)
+        say(request, lambda: verb.act(processor.pk, act_of(request)))
+        return redirect(way_back(request, processor))
+
+    def ask_reason(self, request: HttpRequest, processor: Processor, verb: Verb) -> HttpResponse:
+        """The page between the button and the act; it carries the click on."""
+        context = {
+            "processor": processor,
+            "verb": verb,
+            "button": Button(verb, processor),
+            "seen": request.POST.get("seen", ""),
+            "back": way_back(request, processor),
+        }
+        title = f"{verb.label}: {processor}"
+        return self.page(request, "admin/processors/processor/confirm.html", title, **context)
+
+    def force_stop_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Its own page: what it does, the name to type, the button."""
+        processor = self.find(request, pk, Processor.objects.all())
+        if not request.user.has_perm(control.FORCE_STOP):
+            raise PermissionDenied
+        if request.method == "POST":
+            typed = request.POST.get("typed_name", "").strip()
+            act = lambda: control.force_stop(  # noqa: E731
+                processor.pk, act_of(request), typed_name=typed
+            )
+            if say(request, act):
+                return redirect(processor)
+            return redirect("admin:processors_processor_force-stop", processor.pk)
+        button = Button(Verb("force-stop", _("Force stop"), control.stop), processor)
+        return self.page(
+            request,
+            "admin/processors/processor/force_stop.html",
+            _("Force stop: %(name)s") % {"name": processor},
+            processor=processor,
+            button=button,
+        )
+
+    # Many at once
+
+    def act_on_all(self, request: HttpRequest, rows: Iterable[Processor], verb: Verb) -> None:
+        """One call each; one message with how many were done, and who was left out and why."""
+        done, refused = 0, []
+        chosen = list(rows[:BULK_CEILING])  # type: ignore[index]
+        for processor in chosen:
+            try:
+                verb.act(processor.pk, control.by_user(user_of(request), reason_of(request)))
+            except (control.Refused, Processor.DoesNotExist) as error:
+                refused.append(str(error))
+            else:
+                done += 1
+        if done:
+            facts = {"done": verb.done, "count": done, "total": len(chosen)}
+            messages.success(request, _("%(done)s: %(count)s of %(total)s.") % facts)
+        if refused:
+            messages.warning(request, _("Not done: %(why)s") % {"why": " ".join(refused)})
+
+
+def bulk_action(verb: Verb) -> Callable[[Acts, HttpRequest, Any], None]:
+    """The entry of the list's action menu for a verb."""
+
+    def action(self: Acts, request: HttpRequest, queryset: Any) -> None:
+        if not request.user.has_perm(control.OPERATE):
+            raise PermissionDenied
+        self.act_on_all(request, queryset, verb)
+
+    action.__name__ = f"{verb.name.replace('-', '_')}_selected"
+    action.short_description = str(verb.label)  # type: ignore[attr-defined]
+    action.allowed_permissions = ("operate",)  # type: ignore[attr-defined]
+    return action
+
+
+def reason_of(request: HttpRequest) -> str:
+    """The reason typed beside the action menu."""
+    return str(request.POST.get("reason", ""))
+
+
+def say(request: HttpRequest, act: Callable[[], str]) -> bool:
+    """Act and tell the outcome; whether it was done."""
+    try:
+        message = act()
+    except (control.Refused, OldPage) as error:
+        messages.error(request, str(error))
+        return False
+    messages.success(request, message)
+    return True
+
+
+def way_back(request: HttpRequest, processor: Processor) -> str:
+    """The page the click came from, if it is one of ours."""
+    given = request.POST.get("next", "")
+    if given.startswith("/") and url_has_allowed_host_and_scheme(given, allowed_hosts=None):
+        return given
+    return reverse("admin:processors_processor_change", args=[processor.pk])

@@ -1,0 +1,216 @@
+"""How values look on a page. Nothing here asks, decides or writes."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from processors import wording
+from processors.models import Processor, Record, Run
+from processors.states import ProcessorState, RecordState, RunState
+
+CAP = 1_000_000  # a backlog is counted no further
+NONE = "–"  # noqa: RUF001 - the sign for "none"
+
+RUN_LOOKS: Mapping[str, tuple[str, str]] = {
+    RunState.RUNNING: ("run", "▶"),
+    RunState.PAUSING: ("warn", "❚❚"),
+    RunState.PAUSED: ("warn", "❚❚"),
+    RunState.STOPPING: ("idle", "■"),
+    RunState.FINISHED: ("ok", "✓"),
+    RunState.STOPPED: ("idle", "■"),
+    RunState.FAILED: ("bad", "✕"),
+}
+PROCESSOR_LOOKS: Mapping[str, tuple[str, str]] = {
+    ProcessorState.STARTED: ("run", "▶"),
+    ProcessorState.PAUSED: ("warn", "❚❚"),
+    ProcessorState.STOPPED: ("idle", "■"),
+}
+RECORD_LOOKS: Mapping[str, tuple[str, str]] = {
+    RecordState.READY: ("idle", "…"),
+    RecordState.CLAIMED: ("run", "▶"),
+    RecordState.DONE: ("ok", "✓"),
+    RecordState.SKIPPED: ("idle", "–"),  # noqa: RUF001 - the sign for "left out"
+    RecordState.DEAD: ("bad", "✕"),
+    RecordState.PARKED: ("warn", "?"),
+}
+
+
+def badge(look: str, sign: str, word: object) -> SafeString:
+    """A state: sign, word and colour, each enough by itself."""
+    return format_html(
+        '<span class="badge {}"><span aria-hidden="true">{}</span> {}</span>', look, sign, word
+    )
+
+
+def processor_badge(processor: Processor) -> SafeString:
+    """Its state; a fault hides the word `stopped`, because it says why."""
+    if processor.is_faulted:
+        return badge("bad", "✕", _("Faulted"))
+    look, sign = PROCESSOR_LOOKS[processor.state]
+    return badge(look, sign, _(processor.get_state_display()))
+
+
+def run_badge(run: Run) -> SafeString:
+    """Its state; a finished run with failed records does not look like a success."""
+    if run.state == RunState.FINISHED and run.dead + run.parked:
+        return badge("warn", "!", _("With failures"))
+    look, sign = RUN_LOOKS[run.state]
+    return badge(look, sign, _(run.get_state_display()))
+
+
+def run_look(run: Run) -> str:
+    """The colour of a run in a strip."""
+    if run.state == RunState.FINISHED and run.dead + run.parked:
+        return "warn"
+    return RUN_LOOKS[run.state][0]
+
+
+def record_badge(record: Record) -> SafeString:
+    """Its state."""
+    look, sign = RECORD_LOOKS[record.state]
+    return badge(look, sign, _(record.get_state_display()))
+
+
+def nothing() -> SafeString:
+    """The mark for "there is none"; left out where there is no room for it."""
+    return format_html('<span class="none">{}</span>', NONE)
+
+
+def labelled(label: str, value: object) -> SafeString:
+    """A value with its column's name, for where the table becomes a stack of cards."""
+    return format_html('<span class="only-narrow">{}: </span>{}', label, value)
+
+
+def live(key: str, content: object) -> SafeString:
+    """A part of the page that live.js may renew."""
+    return format_html('<div data-live="{}">{}</div>', key, content)
+
+
+def when(moment: datetime | str | None, now: datetime, none: str = NONE) -> SafeString | str:
+    """`3 min ago`, with the exact time for who asks."""
+    if not isinstance(moment, datetime):  # a template passes "" for what is not there
+        return none
+    local = timezone.localtime(moment)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        moment.isoformat(),
+        f"{local:%Y-%m-%d %H:%M:%S %Z}",
+        wording.ago(moment, now),
+    )
+
+
+def exactly(moment: datetime | None) -> str:
+    """The exact time with its zone."""
+    return f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S %Z}" if moment else NONE
+
+
+def capped(count: int | None, cap: int = CAP) -> str:
+    """A count that was stopped at its cap; `?` where the source cannot be asked."""
+    if count is None:
+        return "?"
+    return f"{wording.number(cap)}+" if count >= cap else wording.number(count)
+
+
+def run_length(run: Run, now: datetime) -> str:
+    """How long it took, or takes so far."""
+    return wording.duration(((run.ended_at or now) - run.started_at).total_seconds())
+
+
+def run_rate(run: Run, now: datetime) -> str:
+    """Records per second over the whole run."""
+    seconds = ((run.ended_at or now) - run.started_at).total_seconds()
+    return wording.rate(handled(run), seconds) or NONE
+
+
+def handled(run: Run) -> int:
+    """Records with an outcome in this run."""
+    return run.done + run.skipped + run.retried + run.dead + run.parked + run.crashed
+
+
+def outcome(run: Run) -> SafeString:
+    """`1,237 · 3 failed`."""
+    total = wording.number(handled(run))
+    failed = run.dead + run.parked
+    if not failed:
+        return format_html("{}", total)
+    words = _("%(count)s failed") % {"count": wording.number(failed)}
+    return format_html('{} · <span class="bad-text">{}</span>', total, words)
+
+
+def progress(run: Run) -> SafeString:
+    """A bar with its numbers; without an expected count, the numbers alone."""
+    failed = run.dead + run.parked
+    words = _("%(count)s failed") % {"count": wording.number(failed)}
+    tail = format_html(' · <span class="bad-text">{}</span>', words) if failed else ""
+    if not run.expected:
+        return format_html(
+            '<div class="progress-text">{}{}</div>', wording.number(handled(run)), tail
+        )
+    # More may be handled than was there at the start: what arrived since comes along.
+    share = min(100.0, 100 * handled(run) / run.expected)
+    bad = min(share, max(1.0, 100 * failed / run.expected)) if failed else 0.0
+    return format_html(
+        '<svg class="bar" viewBox="0 0 100 6" preserveAspectRatio="none" role="progressbar"'
+        ' aria-valuemin="0" aria-valuemax="100" aria-valuenow="{}" aria-label="{}">'
+        '<rect class="rest" width="100" height="6"/><rect class="{}" width="{}" height="6"/>'
+        '<rect class="fill-bad" x="{}" width="{}" height="6"/></svg>'
+        '<div class="progress-text"><strong>{}&nbsp;%</strong> {}{}</div>',
+        f"{share:.0f}",
+        _("Progress of run %(seq)s") % {"seq": run.seq},
+        f"fill-{run_look(run)}",
+        f"{share - bad:.2f}",
+        f"{share - bad:.2f}",
+        f"{bad:.2f}",
+        f"{share:.0f}",
+        _("%(done)s of %(expected)s")
+        % {"done": wording.number(handled(run)), "expected": wording.number(run.expected)},
+        tail,
+    )
+
+
+HEIGHTS = {"ok": 9, "idle": 9, "run": 14, "warn": 14, "bad": 18}
+
+
+def strip(runs: list[Run]) -> SafeString | str:
+    """The last runs, the newest at the right; colour and height carry the outcome."""
+    if not runs:
+        return nothing()
+    bars = format_html_join(
+        "",
+        '<rect class="fill-{}" x="{}" y="{}" width="5" height="{}" rx="1"><title>{}</title></rect>',
+        (
+            (look, str(at * 7), str(18 - HEIGHTS[look]), str(HEIGHTS[look]), str(run.seq))
+            for at, run in enumerate(runs)
+            for look in [run_look(run)]
+        ),
+    )
+    troubled = sum(run_look(run) in ("warn", "bad") for run in runs)
+    label = _("Last %(count)s runs: %(bad)s with failures") % {"count": len(runs), "bad": troubled}
+    return format_html(
+        '<svg class="strip" width="{}" height="18" role="img" aria-label="{}">{}</svg>',
+        str(len(runs) * 7),
+        label,
+        bars,
+    )
+
+
+def as_json(value: Any) -> str:
+    """Readable JSON; not yet escaped."""
+    return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=False)
+
+
+def cut(text: str, length: int = 120) -> str:
+    """The first line of a text, no longer than `length`."""
+    line = text.strip().split("\n", 1)[0]
+    return line if len(line) <= length else f"{line[: length - 1]}…"
+
+
+def link(url: str, words: object) -> SafeString:
+    """A link."""
+    return format_html('<a href="{}">{}</a>', url, words)

@@ -1,0 +1,80 @@
+"""The audit: who moved what, from which state to which, when and why."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy
+
+from processors.admin import columns
+from processors.admin.base import HistoryAdmin
+from processors.admin.filters import ActionFilter, ActorFilter, ProcessorFilter
+from processors.models import Event
+
+
+@admin.register(Event)
+class EventAdmin(HistoryAdmin):
+    """One line per move."""
+
+    list_title = gettext_lazy("Events")
+    empty_text = gettext_lazy("Nothing has happened yet.")
+    list_display = ("when", "processor_shown", "what", "moved", "actor", "why")
+    list_display_links = None
+    list_filter = (ProcessorFilter, ActorFilter, ActionFilter, "at")
+    list_select_related = ("processor", "run", "record")
+    actions = None
+
+    @admin.display(description=gettext_lazy("When"))
+    def when(self, event: Event) -> SafeString | str:
+        """When it happened."""
+        return columns.when(event.at, timezone.now())
+
+    @admin.display(description=gettext_lazy("Processor"))
+    def processor_shown(self, event: Event) -> SafeString:
+        """Whose it is."""
+        return columns.link(event.processor.get_absolute_url(), event.processor.name)
+
+    @admin.display(description=gettext_lazy("What"))
+    def what(self, event: Event) -> SafeString:
+        """The act, and on what."""
+        return format_html("{} {}", event.action, subject(event))
+
+    @admin.display(description=gettext_lazy("Moved"))
+    def moved(self, event: Event) -> str:
+        """From which state to which."""
+        if not event.to_state:
+            return columns.NONE
+        return f"{event.from_state} → {event.to_state}" if event.from_state else event.to_state
+
+    @admin.display(description=gettext_lazy("Why"))
+    def why(self, event: Event) -> str:
+        """The reason that was given."""
+        return columns.cut(event.reason)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """One event, its reason whole."""
+        rows = Event.objects.select_related("processor", "run", "record", "batch")
+        event = self.find(request, object_id, rows)
+        context = {"event": event, "subject": subject(event)}
+        return self.page(request, "admin/processors/event/page.html", str(event), **context)
+
+
+def subject(event: Event) -> SafeString | str:
+    """What was moved, where it is not the processor itself."""
+    if event.run is not None:
+        return columns.link(event.run.get_absolute_url(), f"run #{event.run.seq}")
+    if event.record is not None:
+        url = record_url(event.record.pk)
+        return columns.link(url, f"record {event.record.key}")
+    return f"batch {event.batch_id}" if event.batch_id else ""
+
+
+def record_url(pk: int) -> str:
+    """A record's page."""
+    return reverse("admin:processors_record_change", args=[pk])

@@ -1,0 +1,129 @@
+"""What lists and pages show beside the rows themselves: read for all of them at once."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.cache import cache
+from django.db import DatabaseError, transaction
+from django.db.models import Count, F, Max, Sum, Window
+from django.db.models.functions import RowNumber
+from django.utils.translation import gettext as _
+
+from processors.admin.columns import CAP
+from processors.models import Attempt, Batch, Processor, Record, Run
+from processors.queues import QueueState, queue_states
+from processors.sources import SourceTrouble, open_source
+from processors.sources.connecting import Unreachable
+from processors.sources.ledger import normalised
+from processors.states import COUNTERS
+
+logger = logging.getLogger(__name__)
+
+STRIP = 20  # runs shown beside a processor
+FRESH_SECONDS = 5  # a backlog of up to a million rows is not counted for every poll
+SAMPLE = 1_000  # failed records that the groups of errors are made from
+
+
+def with_counters(runs: Iterable[Run]) -> None:
+    """Give active runs the sum of their batches; ended ones have theirs. One query."""
+    active = {run.pk: run for run in runs if not run.has_ended}
+    if not active:
+        return
+    sums = Batch.objects.filter(run__in=active).order_by().values("run")
+    for row in sums.annotate(**{f"sum_{name}": Sum(name) for name in COUNTERS}):
+        for name in COUNTERS:
+            setattr(active[row["run"]], name, row[f"sum_{name}"] or 0)
+
+
+def active_runs(processors: Iterable[Processor]) -> dict[int, Run]:
+    """The active run of each processor that has one, with its counters."""
+    runs = list(Run.objects.active().filter(processor__in=list(processors)).defer("config"))
+    with_counters(runs)
+    return {run.processor_id: run for run in runs}
+
+
+def last_runs(processors: Iterable[Processor], count: int = STRIP) -> dict[int, list[Run]]:
+    """The newest runs of each processor, the oldest of them first."""
+    order = Window(RowNumber(), partition_by=F("processor"), order_by=F("seq").desc())
+    rows = Run.objects.filter(processor__in=list(processors)).defer("config", "reason")
+    found: dict[int, list[Run]] = defaultdict(list)
+    for run in rows.annotate(place=order).filter(place__lte=count).order_by("processor", "seq"):
+        found[run.processor_id].append(run)
+    return found
+
+
+def backlog(processor: Processor) -> int | None:
+    """How many records wait, up to CAP, some seconds old; None where the source cannot say."""
+    name = f"backlog:{processor.pk}:{processor.changed_at.timestamp()}"
+    found: int | None = cache.get(name)
+    if found is None:
+        found = count_backlog(processor)
+        cache.set(name, -1 if found is None else found, FRESH_SECONDS)
+    return None if found == -1 else found
+
+
+def count_backlog(processor: Processor) -> int | None:
+    """Ask the source itself."""
+    try:
+        with transaction.atomic():
+            return open_source(processor.pk, processor.source).backlog(CAP)
+    except (DatabaseError, Unreachable, SourceTrouble, KeyError) as error:
+        logger.info("the backlog of %s cannot be counted: %s", processor.slug, error)
+        return None
+
+
+@dataclass(frozen=True)
+class ErrorGroup:
+    """Failed records with the same kind of error."""
+
+    fingerprint: str
+    error_type: str
+    message: str
+    count: int
+
+
+def error_groups(processor: Processor) -> list[ErrorGroup]:
+    """The kinds of error among the newest SAMPLE failed records, the most frequent first."""
+    rows = Record.objects.filter(processor=processor).needing_attention()
+    failed = rows.order_by("-settled_at", "-id").values_list("pk", flat=True)[:SAMPLE]
+    attempts = Attempt.objects.filter(record__in=list(failed)).exclude(fingerprint="")
+    groups = (
+        attempts.order_by()
+        .values("fingerprint")
+        .annotate(count=Count("record", distinct=True), newest=Max("pk"))
+    )
+    found = list(groups.order_by("-count")[:15])
+    samples = Attempt.objects.in_bulk([group["newest"] for group in found])
+    return [as_group(group, samples[group["newest"]]) for group in found]
+
+
+def as_group(group: dict[str, Any], sample: Attempt) -> ErrorGroup:
+    """One line of the list."""
+    name = sample.error_type or _("No error type")
+    return ErrorGroup(sample.fingerprint, name, normalised(sample.message), group["count"])
+
+
+def trouble(names: Iterable[str]) -> list[str]:
+    """What keeps all work from going on, as sentences for the top of a page."""
+    states = listening(names)
+    if any(state.workers is None for state in states):
+        return [_("Redis does not answer: the pages show what is saved, and no worker is woken.")]
+    return [
+        _("No worker listens to queue '%(queue)s': start one with manage.py rqworker %(queue)s.")
+        % {"queue": state.name}
+        for state in states
+        if not state.workers
+    ]
+
+
+def listening(names: Iterable[str]) -> list[QueueState]:
+    """The queues, asked one by one until Redis turns out not to answer."""
+    found: list[QueueState] = []
+    for name in names:
+        found += queue_states([name])
+        if found[-1].workers is None:
+            break
+    return found

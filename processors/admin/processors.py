@@ -1,0 +1,265 @@
+"""Processors: the list, the page of one, and its form."""
+
+import uuid
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import BadRequest, PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.loader import render_to_string
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from processors import control
+from processors.admin import columns, looks
+from processors.admin.acts import Acts, bulk_action
+from processors.admin.base import LIVE_MS, user_of
+from processors.admin.buttons import VERBS, buttons
+from processors.admin.filters import ProcessorStateFilter
+from processors.admin.processor_page import facts, form_page, handler_docs, looked_at
+from processors.forms import ProcessorForm
+from processors.models import Processor
+from processors.models.processor import TriggerKind
+from processors.schedules import InvalidSchedule, describe
+from processors.wording import duration
+
+
+class ProcessorList(ChangeList):
+    """The rows with all that is shown beside them, read at once."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        rows: list[Any] = list(self.result_list)
+        runs, newest = looks.active_runs(rows), looks.last_runs(rows)
+        for processor in rows:
+            processor.current_run = runs.get(processor.pk)
+            processor.newest_runs = newest.get(processor.pk, [])
+            processor.waiting = looks.backlog(processor)
+            processor.buttons = buttons(processor, processor.current_run, request)
+        self.result_list = rows
+
+
+@admin.register(Processor)
+class ProcessorAdmin(Acts):
+    """What operators look at most."""
+
+    list_title = gettext_lazy("Processors")
+    empty_text = gettext_lazy(
+        "No processors yet. A processor takes records from a table or an inbox, gives each to a "
+        "handler, and keeps what became of it."
+    )
+    search_text = gettext_lazy("Name, slug or description")
+    live_ms = LIVE_MS
+    list_display = ("title", "state_shown", "backlog", "run", "runs", "next_run", "row_buttons")
+    list_display_links = None
+    list_filter = (ProcessorStateFilter, "queue")
+    search_fields = ("name", "slug", "description", "handler")
+    actions = tuple(
+        bulk_action(VERBS[name]) for name in ("start", "stop", "pause", "resume", "run-once")
+    )
+
+    def get_urls(self) -> list[Any]:
+        return [*self.act_urls(), *super().get_urls()]
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return ProcessorList
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Whether the list offers its bulk acts."""
+        return request.user.has_perm(control.OPERATE)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """With a word on what keeps work from going on."""
+        names = Processor.objects.exclude(state="stopped").values_list("queue", flat=True)
+        trouble = looks.trouble(sorted(set(names)))
+        own = {"trouble": trouble, "action_reason": self.has_operate_permission(request)}
+        return super().changelist_view(request, own | (extra_context or {}))
+
+    # Columns
+
+    @admin.display(description=gettext_lazy("Processor"), ordering="name")
+    def title(self, processor: Processor) -> SafeString:
+        """Name and what it is for."""
+        return format_html(
+            '<a class="name" href="{}">{}</a><div class="quiet">{}</div>',
+            processor.get_absolute_url(),
+            processor.name,
+            processor.description,
+        )
+
+    @admin.display(description=gettext_lazy("State"))
+    def state_shown(self, processor: Processor) -> SafeString:
+        """State, and the reason of a fault."""
+        shown = columns.processor_badge(processor)
+        if processor.is_faulted:
+            reason = columns.cut(processor.fault_reason, 80)
+            shown = format_html('{}<div class="bad-text">{}</div>', shown, reason)
+        return columns.live(f"state-{processor.pk}", shown)
+
+    @admin.display(description=gettext_lazy("Waiting"))
+    def backlog(self, processor: Any) -> SafeString:
+        """How many records wait."""
+        shown = columns.labelled(_("Waiting"), columns.capped(processor.waiting))
+        return columns.live(f"waiting-{processor.pk}", shown)
+
+    @admin.display(description=gettext_lazy("Current run"))
+    def run(self, processor: Any) -> SafeString:
+        """The run in hand and how far it is."""
+        run, key = processor.current_run, f"run-{processor.pk}"
+        if run is None:
+            return columns.live(key, columns.nothing())
+        link = columns.link(run.get_absolute_url(), f"#{run.seq}")
+        shown = format_html("{} {}{}", link, columns.run_badge(run), columns.progress(run))
+        return columns.live(key, shown)
+
+    @admin.display(description=gettext_lazy("Last runs"))
+    def runs(self, processor: Any) -> SafeString:
+        """How the last ones ended."""
+        newest = processor.newest_runs
+        now = timezone.now()
+        last = columns.when(newest[-1].started_at, now) if newest else ""
+        shown = format_html('{}<div class="quiet">{}</div>', columns.strip(newest), last)
+        return columns.live(f"runs-{processor.pk}", shown)
+
+    @admin.display(description=gettext_lazy("Next run"))
+    def next_run(self, processor: Any) -> SafeString:
+        """When, and what sets the time."""
+        due = None if processor.current_run else processor.next_due_at
+        shown = format_html(
+            '{}<div class="quiet">{}</div>',
+            columns.labelled(_("Next run"), columns.when(due, timezone.now())),
+            trigger_words(processor),
+        )
+        return columns.live(f"next-{processor.pk}", shown)
+
+    @admin.display(description=gettext_lazy("Actions"))
+    def row_buttons(self, processor: Any) -> SafeString:
+        """What can be done now."""
+        context = {"buttons": processor.buttons[:2], "processor": processor, "form": "row-actions"}
+        shown = render_to_string("admin/processors/processor/buttons.html", context)
+        return columns.live(f"buttons-{processor.pk}", shown)
+
+    # Pages
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """An empty form, or what was typed into it."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        refuse_doubles(request)
+        form = ProcessorForm(request.POST or None)
+        if request.method != "POST":
+            form.initial["operation"] = uuid.uuid4()
+        return self.answer_form(request, form)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: Any = None,
+    ) -> HttpResponse:
+        """The processor's page; a POST comes from its form."""
+        processor = self.find(request, object_id, Processor.objects.all())
+        may_change = self.has_change_permission(request, processor)
+        if request.method == "POST":
+            if not may_change:
+                raise PermissionDenied
+            refuse_doubles(request)
+            form = ProcessorForm(request.POST, existing=processor)
+            return self.answer_form(request, form, processor)
+        form = ProcessorForm(existing=processor)
+        form.initial["operation"] = uuid.uuid4()
+        own = {**facts(processor, request), "form": form, "may_change": may_change}
+        own |= form_page(form, processor, looked_at(processor.source))
+        own |= {"may_delete": self.has_delete_permission(request, processor)}
+        template = "admin/processors/processor/page.html"
+        return self.page(request, template, processor.name, **own)
+
+    def answer_form(
+        self, request: HttpRequest, form: ProcessorForm, processor: Processor | None = None
+    ) -> HttpResponse:
+        """Save it, preview it, or show it again with what is wrong."""
+        preview = None
+        if request.method == "POST" and form.is_valid() and form.check_seen():
+            if "_preview" in request.POST:
+                preview = looked_at(form.columns["source"])
+            else:
+                act = control.by_user(user_of(request), operation=form.cleaned_data["operation"])
+                saved = form.save(act)
+                if saved is not None:
+                    return self.after_saving(request, saved, is_new=processor is None)
+        title = _("Change %(name)s") % {"name": processor} if processor else _("Add processor")
+        context = {"form": form, "processor": processor, "handlers": handler_docs()}
+        context |= form_page(form, processor, preview)
+        return self.page(request, "admin/processors/processor/form.html", title, **context)
+
+    def after_saving(
+        self, request: HttpRequest, processor: Processor, *, is_new: bool
+    ) -> HttpResponse:
+        """What was done, and from when on it counts."""
+        if is_new:
+            messages.success(
+                request, _("%(name)s was added; start it when you are ready.") % {"name": processor}
+            )
+        elif processor.runs.active().exists():
+            messages.success(
+                request,
+                _("%(name)s was saved. Changes apply from the next run; limits at once.")
+                % {"name": processor},
+            )
+        else:
+            messages.success(request, _("%(name)s was saved.") % {"name": processor})
+        return redirect(processor)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """What stands in the way: history is never deleted along with its processor."""
+        kept = [why for processor in objs for why in history_of(processor)]
+        return [str(processor) for processor in objs], {}, set(), kept
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Never in bulk."""
+        raise PermissionDenied
+
+
+def history_of(processor: Processor) -> list[str]:
+    """What a processor has done, as the reasons to keep it."""
+    reasons = []
+    if processor.runs.exists():
+        reasons.append(
+            _("%(name)s has runs: their history would be lost. Stop it instead.")
+            % {"name": processor}
+        )
+    if processor.records.exists():
+        reasons.append(_("%(name)s has records, which nobody would treat.") % {"name": processor})
+    return reasons
+
+
+def refuse_doubles(request: HttpRequest) -> None:
+    """A field that comes twice means two things. Raises BadRequest."""
+    for name, values in request.POST.lists():
+        if len(values) > 1:
+            raise BadRequest(f"The field {name[:80]!r} was sent {len(values)} times.")
+
+
+def trigger_words(processor: Processor) -> str:
+    """What begins a cycle, in words."""
+    kind = processor.trigger_kind
+    if kind == TriggerKind.INTERVAL:
+        return _("%(pause)s after the last one") % {"pause": duration(processor.pause_seconds)}
+    if kind == TriggerKind.CRON:
+        try:
+            words = describe(processor.cron)
+        except InvalidSchedule:
+            words = processor.cron
+        return f"{words} ({processor.time_zone})"
+    return _("on arrival") if kind == TriggerKind.ARRIVAL else _("by hand")

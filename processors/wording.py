@@ -1,0 +1,65 @@
+"""Numbers, lengths of time and moments as people read them; used by the admin and the commands."""
+
+from datetime import datetime
+
+from django.utils import timezone
+from django.utils.formats import date_format
+
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+
+
+def duration(seconds: float) -> str:
+    """`47 s`, `3 min 02 s`, `1 h 05 min`, `3 d 4 h`; below ten seconds with one decimal."""
+    if seconds < 0.05:
+        return "0 s"
+    if seconds < 10 and seconds != int(seconds):
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < MINUTE:
+        return f"{whole} s"
+    if whole < HOUR:
+        return pair(whole // MINUTE, "min", whole % MINUTE, "s")
+    if whole < DAY:
+        return pair(whole // HOUR, "h", whole % HOUR // MINUTE, "min")
+    return pair(whole // DAY, "d", whole % DAY // HOUR, "h")
+
+
+def pair(large: int, large_unit: str, small: int, small_unit: str) -> str:
+    """Two units, the second left out where it is zero."""
+    if not small:
+        return f"{large} {large_unit}"
+    filled = f"{small:02}" if small_unit in ("s", "min") else str(small)
+    return f"{large} {large_unit} {filled} {small_unit}"
+
+
+def number(value: float) -> str:
+    """1234567 as `1,234,567`."""
+    return f"{value:,}"
+
+
+def rate(count: int, seconds: float) -> str:
+    """Records per second: `50/s`, `0.3/s`; empty where nothing can be said."""
+    if seconds <= 0 or count <= 0:
+        return ""
+    per_second = count / seconds
+    return f"{per_second:,.0f}/s" if per_second >= 10 else f"{per_second:.1f}/s"
+
+
+def moment(at: datetime, now: datetime) -> str:
+    """A time with its zone; the date only where it is another day."""
+    local = timezone.localtime(at)
+    zone = local.tzname() or ""
+    if local.date() == timezone.localtime(now).date():
+        return f"{local:%H:%M:%S} {zone}".strip()
+    return f"{date_format(local, 'j N Y, H:i')} {zone}".strip()
+
+
+def ago(at: datetime, now: datetime) -> str:
+    """`12 s ago` or `in 3 min 02 s`; older or later than a week the date."""
+    seconds = (now - at).total_seconds()
+    if abs(seconds) > 7 * DAY:
+        return str(date_format(timezone.localtime(at), "j N Y, H:i"))
+    if abs(seconds) < 1:
+        return "now"
+    words = duration(int(abs(seconds)))
+    return f"{words} ago" if seconds > 0 else f"in {words}"

@@ -1,0 +1,184 @@
+"""What an operator does all day, in a real browser under the real security policy."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from processors.clock import database_now
+from processors.models import Event, Processor, Record, Run
+from tests.admin.conftest import a_batch, a_failed_record, a_processor, a_run, an_active_run
+from tests.conftest import StartWorker
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+Visit = Callable[..., Any]
+
+MAKE_TABLE = """
+CREATE TABLE customer_order
+  (id integer NOT NULL PRIMARY KEY, status varchar(10), customer varchar(50), xml text)
+"""
+
+
+@pytest.fixture
+def table(transactional_db: None) -> Iterator[None]:
+    """A table of the user's with forty orders that their handler will refuse, one by one."""
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS customer_order")
+        cursor.execute(MAKE_TABLE)
+        for number in range(1, 41):
+            cursor.execute(
+                "INSERT INTO customer_order VALUES (%s, 'NEW', %s, '')", [number, f"No. {number}"]
+            )
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE customer_order")
+
+
+def fill_in(page: Any) -> None:
+    page.fill("#id_name", "Customer orders")
+    page.select_option("#id_handler", "demo.price_order")
+    page.select_option("#id_source_kind", "table")
+    page.fill("#id_table", "customer_order")
+    page.fill("#id_key", "id")
+    page.fill("#id_status", "status")
+    page.fill("#id_payload", "customer, xml")
+    page.fill("#id_filter", "id <= 30")
+    page.select_option("#id_trigger_kind", "manual")
+
+
+def test_a_table_processor_is_defined_previewed_started_and_watched_to_its_end(
+    visit: Visit, table: None, start_worker: StartWorker
+) -> None:
+    page = visit("/admin/processors/processor/add/")
+    assert not page.is_visible("#id_table")
+    fill_in(page)
+
+    page.fill("#id_key", "nope")
+    page.click("button:has-text('Preview')")
+    assert "isn't in table" in page.text_content(".row:has(#id_key) .error")
+
+    page.fill("#id_key", "id")
+    page.click("button:has-text('Preview')")
+    assert "No. 1" in page.text_content("#preview table")
+    assert Processor.objects.count() == 0
+
+    page.click("button:has-text('Save')")
+    page.wait_for_selector("text=start it when you are ready")
+    start_worker("default")
+    page.click("button:has-text('Run once')")
+    page.wait_for_selector("text=has begun")
+    # The page renews itself: nobody reloads it.
+    page.wait_for_selector("[data-live=runs] .badge.warn:has-text('With failures')", timeout=60_000)
+
+    run = Run.objects.get()
+    assert (run.claimed, run.dead) == (30, 30)
+    page.click("[data-live=runs] a:has-text('#1')")
+    assert "The order has no XML document." in page.text_content("[data-live=failures]")
+
+
+def test_stop_asks_why_and_the_list_shows_it(visit: Visit) -> None:
+    processor = a_processor(state="started", trigger_kind="interval", pause_seconds=3600,
+                            next_due_at=database_now())  # fmt: skip
+    page = visit("/admin/processors/processor/")
+
+    page.click("button:has-text('Stop')")
+    page.fill("#reason", "CRM maintenance")
+    page.click("form.narrow button:has-text('Stop')")
+
+    page.wait_for_selector("text=was stopped")
+    assert page.url.endswith("/admin/processors/processor/")
+    assert Event.objects.get(processor=processor, action="stop").reason == "CRM maintenance"
+    assert page.is_visible("button:has-text('Start')")
+
+
+def test_buttons_work_without_a_script(visit: Visit) -> None:
+    a_processor()
+    page = visit("/admin/processors/processor/", java_script_enabled=False)
+
+    page.click("button:has-text('Start')")
+
+    assert "was started" in page.text_content(".messagelist")
+    assert Processor.objects.get().is_started
+
+
+def test_failed_records_are_retried_in_bulk(visit: Visit) -> None:
+    processor = a_processor()
+    run = a_run(processor)
+    for number in range(3):
+        a_failed_record(processor, run, f"A-{number}")
+    page = visit("/admin/processors/record/")
+
+    page.check("#action-toggle")
+    page.select_option("select[name=action]", "retry_selected")
+    page.click("text=Go")
+    page.fill("#reason", "Mended")
+    page.click("form.narrow button")
+
+    page.wait_for_selector("text=3 records are tried again.")
+    assert Record.objects.filter(state="ready").count() == 3
+
+
+def test_a_live_page_leaves_alone_what_is_in_use(visit: Visit) -> None:
+    run = an_active_run(a_processor(), expected=100)
+    batch = a_batch(run, claimed=100, done=10)
+    page = visit(run.get_absolute_url())
+    page.fill("#act-reason", "half a sent")
+
+    batch.done = 42
+    batch.save()
+
+    page.wait_for_selector("text=42 of 100", timeout=20_000)
+    assert page.input_value("#act-reason") == "half a sent"
+
+
+def test_a_live_page_says_when_it_lost_the_server(visit: Visit, console: list[str]) -> None:
+    run = an_active_run(a_processor())
+    page = visit(run.get_absolute_url())
+
+    page.route("**/*", lambda route: route.abort())
+    page.wait_for_selector("text=Live updates paused", timeout=20_000)
+    page.unroute("**/*")
+    page.wait_for_selector("#live:text-is('Live')", timeout=30_000)
+    console[:] = [line for line in console if "ERR_FAILED" not in line]
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_scrolls_sideways_or_breaks_the_policy(
+    visit: Visit, width: int, scheme: str
+) -> None:
+    processor = a_processor(description="A sentence about it " * 20)
+    run, active = a_run(processor), an_active_run(processor)
+    record = a_failed_record(processor, run, "K" * 200)
+    a_batch(active)
+    page = visit("/admin/", viewport={"width": width, "height": 900}, color_scheme=scheme)
+    for path in (
+        "/admin/",
+        "/admin/processors/processor/",
+        "/admin/processors/processor/add/",
+        processor.get_absolute_url(),
+        f"/admin/processors/processor/{processor.pk}/history/",
+        f"/admin/processors/processor/{processor.pk}/force-stop/",
+        "/admin/processors/run/",
+        active.get_absolute_url(),
+        "/admin/processors/record/?state=all",
+        f"/admin/processors/record/{record.pk}/change/",
+        "/admin/processors/event/",
+        "/admin/password_change/",
+        "/admin/auth/user/",
+    ):
+        page.goto(path)
+
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+
+
+def test_a_stranger_gets_the_sign_in_page(open_page: Any, live_server: Any) -> None:
+    page = open_page(base_url=live_server.url)
+
+    page.goto("/admin/processors/run/")
+
+    assert page.is_visible("input[name=password]")
+    assert Client().get("/admin/processors/run/").status_code == 302

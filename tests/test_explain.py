@@ -1,0 +1,110 @@
+"""One sentence says why a processor does what it does."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from processors.clock import database_now
+from processors.explain import why
+from processors.models import Actor, Processor
+from processors.models.door import Move
+from tests.admin.conftest import a_batch, a_processor, an_active_run
+
+pytestmark = pytest.mark.django_db
+
+
+def reason(processor: Processor, now: Any = None) -> str:
+    processor.refresh_from_db()
+    return why(processor, now or database_now())
+
+
+def test_a_new_processor_was_never_started() -> None:
+    assert reason(a_processor()) == "Stopped: it was never started."
+
+
+def test_a_stopped_one_names_who_and_why() -> None:
+    processor = a_processor(state="started")
+    processor.stop(Move(Actor("anna"), database_now(), "CRM maintenance"))
+
+    assert reason(processor).startswith("Stopped by anna at ")
+    assert reason(processor).endswith(": CRM maintenance.")
+
+
+def test_a_faulted_one_tells_its_fault() -> None:
+    assert reason(a_processor(fault_reason="The table is gone.")) == "Faulted: The table is gone."
+
+
+def test_a_started_one_says_when_it_goes_on() -> None:
+    now = database_now()
+    processor = a_processor(
+        state="started", trigger_kind="interval", next_due_at=now + timedelta(seconds=12)
+    )
+
+    assert reason(processor, now) == "Next cycle in 12 s."
+
+
+def test_a_cycle_that_nobody_begins_is_noticed() -> None:
+    now = database_now()
+    processor = a_processor(
+        state="started", trigger_kind="interval", next_due_at=now - timedelta(seconds=90)
+    )
+
+    assert "was due 1 min 30 s ago and nobody began it" in reason(processor, now)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [("manual", "only by hand"), ("arrival", "begins when one arrives")],
+)
+def test_what_a_started_one_waits_for_is_said(kind: str, words: str) -> None:
+    due = database_now() if kind == "arrival" else None
+
+    assert words in reason(a_processor(state="started", trigger_kind=kind, next_due_at=due))
+
+
+@pytest.mark.parametrize(
+    ("state", "held", "words"),
+    [
+        ("stopping", 2, "Run 9 is stopping: 2 batches still in hand."),
+        ("stopping", 0, "Run 9 is stopping: nothing is in hand any more."),
+        ("pausing", 1, "Run 9 is pausing: 1 batch still in hand."),
+        ("running", 1, "Run 9 is going on: 1 batch in hand."),
+        ("paused", 0, "Run 9 was paused."),
+        ("running", 0, "No worker listens to queue 'high', so run 9 waits"),
+    ],
+)
+def test_an_active_run_says_what_it_waits_for(state: str, held: int, words: str) -> None:
+    processor = a_processor()
+    run = an_active_run(processor, state=state, config={"queue": "high"})
+    for slot in range(held):
+        a_batch(run, slot=slot)
+
+    assert reason(processor).startswith(words)
+
+
+def test_a_worker_that_was_not_heard_of_is_said() -> None:
+    processor = a_processor()
+    run = an_active_run(processor)
+    a_batch(run, lease_until=database_now() - timedelta(seconds=1))
+
+    assert "has not been heard of" in reason(processor)
+
+
+def test_a_pause_names_who_paused_the_run() -> None:
+    processor = a_processor()
+    run = an_active_run(processor)
+    run.request_pause(Move(Actor("anna"), database_now(), "Lunch"))
+    run.become_paused(Move(Actor("recordmill"), database_now()))
+
+    assert reason(processor).startswith("Run 9 was paused by anna at ")
+
+
+def test_without_redis_a_run_says_so(redis_server: Any) -> None:
+    processor = a_processor()
+    an_active_run(processor)
+    redis_server.stop()
+    try:
+        assert "Redis does not answer" in reason(processor)
+    finally:
+        redis_server.start()
