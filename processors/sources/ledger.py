@@ -23,13 +23,14 @@ RETURNED = "id, key, payload, visit, attempts, crashes, expires_at"
 RETURNED_POSTGRES = ", ".join(f"r.{name}" for name in RETURNED.split(", "))
 
 # Pick due records, highest priority first and then in order of arrival. A probe per priority
-# keeps the cost the same however many records wait for a later time.
+# keeps the cost the same however many records wait for a later time; the update goes by physical
+# place, because locked rows cannot move and no statistics can turn that into a wider scan.
 PICK_POSTGRES = """
 WITH pick AS MATERIALIZED (
-    SELECT due.id
+    SELECT due.place
       FROM generate_series(9, 0, -1) AS level(priority)
      CROSS JOIN LATERAL (
-           SELECT id
+           SELECT ctid AS place
              FROM processors_record
             WHERE processor_id = %s AND priority = level.priority
               AND state = 'ready' AND NOT alone AND available_at <= %s AND id <= %s
@@ -39,8 +40,7 @@ WITH pick AS MATERIALIZED (
      LIMIT %s)
 UPDATE processors_record AS r
    SET state = 'claimed', batch_id = %s
-  FROM pick
- WHERE r.id = pick.id
+ WHERE r.ctid = ANY(ARRAY(SELECT place FROM pick)) AND r.state = 'ready'
 """
 
 # The same where one writer holds the whole file.

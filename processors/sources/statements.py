@@ -18,6 +18,16 @@ SELECT attname, format_type(atttypid, NULL), atttypmod - 4
  WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped
 """
 
+# Whether an index begins with the status and then the key, over all rows.
+STATUS_INDEX = """
+SELECT 1
+  FROM pg_index
+  JOIN pg_attribute AS first ON first.attrelid = indrelid AND first.attnum = indkey[0]
+  JOIN pg_attribute AS second ON second.attrelid = indrelid AND second.attnum = indkey[1]
+ WHERE indrelid = %s::regclass AND indisvalid AND indpred IS NULL
+   AND first.attname = %s AND second.attname = %s
+"""
+
 OPERATORS = frozenset({"=", "!=", "<", "<=", ">", ">=", "in", "is null", "is not null"})
 
 
@@ -113,22 +123,58 @@ class Statements:
         """A key that was kept as text, as the column's kind of value."""
         return int(text) if self.definition.get("key_type") == "integer" else text
 
+    @cached_property
+    def has_status_index(self) -> bool:
+        """Whether an index begins with (status, key)."""
+        names = [self.definition["status"], self.definition["key"]]
+        return bool(self.dialect.fetch(STATUS_INDEX, [self.table, *names]))
+
+    @cached_property
+    def is_partitioned(self) -> bool:
+        """Whether the table has partitions."""
+        sql = "SELECT relkind = 'p' FROM pg_class WHERE oid = %s::regclass"
+        return bool(self.dialect.fetch(sql, [self.table])[0][0])
+
+    def waiting_in_order(self, ceiling: str | None) -> tuple[str, str, list[Any]]:
+        """Condition, order and parameters of the pick on Postgres.
+
+        With an index on (status, key), the pick must walk it. Old statistics say that waiting
+        rows are everywhere; the planner would then walk the key's index through all rows that
+        are done. A range instead of an equality keeps the status in the order, which only the
+        right index has.
+        """
+        where, params = self.waiting(ceiling=ceiling)
+        if self.definition.get("order") or not self.has_status_index:
+            return where, self.order, params
+        where = where.replace(
+            f"{self.status} = %s", f"{self.status} >= %s AND {self.status} <= %s", 1
+        )
+        return where, f"{self.status}, {self.key}", [params[0], *params]
+
     def claim(self, size: int, ceiling: str | None) -> tuple[str, list[Any]]:
         """Mark up to `size` waiting rows as claimed and return key and payload."""
-        where, params = self.waiting(ceiling=ceiling)
-        pick = (
-            f"SELECT {self.key} AS picked FROM {self.table}\n"
-            f"    WHERE {where}\n    ORDER BY {self.order}\n    LIMIT %s"
-        )
         claimed, new = self.words["claimed"], self.words["new"]
         if self.dialect.is_postgres:
+            where, order, params = self.waiting_in_order(ceiling)
+            # By physical place: locked rows cannot move, and no statistics can turn this into a
+            # join with the whole table. Partitions number their places each for themselves.
+            same_key = f"   AND t.{self.key} IN (SELECT picked FROM pick)\n"
             sql = (
-                f"WITH pick AS MATERIALIZED (\n    {pick}\n    FOR UPDATE SKIP LOCKED)\n"
-                f"UPDATE {self.table} AS t\n   SET {self.status} = %s\n  FROM pick\n"
-                f" WHERE t.{self.key} = pick.picked AND t.{self.status} = %s\n"
+                f"WITH pick AS MATERIALIZED (\n"
+                f"    SELECT ctid AS place, {self.key} AS picked FROM {self.table}\n"
+                f"    WHERE {where}\n    ORDER BY {order}\n    LIMIT %s\n"
+                f"    FOR UPDATE SKIP LOCKED)\n"
+                f"UPDATE {self.table} AS t\n   SET {self.status} = %s\n"
+                f" WHERE t.ctid = ANY(ARRAY(SELECT place FROM pick))\n"
+                f"   AND t.{self.status} = %s\n{same_key if self.is_partitioned else ''}"
                 f"RETURNING {self.columns}"
             )
             return sql, [*params, size, claimed, new]
+        where, params = self.waiting(ceiling=ceiling)
+        pick = (
+            f"SELECT {self.key} FROM {self.table}\n"
+            f"    WHERE {where}\n    ORDER BY {self.order}\n    LIMIT %s"
+        )
         sql = (
             f"UPDATE {self.table} AS t\n   SET {self.status} = %s\n"
             f" WHERE t.{self.status} = %s AND t.{self.key} IN (\n    {pick})\n"

@@ -1,0 +1,92 @@
+"""The hot statements walk their indexes, whatever the statistics say."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from processors.clock import database_now
+from processors.models import Record
+from processors.sources.ledger import PICK_POSTGRES
+from processors.sources.statements import Statements
+from tests.stories import define
+from tests.tables import Table
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(connection.vendor != "postgresql", reason="plans of Postgres"),
+]
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for inner in plan.get("Plans", []):
+        yield from nodes(inner)
+
+
+def plan_of(sql: str, params: Sequence[Any]) -> list[dict[str, Any]]:
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", list(params))
+        return list(nodes(cursor.fetchone()[0][0]["Plan"]))
+
+
+def scans(found: list[dict[str, Any]]) -> set[tuple[str, str]]:
+    return {
+        (node["Node Type"], node.get("Index Name", ""))
+        for node in found
+        if "Scan" in node["Node Type"] and node["Node Type"] != "CTE Scan"
+    }
+
+
+@pytest.fixture
+def goods() -> Iterator[Table]:
+    table = Table()
+    table.run("INSERT INTO goods (id, name) SELECT n, 'w' FROM generate_series(1, 20000) AS n")
+    table.run("ANALYZE goods")  # the statistics of before: everything waits
+    table.run("ALTER TABLE goods SET (autovacuum_enabled = off)")
+    table.run("UPDATE goods SET status = 'DONE' WHERE id < 19000")
+    yield table
+    table.drop()
+
+
+def test_a_tables_claim_walks_the_index_on_status_and_key(goods: Table) -> None:
+    processor = define("echo", goods.source())
+
+    found = plan_of(*Statements(processor.source).claim(500, "20000"))
+
+    assert scans(found) == {("Index Scan", "goods_status"), ("Tid Scan", "")}
+    assert not any(node["Node Type"] == "Sort" for node in found)
+
+
+def test_a_tables_settlement_walks_an_index(goods: Table) -> None:
+    processor = define("echo", goods.source())
+    goods.run("ANALYZE goods")
+
+    found = plan_of(*Statements(processor.source).move(range(19_000, 19_500), "claimed", "done"))
+
+    assert all(kind in ("Index Scan", "Bitmap Heap Scan", "Bitmap Index Scan")
+               for kind, _ in scans(found))  # fmt: skip
+
+
+@pytest.mark.parametrize("kept", ["waiting", "done", "later"])
+def test_an_inboxs_claim_walks_the_index_of_ready_records(kept: str) -> None:
+    processor = define("echo")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO processors_record (processor_id, key, visit, state, priority,"
+            " available_at, attempts, crashes, alone, synced, last_error, created_at)"
+            " SELECT %s, n, 1, %s, 0, now() + %s * interval '1 day', 0, 0, FALSE, TRUE, '', now()"
+            "   FROM generate_series(1, 20000) AS n",
+            [processor.pk, "done" if kept == "done" else "ready", 1 if kept == "later" else -1],
+        )
+        cursor.execute("ANALYZE processors_record")
+    params = (processor.pk, database_now(), 2**62, 500, 500, 1)
+
+    found = plan_of(PICK_POSTGRES, params)
+
+    kinds = scans(found)
+    assert ("Tid Scan", "") in kinds
+    assert not any(kind == "Seq Scan" for kind, _ in kinds)
+    assert any(name == "record_ready" for _, name in kinds)
+    assert Record.objects.count() == 20_000
