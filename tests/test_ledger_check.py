@@ -112,8 +112,8 @@ def test_what_still_waits_is_broken_only_at_rest() -> None:
 
 @pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite cannot drop the constraint")
 def test_a_key_that_is_there_twice() -> None:
-    record = make_record(key="A-1")
     run_sql("ALTER TABLE processors_record DROP CONSTRAINT record_key_once")
+    record = make_record(key="A-1")
     make_record(record.processor, key="A-1")
 
     found = broken()
@@ -177,8 +177,10 @@ def test_a_record_that_ended_too_many_workers() -> None:
     make_attempt(record, batch, outcome="crashed")
 
     assert broken() == [
-        f"I14 record {record.pk} ({record.key}): was in hand of 4 lost workers, at most 3 are "
-        "allowed"
+        (
+            f"I14 record {record.pk} ({record.key}): was in hand of 4 lost workers, at most 3 are "
+            "allowed"
+        )
     ]
 
 
@@ -189,8 +191,10 @@ def test_an_outcome_that_a_table_elsewhere_has_not_heard() -> None:
     make_record(processor, state="done", synced=False)
 
     assert broken() == [
-        f"I15 record {late.pk} ({late.key}): is done, which the table of {processor.slug} has "
-        "not heard"
+        (
+            f"I15 record {late.pk} ({late.key}): is done, which the table of {processor.slug} has "
+            "not heard"
+        )
     ]
     assert len(broken(AT_REST)) == 3
 
@@ -289,8 +293,10 @@ def test_an_attempt_that_came_after_the_next_batch_had_begun() -> None:
     late = Attempt.objects.latest("pk")
 
     assert broken() == [
-        f"I7 batch {first.pk}: wrote attempt {late.pk} after batch {second.pk} had begun in its "
-        "slot"
+        (
+            f"I7 batch {first.pk}: wrote attempt {late.pk} after batch {second.pk} had begun "
+            "in its slot"
+        )
     ]
 
 
@@ -337,8 +343,10 @@ def test_a_run_that_counts_something_else_than_its_batches() -> None:
     make_batch(run, state="closed", done=1)
 
     assert broken() == [
-        f"I5 run 1 of {run.processor.slug}: counts 5 claimed but its batches 4, 5 done but its "
-        "batches 4"
+        (
+            f"I5 run 1 of {run.processor.slug}: counts 5 claimed but its batches 4, 5 done but its "
+            "batches 4"
+        )
     ]
 
 

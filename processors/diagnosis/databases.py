@@ -85,9 +85,7 @@ def settings_of_postgres() -> Iterable[Finding]:
     """Durable commits, the isolation that the protocol is made for, and not a standby."""
     if connection.vendor != "postgresql":
         return
-    with connection.cursor() as cursor:
-        cursor.execute(POSTGRES_SETTINGS)
-        found = dict(cursor.fetchall())
+    found = postgres_settings()
     for name in ("fsync", "full_page_writes"):
         if found.get(name) == "off":
             yield error(
@@ -108,6 +106,13 @@ def settings_of_postgres() -> Iterable[Finding]:
         )
     if found.get("default_transaction_read_only") == "on":
         yield error(WHERE, "It is read-only.", "Point DATABASE_URL at the primary server.")
+
+
+def postgres_settings() -> dict[str, str]:
+    """The settings that matter to us, by name, as they are in force for our connection."""
+    with connection.cursor() as cursor:
+        cursor.execute(POSTGRES_SETTINGS)
+        return dict(cursor.fetchall())
 
 
 def long_transactions() -> Iterable[Finding]:

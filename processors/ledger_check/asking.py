@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connection, connections, transaction
 
 from processors.clock import as_utc, database_now
 from processors.sources.dialect import Dialect
@@ -100,15 +100,16 @@ def snapshot() -> Iterator[None]:
 @contextmanager
 def reading_only() -> Iterator[None]:
     """On SQLite our transactions begin as writers; one that only reads must not lock them out."""
-    mode = getattr(connection, "transaction_mode", None)
-    if connection.vendor != "sqlite" or mode is None:
+    own: Any = connections["default"]
+    own.ensure_connection()  # which reads the mode from the settings
+    if own.vendor != "sqlite":
         yield
         return
-    connection.transaction_mode = "DEFERRED"  # type: ignore[attr-defined]
+    mode, own.transaction_mode = own.transaction_mode, "DEFERRED"
     try:
         yield
     finally:
-        connection.transaction_mode = mode  # type: ignore[attr-defined]
+        own.transaction_mode = mode
 
 
 def select(sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:

@@ -101,7 +101,7 @@ def owners_are_alive(asked: Asked) -> Rows:
     for batch in Batch.objects.expired(before).order_by("pk"):
         yield (
             f"batch {batch.pk}",
-            f"was not taken from {batch.owner}, whose lease ended {batch.lease_until:%Y-%m-%d %H:%M:%S} UTC",
+            f"was not taken from {batch.owner}, silent since {batch.lease_until:%m-%d %H:%M} UTC",
         )
 
 

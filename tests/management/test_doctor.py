@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import redis
 from django.conf import settings
-from django.db import connection
+from django.db import connection, connections
 from django.utils.timezone import now
 
 from processors import diagnosis, queues
@@ -21,9 +21,20 @@ from tests.servers import RedisServer
 pytestmark = pytest.mark.django_db(databases=["default", "shop"])
 
 
+SAFE = {
+    "fsync": "on",
+    "full_page_writes": "on",
+    "synchronous_commit": "on",
+    "default_transaction_isolation": "read committed",
+    "default_transaction_read_only": "off",
+}
+
+
 @pytest.fixture(autouse=True)
-def _seen_scheduler() -> None:
+def _sound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scheduler was seen, and the tests' hasty Postgres is not held against us."""
     Installation.objects.update(scheduler_seen_at=now())
+    monkeypatch.setattr(databases, "postgres_settings", lambda: SAFE)
 
 
 @pytest.fixture
@@ -217,13 +228,38 @@ def test_another_clock_than_the_databases_is_told(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.skipif("connection.vendor == 'sqlite'", reason="settings of Postgres")
-def test_a_postgres_that_may_take_back_commits_is_told() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL synchronous_commit = off")
+@pytest.mark.parametrize(
+    ("name", "value", "level"),
+    [
+        ("fsync", "off", "error"),
+        ("full_page_writes", "off", "error"),
+        ("synchronous_commit", "off", "error"),
+        ("default_transaction_isolation", "serializable", "warning"),
+        ("default_transaction_read_only", "on", "error"),
+    ],
+)
+def test_a_postgres_that_may_take_back_commits_is_told(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, level: str
+) -> None:
+    monkeypatch.setattr(databases, "postgres_settings", lambda: {**SAFE, name: value})
 
     [found] = findings("database")
 
-    assert "synchronous_commit" in found.what
+    assert found.level == level
+
+
+@pytest.mark.skipif("connection.vendor == 'sqlite'", reason="settings of Postgres")
+def test_settings_of_postgres_are_asked_for_by_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+
+    assert set(databases.postgres_settings()) == set(SAFE)
+
+
+@pytest.mark.skipif("connection.vendor == 'postgresql'", reason="settings of SQLite")
+def test_an_sqlite_whose_readers_wait_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections["default"], "transaction_mode", "DEFERRED")
+
+    assert any("IMMEDIATE" in found.what for found in findings("database"))
 
 
 def test_a_database_out_of_reach_is_one_error_without_an_address(manage: Manage) -> None:

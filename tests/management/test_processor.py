@@ -406,3 +406,18 @@ def test_a_run_with_failures_ends_with_exit_code_1(
 
     assert (ended.returncode, json.loads(ended.stdout)["dead"]) == (1, 3)
     assert ended.stderr == "error: Records failed in run 1: 3 dead.\n"
+    assert manage("check_ledger", "--at-rest").returncode == 0
+
+
+@pytest.mark.slow
+def test_a_run_over_a_table_leaves_the_ledger_in_order(
+    manage: Manage, start_worker: StartWorker
+) -> None:
+    make_processor("rows", source=make_table_source(50), trigger_kind="interval")
+    start_worker("default")
+
+    ended = manage("processor", "run", "rows", "--wait", "--timeout", "60")
+
+    assert ended.stdout.startswith("Run 1 finished: 50 claimed, 50 dead.")
+    checked = manage("check_ledger", "--at-rest", "--all")
+    assert (checked.returncode, checked.stdout[:23]) == (0, "The ledger is in order ")
