@@ -118,8 +118,9 @@ class Shift:
         following: leases.Lease | None = lease
         try:
             while following is not None:
+                # The claim has just seen the run's state.
+                self._look_at = time.monotonic() + LOOK_SECONDS
                 following = way.batch(following)
-                self._look_at = 0.0 if following is None else self._look_at
         except LeaseLost as error:
             logger.warning("run %s: %s; what was not written is void", self.run.pk, error)
 
@@ -153,8 +154,7 @@ class Shift:
         return self._closed
 
     def _is_running(self) -> bool:
-        state = Run.objects.filter(pk=self.run.pk).values_list("state", flat=True).first()
-        return state == RunState.RUNNING
+        return leases.state_of(self.run.pk) == RunState.RUNNING
 
     def _save_from_hanging(self, ref: Ref) -> None:
         """From the watch's thread, as the last act before this process ends.

@@ -96,6 +96,9 @@ UPDATE processors_record
  WHERE {ids} AND batch_id = %s AND state = 'claimed'
 """
 
+# Is there anything to remember of a table? Asked by every claim, so without the ORM's cost.
+ANY_RECORD = "SELECT 1 FROM processors_record WHERE processor_id = %s LIMIT 1"
+
 NO_CEILING = 2**62
 
 
@@ -209,7 +212,7 @@ class Ledger:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to remember: lets a table's claims skip the look."""
-        return not Record.objects.filter(processor_id=self.processor_id)[:1].exists()
+        return not self.dialect.fetch(ANY_RECORD, [self.processor_id])
 
     def has_claimable(self, now: datetime, ceiling: str | None) -> bool:
         """Whether anything is due, skipping nothing."""
