@@ -193,7 +193,8 @@ def strip(runs: list[Run]) -> SafeString | str:
     troubled = sum(run_look(run) in ("warn", "bad") for run in runs)
     label = _("Last %(count)s runs: %(bad)s with failures") % {"count": len(runs), "bad": troubled}
     return format_html(
-        '<svg class="strip" width="{}" height="18" role="img" aria-label="{}">{}</svg>',
+        '<svg class="strip" width="{0}" height="18" viewBox="0 0 {0} 18"'
+        ' preserveAspectRatio="xMaxYMid slice" role="img" aria-label="{1}">{2}</svg>',
         str(len(runs) * 7),
         label,
         bars,

@@ -22,7 +22,7 @@ from processors.admin.acts import Acts, bulk_action
 from processors.admin.base import LIVE_MS, user_of
 from processors.admin.buttons import VERBS, buttons
 from processors.admin.filters import ProcessorStateFilter
-from processors.admin.processor_page import facts, form_page, handler_docs, looked_at
+from processors.admin.processor_page import facts, form_page, looked_at
 from processors.forms import ProcessorForm
 from processors.models import Processor
 from processors.models.processor import TriggerKind
@@ -189,8 +189,9 @@ class ProcessorAdmin(Acts):
         self, request: HttpRequest, form: ProcessorForm, processor: Processor | None = None
     ) -> HttpResponse:
         """Save it, preview it, or show it again with what is wrong."""
-        preview = None
+        preview, is_valid = None, False
         if request.method == "POST" and form.is_valid() and form.check_seen():
+            is_valid = True
             if "_preview" in request.POST:
                 preview = looked_at(form.columns["source"])
             else:
@@ -199,7 +200,7 @@ class ProcessorAdmin(Acts):
                 if saved is not None:
                     return self.after_saving(request, saved, is_new=processor is None)
         title = _("Change %(name)s") % {"name": processor} if processor else _("Add processor")
-        context = {"form": form, "processor": processor, "handlers": handler_docs()}
+        context = {"form": form, "processor": processor, "is_valid": is_valid}
         context |= form_page(form, processor, preview)
         return self.page(request, "admin/processors/processor/form.html", title, **context)
 

@@ -8,7 +8,8 @@ from django.db import connections
 from django.test import Client
 from django.urls import reverse
 
-from processors.forms import ProcessorForm, condition, written_condition
+from processors.forms import ProcessorForm
+from processors.forms.typed import condition, written_condition
 from processors.models import Event, Processor
 from tests.admin.conftest import VIEWS, SignIn, a_processor, a_run, an_active_run
 
@@ -64,6 +65,7 @@ def test_the_shortest_form_makes_a_stopped_processor(admin: Client) -> None:
 def test_a_table_is_previewed_without_saving(admin: Client, table: None) -> None:
     html = admin.post(ADD, typed(**A_TABLE, _preview="1")).content.decode()
 
+    assert "Nothing is saved yet." in html
     assert "first" in html
     assert "left out" not in html
     assert "UPDATE" in html
