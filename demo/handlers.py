@@ -13,8 +13,7 @@ import httpx
 from demo.forms import NotifyOptions, PricingOptions, RegistrationForm
 from demo.models import Registration
 from demo.pricing import BadOrder, price, read_order
-from processors import Context, Reject, Retry, handler
-from processors.handlers import Record
+from processors import Context, Record, Reject, Retry, handler
 
 LONGEST_WAIT_SECONDS = 3600  # a partner that asks for more is asked again after this
 SENTENCE_LENGTH = 300  # characters of the partner's answer that are kept

@@ -7,7 +7,7 @@ possible before Django's apps are ready.
 
 from typing import TYPE_CHECKING, Any
 
-from processors.handlers import Context, Reject, Retry, Skip, handler
+from processors.handlers import Context, Record, Reject, Retry, Skip, handler
 
 if TYPE_CHECKING:
     from processors.publishing import (
@@ -35,6 +35,7 @@ __all__ = [
     "InvalidRecord",
     "KeyTaken",
     "Published",
+    "Record",
     "RecordView",
     "Reject",
     "Retry",

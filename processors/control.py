@@ -166,7 +166,7 @@ def _stop(processor: Processor, act: Act, now: datetime) -> str:
         processor.stop(act.at(now))
     if run is None or run.state == RunState.STOPPING:
         return f"{processor} was stopped."
-    run.request_stop(act.at(now))
+    run.request_stop(act.at(database_now()))  # after its lock: no batch opens later than this
     end_soon(run)
     return f"{processor} was stopped; run {run.seq} ends after the records in hand."
 
@@ -213,7 +213,7 @@ def _resume(processor: Processor, act: Act, now: datetime) -> str:
         first_cycle(processor, now)
     elif waits:
         run.resume(act.at(now))
-        queues.wake_on_commit(run.pk, processor.queue, processor.parallelism)
+        queues.wake_on_commit(run.pk, run.config["queue"], processor.parallelism)
         return f"{processor} goes on with run {run.seq}."
     return f"{processor} goes on."
 
@@ -260,7 +260,7 @@ def force_stop(processor_id: int, act: Act, *, typed_name: str) -> str:
         if processor.state != ProcessorState.STOPPED:
             processor.stop(act.at(now))
         if run.state != RunState.STOPPING:
-            run.request_stop(act.at(now))
+            run.request_stop(act.at(database_now()))
         transaction.on_commit(lambda: take_all(run, act), robust=True)
         return f"{processor} was forced to stop; run {run.seq} has ended."
 

@@ -7,9 +7,10 @@ twice at once, or never for an hour, nothing but timing changes.
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db import DatabaseError
-from django.db.models import F, Q
+from django.db import DatabaseError, transaction
+from django.db.models import F, Q, QuerySet
 
 from processors import queues
 from processors.clock import database_now
@@ -143,25 +144,31 @@ def prune_runs(before: datetime, removed: dict[str, int], *, dry_run: bool) -> N
     old = Run.objects.filter(ended_at__lt=before).exclude(seq=F("processor__last_seq"))
     needed = Attempt.objects.filter(record__state__in=["dead", "parked"]).values("run")
     old = old.exclude(pk__in=needed)
+    if dry_run:
+        for name, rows in hanging_on(old.values("pk")):
+            removed[name] += rows.count()
+        return
     while ids := list(old.order_by("pk").values_list("pk", flat=True)[:PRUNE_CHUNK]):
-        for name, rows in (
-            ("attempts", Attempt.objects.filter(run__in=ids)),
-            ("events", Event.objects.filter(Q(run__in=ids) | Q(batch__run__in=ids))),
-            ("batches", Batch.objects.filter(run__in=ids)),
-        ):
-            removed[name] += rows.count() if dry_run else rows.delete()[0]
-        removed["runs"] += len(ids)
-        if dry_run:
-            removed["runs"] = old.count()
-            return
-        Run.objects.filter(pk__in=ids).delete()
+        with transaction.atomic():  # a run without its batches would be a broken book
+            for name, rows in hanging_on(ids):
+                removed[name] += rows.delete()[0]
 
 
-def in_chunks(rows: "object", *, dry_run: bool) -> int:
+def hanging_on(runs: Any) -> "list[tuple[str, QuerySet[Any]]]":
+    """What goes with these runs, in the order in which it can go; the runs themselves last."""
+    return [
+        ("attempts", Attempt.objects.filter(run__in=runs)),
+        ("events", Event.objects.filter(Q(run__in=runs) | Q(batch__run__in=runs))),
+        ("batches", Batch.objects.filter(run__in=runs)),
+        ("runs", Run.objects.filter(pk__in=runs)),
+    ]
+
+
+def in_chunks(rows: "QuerySet[Any]", *, dry_run: bool) -> int:
     """Delete in steps that never hold many locks; how many."""
     if dry_run:
-        return rows.count()  # type: ignore[attr-defined,no-any-return]
+        return rows.count()
     total = 0
-    while ids := list(rows.order_by("pk").values_list("pk", flat=True)[:PRUNE_CHUNK]):  # type: ignore[attr-defined]
-        total += rows.model.objects.filter(pk__in=ids).delete()[0]  # type: ignore[attr-defined]
+    while ids := list(rows.order_by("pk").values_list("pk", flat=True)[:PRUNE_CHUNK]):
+        total += rows.filter(pk__in=ids).delete()[0]
     return total

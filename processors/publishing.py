@@ -370,7 +370,7 @@ def take_up(listener: Processor) -> None:
     """Begin the cycle now; where one goes on, another worker may be welcome."""
     run = Run.objects.active_of(listener.pk)
     if run is not None:
-        queues.relay(run.pk, listener.queue, listener.parallelism)
+        queues.relay(run.pk, run.config["queue"], listener.parallelism)
         return
     Processor.objects.filter(pk=listener.pk, next_due_at__isnull=False).update(
         next_due_at=database_now()
@@ -379,9 +379,14 @@ def take_up(listener: Processor) -> None:
 
 
 def find_record(slug: str, key: str) -> RecordView | None:
-    """What became of a published record, None where it is not known (any more)."""
+    """What became of a published record, None where it is not known (any more).
+
+    Raises UnknownTarget where no processor has this slug.
+    """
     record = Record.objects.filter(processor__slug=slug, key=key).first()
     if record is None:
+        if not Processor.objects.filter(slug=slug).exists():
+            raise UnknownTarget(slug)
         return None
     lines = [
         line

@@ -3,21 +3,16 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from django.core.management.base import CommandError
 from django.db import transaction
-from django.db.models import F
 from django.utils.text import slugify
 
-from processors.clock import database_now
-from processors.control import Act, log
+from processors import editing
+from processors.control import Act
 from processors.definitions import InvalidDefinition, clean
 from processors.management.json_lines import BadJson, refuse_constant, without_repeats
-from processors.models import Event, Processor, Run
-from processors.protocol import cycles
-
-SCHEDULE = frozenset({"trigger_kind", "pause_seconds", "cron", "time_zone"})
+from processors.models import Processor
 
 
 @dataclass(frozen=True)
@@ -43,7 +38,11 @@ def load_one(definition: object, act: Act, number: int) -> Loaded:
         columns = clean(definition, existing=existing)  # type: ignore[arg-type]
     except InvalidDefinition as error:
         raise CommandError(refusal(slug, number, error)) from error
-    return change(existing, columns, act) if existing else create(columns, act)
+    if existing is None:
+        return Loaded(editing.create(columns, act, action="load").slug, "created")
+    fields = tuple(name for name, value in columns.items() if getattr(existing, name) != value)
+    editing.change(existing.pk, columns, act, action="load")
+    return Loaded(existing.slug, "changed" if fields else "unchanged", fields)
 
 
 def slug_of(definition: object) -> object:
@@ -69,37 +68,6 @@ def refusal(slug: object, number: int, error: InvalidDefinition) -> str:
         for sentence in found
     ]
     return "\n".join([*lines, "Nothing was loaded."])
-
-
-def create(columns: dict[str, Any], act: Act) -> Loaded:
-    """A new processor, stopped."""
-    processor = Processor.objects.create(**columns)
-    note(processor, act, "created from a definition")
-    return Loaded(processor.slug, "created")
-
-
-def change(processor: Processor, columns: dict[str, Any], act: Act) -> Loaded:
-    """Write what differs; the limits hold from the next claim on, the rest from the next run."""
-    fields = tuple(name for name, value in columns.items() if getattr(processor, name) != value)
-    if not fields:
-        return Loaded(processor.slug, "unchanged")
-    now = database_now()
-    changed = {name: columns[name] for name in fields}
-    Processor.objects.filter(pk=processor.pk).update(
-        version=F("version") + 1, changed_at=now, **changed
-    )
-    processor.refresh_from_db()
-    if SCHEDULE & set(fields) and processor.is_started and not Run.objects.active_of(processor.pk):
-        cycles.arm(processor, now)
-    note(processor, act, f"changed {', '.join(fields)}")
-    return Loaded(processor.slug, "changed", fields)
-
-
-def note(processor: Processor, act: Act, what: str) -> None:
-    """The audit's line and Django's own."""
-    reason = f"{what}. {act.reason}".strip() if act.reason else what
-    Event.write(processor, "load", Act(act.actor, reason).at(database_now()))
-    log(act, processor, f"{processor} was {what}.")
 
 
 def parse_definitions(text: str, name: str) -> list[object]:

@@ -234,7 +234,10 @@ class TableSource(Source):
         self._move([self.statements.key_value(record_key)], "failed", "claimed")
 
     def discard(self, record_key: str) -> None:
-        self._move([self.statements.key_value(record_key)], "failed", "skipped")
+        keys = [self.statements.key_value(record_key)]
+        # A row that refused its failed word still has that of a claim.
+        if self._move(keys, "failed", "skipped"):
+            self._move(keys, "claimed", "skipped")
 
 
 MISSING: dict[str, Any] = {}

@@ -40,7 +40,13 @@ def key_of(response: Any) -> str:
 
 def view(state: str, *, attempts: int = 0, age: timedelta = timedelta()) -> RecordView:
     return RecordView(
-        state=state, attempts=attempts, result=None, error="", updated_at=NOW - age, history=[]
+        key="k",
+        state=state,
+        attempts=attempts,
+        result=None,
+        error="",
+        updated_at=NOW - age,
+        history=[],
     )
 
 
