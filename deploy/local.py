@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
 from typing import IO
 
 from dotenv import load_dotenv
@@ -115,8 +116,8 @@ class Launcher:
         self.manage(env, "migrate", "--noinput", "--verbosity", "0")
         self.collect_static(env)
         if self.demo:
-            self.supervisor.add_stage([Child("partner", python("-m", "demo.partner"), env)])
-            self.manage(env, "seed_demo")
+            self.supervisor.add_stage([Child("partner", partner_command(env), env)])
+            self.manage(env, "seed_demo", "--verbosity", "0")
         self.supervisor.add_stage(read_procfile(env, workers=self.workers))
         self.wait_for_web()
         print(f"\n  Recordmill is at http://127.0.0.1:{self.port}/   (Ctrl-C ends it)", flush=True)
@@ -169,9 +170,16 @@ class Launcher:
             self.supervisor.look_after_children()
 
     def login_hint(self) -> str:
-        if self.demo:
-            return "Log in as admin, password admin"
+        password = self.var / "demo-password"
+        if self.demo and password.is_file():
+            return f"Log in as admin, password {password.read_text().strip()}"
         return "No login yet? .venv/bin/python manage.py createsuperuser"
+
+
+def partner_command(env: dict[str, str]) -> list[str]:
+    """The demo's web service, on the port that its callers are told."""
+    port = urlsplit(env["DEMO_PARTNER_URL"]).port
+    return python("-m", "demo.partner", "--port", str(port))
 
 
 def read_number(name: str, default: int, *, maximum: int) -> int:

@@ -102,8 +102,18 @@ def perform(processor_id: int, act: Act, permission: str, verb: Verb) -> str:
             message = verb(processor, act, database_now())
         except StateConflict as conflict:
             raise Refused(str(conflict)) from conflict
+        remember_click(processor, act)
         log(act, processor, message)
     return message
+
+
+def remember_click(processor: Processor, act: Act) -> None:
+    """One event of the act carries the click's name: an act that moved only a run has it there."""
+    if act.operation is None or Event.objects.filter(operation=act.operation).exists():
+        return
+    newest = Event.objects.filter(processor=processor).newest()
+    if newest is not None:
+        Event.objects.filter(pk=newest.pk).update(operation=act.operation)
 
 
 def log(act: Act, processor: Processor, message: str) -> None:

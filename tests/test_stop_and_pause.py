@@ -154,3 +154,19 @@ def test_start_right_after_stop_is_remembered(start_worker: StartWorker) -> None
 
     assert first.state == RunState.STOPPED
     assert handled_keys() == sorted(numbered(6))
+
+
+def test_a_doubled_click_on_run_once_begins_one_run(transactional_db: None) -> None:
+    import uuid
+
+    processor = define("echo")
+    twice = control.Act(act().actor, "test", operation=uuid.uuid4(), trusted=True)
+    run = control.run_once(processor.pk, twice)
+    from processors import cycle
+
+    cycle.work(run.pk)
+
+    with pytest.raises(control.Refused, match="already"):
+        control.run_once(processor.pk, twice)
+
+    assert Run.objects.count() == 1

@@ -10,6 +10,7 @@ from processors.admin import looks
 from processors.admin.buttons import buttons
 from processors.clock import database_now
 from processors.models import Processor, Record, Run
+from processors.models.processor import TriggerKind
 from processors.states import RunState
 
 FAILED_CAP = 10_000
@@ -54,7 +55,8 @@ def runs_since(start: Any) -> dict[str, int]:
 
 
 def next_due() -> Processor | None:
-    """The processor whose cycle begins next."""
+    """The processor whose cycle begins next at a set time; those on arrival have none."""
     waiting = Processor.objects.filter(state="started", next_due_at__isnull=False, fault_reason="")
-    found: Processor | None = waiting.order_by("next_due_at").first()
+    timed = waiting.exclude(trigger_kind=TriggerKind.ARRIVAL)
+    found: Processor | None = timed.order_by("next_due_at").first()
     return found

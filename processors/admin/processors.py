@@ -132,7 +132,8 @@ class ProcessorAdmin(Acts):
     @admin.display(description=gettext_lazy("Next run"))
     def next_run(self, processor: Any) -> SafeString:
         """When, and what sets the time."""
-        due = None if processor.current_run else processor.next_due_at
+        has_time = processor.trigger_kind != TriggerKind.ARRIVAL and not processor.current_run
+        due = processor.next_due_at if has_time else None
         shown = format_html(
             '{}<div class="quiet">{}</div>',
             columns.labelled(_("Next run"), columns.when(due, timezone.now())),

@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import User
+
 from processors.states import Moves
 
 if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
     from processors.models.processor import Processor
     from processors.models.record import Record
     from processors.models.run import Run
-    from datetime import datetime
-    from uuid import UUID
 
 
 class StateConflict(Exception):

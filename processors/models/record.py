@@ -91,6 +91,12 @@ class Record(models.Model):
                 condition=Q(state__in=["dead", "parked"]),
                 name="record_needs_attention",
             ),
+            # The same of all processors.
+            models.Index(
+                fields=["-settled_at", "-id"],
+                condition=Q(state__in=["dead", "parked"]),
+                name="record_needs_attention_all",
+            ),
             # Which outcomes does a foreign table not know yet?
             models.Index(
                 fields=["processor", "id"], condition=Q(synced=False), name="record_unsynced"

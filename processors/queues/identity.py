@@ -4,6 +4,12 @@ import os
 import socket
 
 
+class Identity:
+    """The name of the worker that this process belongs to; set in each of its children."""
+
+    worker = "shell"
+
+
 def owner_name(worker_name: str, pid: int) -> str:
     """`host:pid:worker`; the worker's random name tells two lives of one pid apart."""
     return f"{socket.gethostname()}:{pid}:{worker_name[:8]}"[:200]
@@ -11,4 +17,4 @@ def owner_name(worker_name: str, pid: int) -> str:
 
 def own_name() -> str:
     """This process's."""
-    return owner_name(os.environ.get("RQ_WORKER_ID", "shell"), os.getpid())
+    return owner_name(Identity.worker, os.getpid())

@@ -22,6 +22,8 @@ from rq import Worker
 from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
 
+from processors.queues.identity import Identity, owner_name
+
 logger = logging.getLogger(__name__)
 
 WORKER_TTL_SECONDS = 30
@@ -104,6 +106,7 @@ class SafeWorker(Worker):
 
     def main_work_horse(self, job: Any, queue: Any) -> None:
         """The child: asked to leave when its parent dies."""
+        Identity.worker = self.name
         parent = os.getppid()
         ask_for_signal_on_parents_death()
         if os.getppid() != parent:  # it died between the fork and the request
@@ -169,8 +172,6 @@ class SafeWorker(Worker):
         """Take back what a child held that did not leave clean; costs nothing otherwise."""
         if self._left_clean[0] or not self._last_horse:
             return
-        from processors.queues.identity import owner_name
-
         reclaim, owner = import_string(RECLAIM), owner_name(self.name, self._last_horse)
         self._guarded("reclaim", lambda: reclaim(owner))
         connections.close_all()
