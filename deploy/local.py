@@ -16,8 +16,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from urllib.parse import urlsplit
 from typing import IO
+from urllib.parse import urlsplit
 
 from dotenv import load_dotenv
 
@@ -99,7 +99,7 @@ class Launcher:
         if redis is not None:
             made_up["REDIS_URL"] = redis.url
         if self.demo:
-            made_up["DEMO_PARTNER_URL"] = f"http://127.0.0.1:{free_port()}"
+            made_up["DEMO_PARTNER_URL"] = f"http://127.0.0.1:{free_port()}/notify"
         given = {name: value for name, value in os.environ.items() if value}
         write_private(
             self.var / "local.env",

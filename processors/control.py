@@ -412,5 +412,5 @@ def active_run(processor: Processor) -> Run | None:
 
 def since(processor: Processor) -> str:
     """` by anna since 14:02:11 UTC`, where the history tells."""
-    last = Event.objects.filter(processor=processor, subject="processor").newest()
+    last = Event.objects.of_operators(processor).newest()
     return f" (by {last.actor}, {last.at:%H:%M:%S} UTC)" if last else ""

@@ -36,7 +36,7 @@ def why(processor: Processor, now: datetime) -> str:
 def last_act(processor: Processor, state: str, run: Run | None = None) -> Event | None:
     """What brought the processor, or its run, into this state."""
     events = Event.objects.filter(processor=processor, to_state=state)
-    events = events.filter(run=run) if run else events.filter(subject="processor")
+    events = events.filter(run=run) if run else events.of_operators(processor)
     return events.newest()
 
 

@@ -281,9 +281,9 @@ def check_time(name: str, value: Any) -> datetime | None:
 INSERT_POSTGRES = """
 INSERT INTO processors_record
        (processor_id, key, visit, state, payload, priority, available_at, expires_at, attempts,
-        crashes, alone, synced, last_error, created_at)
+        crashes, alone, maybe_seen, synced, last_error, created_at)
 SELECT %s, given.key, 1, 'ready', given.payload::jsonb, given.priority,
-       coalesce(given.available_at, %s), given.expires_at, 0, 0, FALSE, TRUE, '', %s
+       coalesce(given.available_at, %s), given.expires_at, 0, 0, FALSE, FALSE, TRUE, '', %s
   FROM (SELECT unnest(%s::text[]) AS key, unnest(%s::text[]) AS payload,
                unnest(%s::smallint[]) AS priority,
                unnest(%s::timestamptz[]) AS available_at,
@@ -293,8 +293,8 @@ SELECT %s, given.key, 1, 'ready', given.payload::jsonb, given.priority,
 INSERT_SQLITE = """
 INSERT INTO processors_record
        (processor_id, key, visit, state, payload, priority, available_at, expires_at, attempts,
-        crashes, alone, synced, last_error, created_at)
-VALUES (%s, %s, 1, 'ready', %s, %s, %s, %s, 0, 0, FALSE, TRUE, '', %s)
+        crashes, alone, maybe_seen, synced, last_error, created_at)
+VALUES (%s, %s, 1, 'ready', %s, %s, %s, %s, 0, 0, FALSE, FALSE, TRUE, '', %s)
     ON CONFLICT (processor_id, key) DO NOTHING
 """
 

@@ -94,6 +94,10 @@ class AttemptQuerySet(models.QuerySet[Any]):
 class EventQuerySet(models.QuerySet[Any]):
     """Questions about the audit."""
 
+    def of_operators(self, processor: Any) -> "EventQuerySet":
+        """Moves of the processor itself, without changes to its definition."""
+        return self.filter(processor=processor, subject="processor").exclude(from_state="")
+
     def newest(self) -> "Event | None":
         """The last line, None where nothing happened yet."""
         event: Event | None = self.order_by("-id").first()

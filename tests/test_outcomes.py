@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from processors import control
 from processors.models import Attempt, Event, Record, Run
 from processors.states import RecordState
 from tests.handling.models import Effect
-from tests.stories import counters, define, fill_inbox, numbered, run_here
+from tests.stories import act, counters, define, fill_inbox, numbered, run_here
 from tests.tables import Table
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "shop"])
@@ -266,3 +267,65 @@ def test_every_move_of_a_run_has_its_event() -> None:
         ("", "running"),
         ("running", "finished"),
     ]
+
+
+def test_an_unrepeatable_record_that_failed_waits_for_a_person() -> None:
+    processor = define("unsure")
+    fill_inbox(processor, {"a": {}, "b": {"say": "retry"}})
+
+    run = run_here(processor)
+
+    assert counters(run) == {"claimed": 2, "parked": 1, "retried": 1}
+    assert Record.objects.get(key="a").state == RecordState.PARKED
+
+
+def test_a_handler_is_told_that_a_retried_record_may_have_been_seen() -> None:
+    processor = define("seen_before")
+    fill_inbox(processor, {"a": {}})
+    run_here(processor)
+    first = Record.objects.get()
+
+    control.retry(processor.pk, act(), control.Selection())
+    run_here(processor)
+
+    assert first.state == RecordState.DEAD
+    assert Record.objects.get().state == RecordState.DONE
+    assert Record.objects.get().result == {"seen": True, "attempt": 1}
+
+
+def test_a_discarded_record_stays_discarded_and_its_row_is_done(goods: Table) -> None:
+    goods.fill([1])
+    goods.run("UPDATE goods SET name = 'reject'")
+    processor = define("judge", goods.source())
+    run_here(processor)
+
+    moved = control.discard(processor.pk, act("not ours"), control.Selection())
+
+    assert moved == 1
+    assert Record.objects.get().state == RecordState.SKIPPED
+    assert goods.statuses() == {"DONE": 1}
+    assert Event.objects.filter(action="discard", reason="not ours").count() == 1
+
+
+def test_a_retried_dead_letter_is_handled_again_under_the_same_key(goods: Table) -> None:
+    goods.fill([1])
+    goods.run("UPDATE goods SET name = 'reject'")
+    processor = define("judge", goods.source())
+    run_here(processor)
+    goods.run("UPDATE goods SET name = 'good'")
+
+    control.retry(processor.pk, act(), control.Selection())
+    run = run_here(processor)
+
+    assert counters(run) == {"claimed": 1, "done": 1}
+    assert goods.statuses() == {"DONE": 1}
+    assert not Record.objects.needing_attention().exists()
+
+
+def test_a_batch_handler_is_given_the_whole_batch() -> None:
+    processor = define("together", batch_size=20)
+    fill_inbox(processor, numbered(20))
+
+    run_here(processor)
+
+    assert Record.objects.first().result == {"of": 20}  # type: ignore[union-attr]

@@ -7,6 +7,7 @@ import pytest
 
 from processors import InvalidRecord, KeyTaken, UnknownTarget, find_record, publish
 from processors.models import Processor, Record
+from tests.handling.models import Effect
 from tests.stories import define, run_here
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -118,13 +119,13 @@ def test_odd_but_honest_text_is_kept_as_it_is(inbox: Processor) -> None:
 
 
 def test_higher_priorities_are_handled_first_then_in_order_of_arrival(inbox: Processor) -> None:
-    Processor.objects.update(batch_size=1)
     past = datetime.now(UTC) - timedelta(hours=1)
     publish("story", [item("late"), item("urgent", priority=9), item("early", available_at=past)])
 
+    Processor.objects.update(handler="handling.remember_key")
     run_here(inbox)
 
-    done = Record.objects.order_by("batch_id").values_list("key", flat=True)
+    done = Effect.objects.order_by("id").values_list("key", flat=True)
     assert list(done) == ["urgent", "early", "late"]
 
 

@@ -30,6 +30,7 @@ from processors.states import CloseReason
 logger = logging.getLogger(__name__)
 
 PASSING = (OperationalError, InterfaceError)
+MOST_AT_ONCE = 1_000  # records a batch may have
 FIRST_WAIT_SECONDS = 0.1
 LONGEST_WAIT_SECONDS = 5.0
 NARROWED = (SourceChanged, DatabaseError, LookupError)
@@ -78,7 +79,8 @@ class Commits:
 
     def first(self) -> Lease | None:
         """The first batch, None where there is none for us."""
-        ask = Ask(self.run.pk, self.owner, ledger_only=self.run.config["ledger_only"])
+        hand = self.pace.hand(1, MOST_AT_ONCE)
+        ask = Ask(self.run.pk, self.owner, hand, ledger_only=self.run.config["ledger_only"])
         lease = patiently(lambda: leases.claim(self.source, ask))
         return self._confirmed(lease)
 
@@ -113,12 +115,17 @@ class Commits:
         gate = None
         if stretch.close and stretch.wants_more and not stretch.leaving:
             ask = self._ask(lease)
-            gate = leases.pass_gate(ask, alone=self.source.has_position)
+            gate = leases.pass_gate(ask, alone=self._claims_alone)
         stretch.settlement.now = gate.now if gate else database_now()
         leases.commit_inside(self.source, lease, step_of(stretch, self._hand(lease, stretch)))
         if stretch.settlement.outgoing:
             publishing.store(stretch.settlement.outgoing, now=stretch.settlement.now)
         self._next = leases.claim_inside(self.source, ask, gate) if gate else None
+
+    @property
+    def _claims_alone(self) -> bool:
+        """Whether claims of this run must see each other: a position, or a number to keep to."""
+        return self.source.has_position or self.run.claim_limit is not None
 
     def after_commit(self, lease: Lease, stretch: Stretch) -> Lease | None:
         """What follows the commit: the count it is known by, and sources that live elsewhere."""

@@ -13,14 +13,20 @@ WEIGHT = 0.5  # of the newest measurement against those before it
 class Pace:
     """Learns how fast a handler is, across the batches of one worker's job."""
 
-    def __init__(self, *, one_by_one: bool = False) -> None:
+    def __init__(self, *, one_by_one: bool = False, whole: bool = False) -> None:
         self.interval = 0.0 if one_by_one else COMMIT_SECONDS
         self._one_by_one = one_by_one
+        self._whole = whole
         self._seconds_per_record: float | None = None
         self._begun = time.monotonic()
 
     def hand(self, concurrency: int, left: int) -> int:
-        """How many of `left` records the next commit will probably hold, at least one each."""
+        """How many of `left` records the next commit will probably hold, at least one each.
+
+        All of them where the handler is one that answers for a whole batch.
+        """
+        if self._whole:
+            return left
         if self._one_by_one or self._seconds_per_record is None:
             return min(concurrency, left)
         wanted = int(self.interval / max(self._seconds_per_record, 1e-7))

@@ -70,7 +70,7 @@ class Shift:
     def __init__(self, run: Run, handler: Handler) -> None:
         self.run = run
         self.desk = Desk()
-        self.pace = Pace(one_by_one=handler.effects == "unrepeatable")
+        self.pace = Pace(one_by_one=handler.effects == "unrepeatable", whole=handler.batch)
         self.commits = Commits(run, source_of(run), own_name(), self.pace)
         self.tools = Tools(
             self._treatment(handler),

@@ -9,7 +9,7 @@ from processors.backoff import delay_seconds
 from processors.handlers import Context, Handler, Record
 from processors.handlers.context import Surroundings
 from processors.handlers.execution import classify, failed
-from processors.handlers.outcomes import Outcome
+from processors.handlers.outcomes import Outcome, Verdict
 from processors.sources.base import Claimed, Settlement
 from processors.sources.table import is_missing, outcome_of_change
 
@@ -46,19 +46,18 @@ class Treatment:
     def begin(self, claimed: Claimed) -> tuple[Record, Context]:
         """What the handler is given."""
         number = claimed.attempts + claimed.crashes + 1
-        record = Record(claimed.key, claimed.payload, number)
         context = Context(
             self.surroundings,
             claimed.key,
             claimed.visit,
             attempt=number,
-            maybe_seen_before=number > 1,
+            maybe_seen_before=number > 1 or claimed.maybe_seen,
         )
-        return record, context
+        return Record(claimed.key, claimed.payload, number, context), context
 
     def treat(self, claimed: Claimed, settlement: Settlement) -> None:
         """Call a plain handler."""
-        if claimed.expires_at or is_missing(claimed):
+        if claimed.is_expired or is_missing(claimed):
             outcome = judged_before(claimed)
             if outcome is not None:
                 settlement.others.append((claimed, outcome))
@@ -144,7 +143,11 @@ class Treatment:
         self, claimed: Claimed, context: Context, error: Exception, settlement: Settlement
     ) -> None:
         """Add what a handler raised."""
-        self.add(claimed, context, failed(error), settlement)
+        outcome = failed(error)
+        if self.handler.effects == "unrepeatable" and not isinstance(error, Verdict):
+            # It may have acted before it failed; only `Retry` says that it did not.
+            outcome.kind = "parked"
+        self.add(claimed, context, outcome, settlement)
 
     def add(
         self, claimed: Claimed, context: Context, outcome: Outcome, settlement: Settlement
@@ -168,10 +171,6 @@ def judged_before(claimed: Claimed) -> Outcome | None:
     """An outcome that needs no handler: a row that was changed, a record that expired."""
     if is_missing(claimed):
         return outcome_of_change()
-    if claimed.expires_at and claimed.expires_at <= datetime.now(UTC):
-        return Outcome(
-            "skipped",
-            error_type="Expired",
-            message=f"It was to be handled before {claimed.expires_at:%Y-%m-%d %H:%M:%S} UTC.",
-        )
+    if claimed.is_expired:
+        return Outcome("skipped", error_type="Expired", message="Its time had passed.")
     return None

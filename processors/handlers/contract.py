@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeVar
 from django import forms
 from django.apps import apps
 
+from processors.handlers.context import Context
 from processors.handlers.options import InvalidOptions, clean_options
 from processors.handlers.registry import registry
 
@@ -28,14 +29,16 @@ class Record:
     """One thing to treat, as its handler sees it.
 
     `key`: what its owner calls it. `payload`: its data. `attempt`: 1 the first time it is tried.
+    `context`: its own, which a batch handler needs to log or to name each of its records.
     """
 
-    __slots__ = ("attempt", "key", "payload")
+    __slots__ = ("attempt", "context", "key", "payload")
 
-    def __init__(self, key: str, payload: dict[str, Any], attempt: int = 1) -> None:
+    def __init__(self, key: str, payload: dict[str, Any], attempt: int, context: Context) -> None:
         self.key = key
         self.payload = payload
         self.attempt = attempt
+        self.context = context
 
     def __repr__(self) -> str:
         return f"<Record {self.key!r}, attempt {self.attempt}>"

@@ -34,6 +34,8 @@ class Record(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveIntegerField(default=0)
     crashes = models.PositiveIntegerField(default=0)
+    # An earlier try may have reached the outside: told to the handler, kept over a person's retry.
+    maybe_seen = models.BooleanField(default=False)
     # Travels in a batch of one, because it may be what ended its last worker.
     alone = models.BooleanField(default=False)
     # Without a constraint in the database: checking it for every claimed row costs more than

@@ -39,7 +39,9 @@ class Claimed:
     attempts: int = 0
     crashes: int = 0
     record_id: int | None = None
-    expires_at: datetime | None = None
+    is_expired: bool = False
+    # Whether an earlier try may have reached the outside, also one that a person had repeated.
+    maybe_seen: bool = False
 
     @property
     def number(self) -> int:

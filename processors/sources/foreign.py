@@ -22,12 +22,13 @@ from processors.states import RecordState
 INTEND = """
 INSERT INTO processors_record
        (processor_id, key, visit, state, priority, available_at, attempts, crashes, alone,
-        batch_id, synced, last_error, created_at)
-SELECT %s, given.key, %s, 'claimed', 0, %s, 0, 0, FALSE, %s, TRUE, '', %s
+        maybe_seen, batch_id, synced, last_error, created_at)
+SELECT %s, given.key, %s, 'claimed', 0, %s, 0, 0, FALSE, FALSE, %s, TRUE, '', %s
   FROM {keys}
     ON CONFLICT (processor_id, key) DO UPDATE
    SET state = 'claimed', visit = excluded.visit, batch_id = excluded.batch_id,
-       attempts = 0, crashes = 0, alone = FALSE, last_error = '', settled_at = NULL
+       attempts = 0, crashes = 0, alone = FALSE, maybe_seen = FALSE,
+       last_error = '', settled_at = NULL
  WHERE processors_record.state IN ('done', 'skipped', 'dead', 'parked')
    AND processors_record.synced
 RETURNING id, key

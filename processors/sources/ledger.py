@@ -19,7 +19,9 @@ from processors.sources.base import Claimed, Pick, Ref, Settlement
 from processors.sources.dialect import Dialect
 from processors.states import RecordState
 
-RETURNED = "id, key, payload, visit, attempts, crashes, expires_at"
+RETURNED = (
+    "id, key, payload, visit, attempts, crashes, expires_at, priority, available_at, maybe_seen"
+)
 RETURNED_POSTGRES = ", ".join(f"r.{name}" for name in RETURNED.split(", "))
 
 # Pick due records, highest priority first and then in order of arrival. A probe per priority
@@ -114,24 +116,24 @@ class Ledger:
         now, ceiling = self.dialect.moment(pick.now), int(pick.ceiling or NO_CEILING)
         if self.dialect.is_postgres:
             params = (self.processor_id, now, ceiling, pick.size, pick.size, pick.batch_id)
-            return self._returned(PICK_POSTGRES, params)
+            return self._returned(PICK_POSTGRES, params, pick.now)
         return self._returned(
-            PICK_SQLITE, (pick.batch_id, self.processor_id, now, ceiling, pick.size)
+            PICK_SQLITE, (pick.batch_id, self.processor_id, now, ceiling, pick.size), pick.now
         )
 
     def claim_alone(self, pick: Pick) -> list[Claimed]:
         """One due record under suspicion."""
         sql = PICK_ALONE.format(skip_locked=self.dialect.skip_locked)
         return self._returned(
-            sql, (pick.batch_id, self.processor_id, self.dialect.moment(pick.now))
+            sql, (pick.batch_id, self.processor_id, self.dialect.moment(pick.now)), pick.now
         )
 
-    def _returned(self, sql: str, params: Sequence[Any]) -> list[Claimed]:
+    def _returned(self, sql: str, params: Sequence[Any], now: datetime) -> list[Claimed]:
         # SQLite knows no alias in RETURNING; Postgres needs it beside the pick's columns.
         returned = RETURNED_POSTGRES if self.dialect.is_postgres else RETURNED
         rows = self.dialect.fetch(f"{sql} RETURNING {returned}", params)
-        rows.sort(key=lambda row: row[0])
-        return [from_row(row) for row in rows]
+        rows.sort(key=in_order_of_claim)
+        return [from_row(row, now) for row in rows]
 
     def settle_done(self, settlement: Settlement) -> None:
         """Plain successes. Raises LookupError when one of them is not ours any more."""
@@ -205,6 +207,7 @@ class Ledger:
             batch_id=settlement.batch_id,
             synced=synced or state == RecordState.READY,
             last_error=outcome.message,
+            maybe_seen=claimed.maybe_seen or outcome.kind != "skipped",
             created_at=settlement.now,
             settled_at=None if state == RecordState.READY else settlement.now,
         )
@@ -232,6 +235,7 @@ REMEMBERED = [
     "batch",
     "synced",
     "last_error",
+    "maybe_seen",
     "settled_at",
 ]
 
@@ -243,9 +247,15 @@ STATE_AFTER: dict[str, RecordState] = {
 }
 
 
-def from_row(row: Sequence[Any]) -> Claimed:
-    """A claimed record from the columns of RETURNED."""
-    id_, key, payload, visit, attempts, crashes, expires_at = row
+def in_order_of_claim(row: Sequence[Any]) -> tuple[Any, ...]:
+    """Highest priority first, then in order of arrival: what a set-based update returns is not."""
+    id_, *_, priority, available_at, _ = row
+    return -priority, available_at, id_
+
+
+def from_row(row: Sequence[Any], now: datetime) -> Claimed:
+    """A claimed record from the columns of RETURNED; `now` decides whether it came too late."""
+    id_, key, payload, visit, attempts, crashes, expires_at, _, _, maybe_seen = row
     return Claimed(
         ref=id_,
         key=key,
@@ -254,7 +264,8 @@ def from_row(row: Sequence[Any]) -> Claimed:
         attempts=attempts,
         crashes=crashes,
         record_id=id_,
-        expires_at=as_utc(expires_at) if expires_at else None,
+        is_expired=bool(expires_at) and as_utc(expires_at) <= now,
+        maybe_seen=bool(maybe_seen),
     )
 
 
@@ -268,6 +279,7 @@ def remembered(record: Record, ref: Ref) -> Claimed:
         attempts=record.attempts,
         crashes=record.crashes,
         record_id=record.pk,
+        maybe_seen=record.maybe_seen,
     )
 
 

@@ -70,6 +70,10 @@ def judge_order(look: Look) -> None:
         return None
     if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
         return look.found.refuse("order", "Give a list of columns.")
+    if look.source.get("database") != "default":
+        return look.found.refuse(
+            "order", "A table in another database is read in the order of its key: leave it out."
+        )
     for name in names:
         look.column("order", name.removeprefix("-"))
     look.found.normal["order"] = list(names)

@@ -77,7 +77,7 @@ class TableSource(Source):
                 continue
             if record.state == RecordState.READY:
                 claimed.visit, claimed.attempts = record.visit, record.attempts
-                claimed.crashes = record.crashes
+                claimed.crashes, claimed.maybe_seen = record.crashes, record.maybe_seen
             claimed.record_id = record.pk
             take_up(record, claimed, pick)
         return found

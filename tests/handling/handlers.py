@@ -146,3 +146,17 @@ def meddle(record: Record, context: Context) -> None:
     if record.key == "5":
         with connection.cursor() as cursor:
             cursor.execute("UPDATE goods SET status = 'MINE' WHERE id = 5")
+
+
+@handler("Fail in doubt", effects="unrepeatable")
+def unsure(record: Record, context: Context) -> None:
+    if record.payload.get("say") == "retry":
+        raise Retry("nothing was sent", after=600)
+    raise ConnectionError("the line broke")
+
+
+@handler("Say whether the record may have been seen")
+def seen_before(record: Record, context: Context) -> Any:
+    if not context.maybe_seen_before:
+        return Reject("not seen yet")
+    return {"seen": True, "attempt": record.attempt}
