@@ -12,6 +12,7 @@ BIN := .venv/bin
 # Named after what is in the requirements, so that a change installs anew and nothing else does.
 RUN_READY := .venv/.run-$(shell cksum < requirements.txt | tr -d ' ')
 DEV_READY := .venv/.dev-$(shell cat requirements.txt requirements-dev.txt | cksum | tr -d ' ')
+BENCH_READY := .venv/.bench-$(shell cat requirements.txt requirements-dev.txt benchmarks/requirements.txt | cksum | tr -d ' ')
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input
 # A test run's settings: for tools that must load them and touch nothing.
 TEST_SETTINGS := RECORDMILL_TESTING=1 HANDLER_APPS=demo,tests.handling
@@ -81,7 +82,12 @@ check-deployment:
 fix: $(DEV_READY)  ## format, and mend what lint can mend
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
-bench: $(DEV_READY)  ## measure: records per second, page times; ARGS="--help"
+$(BENCH_READY): $(DEV_READY)
+	@echo "Installing what measuring Recordmill against others needs into .venv (once)"
+	@$(PIP_INSTALL) -r benchmarks/requirements.txt
+	@rm -f .venv/.bench-* && touch $@
+
+bench: $(BENCH_READY)  ## measure: records per second, page times; ARGS="--help"
 	@exec $(BIN)/python -m benchmarks $(ARGS)
 
 screenshots: $(DEV_READY)  ## take the pictures in docs/ anew

@@ -116,7 +116,7 @@ def test_a_finding_is_shown_as_a_table_with_its_notes() -> None:
 
 
 def test_the_picture_shows_every_contender() -> None:
-    text = picture.draw("Shares", {"bare loop": 1.0, "Recordmill, table": 0.8})
+    text = picture.draw("Shares", "of a bare loop", {"bare loop": 1.0, "Recordmill, table": 0.8})
 
     assert ">Recordmill, table</text>" in text
     assert ">0.8</text>" in text

@@ -1,0 +1,40 @@
+"""What must be measured inside Django: `python -m benchmarks.driving moments|pages …`."""
+
+import json
+import sys
+
+import django
+from django.db import connection
+
+from benchmarks.latency import send_each
+
+
+def moments(slug: str, trace: str, count: int) -> None:
+    """Publish one record at a time to an idle processor."""
+    from processors import publish
+    from processors.models import Run
+
+    def send(key: str) -> None:
+        publish(slug, [{"key": key, "payload": {}}])
+
+    connection.ensure_connection()
+    send_each(count, trace, send, lambda: not Run.objects.active().exists())
+
+
+def pages(repeats: int) -> None:
+    """Open every page of the admin; prints what each cost, as JSON."""
+    from benchmarks.pages import visit_all
+
+    print(json.dumps(visit_all(repeats)))
+
+
+def main() -> None:
+    django.setup()
+    if sys.argv[1] == "moments":
+        moments(sys.argv[2], sys.argv[3], int(sys.argv[4]))
+    else:
+        pages(int(sys.argv[2]))
+
+
+if __name__ == "__main__":
+    main()
