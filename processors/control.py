@@ -144,20 +144,16 @@ def _start(processor: Processor, act: Act, now: datetime) -> str:
     if processor.state == ProcessorState.PAUSED:
         return _resume(processor, act, now)
     processor.start(act.at(now))
-    first_cycle(processor, now)
+    first_cycle(processor, act, now)
     return f"{processor} was started."
 
 
-def first_cycle(processor: Processor, now: datetime) -> None:
+def first_cycle(processor: Processor, act: Act, now: datetime) -> None:
     """When a started processor's first cycle may begin, and the attempt to begin it."""
     slot = cycles.next_slot(processor, now) if processor.trigger_kind == TriggerKind.CRON else now
     Processor.objects.filter(pk=processor.pk).update(next_slot_at=slot, next_due_at=slot)
-    transaction.on_commit(lambda: begin_now(processor.pk), robust=True)
-
-
-def begin_now(processor_id: int) -> None:
-    """Begin the cycle without waiting for the next tick, which would do it as well."""
-    cycles.begin_due(processor_id)
+    # Without waiting for the next tick, which would do it as well.
+    transaction.on_commit(lambda: cycles.begin_due(processor.pk, act.actor), robust=True)
 
 
 # Stop
@@ -220,7 +216,7 @@ def _resume(processor: Processor, act: Act, now: datetime) -> str:
     if processor.state == ProcessorState.PAUSED:
         processor.resume(act.at(now))
     if run is None:
-        first_cycle(processor, now)
+        first_cycle(processor, act, now)
     elif waits:
         run.resume(act.at(now))
         queues.wake_on_commit(run.pk, run.config["queue"], processor.parallelism)
@@ -396,7 +392,7 @@ def look_soon(processor: Processor) -> None:
     now = database_now()
     rows = Processor.objects.filter(pk=processor.pk, state=ProcessorState.STARTED)
     rows.exclude(trigger_kind=TriggerKind.INTERVAL).update(next_due_at=now)
-    transaction.on_commit(lambda: begin_now(processor.pk), robust=True)
+    transaction.on_commit(lambda: cycles.begin_due(processor.pk), robust=True)
 
 
 # Facts the verbs share

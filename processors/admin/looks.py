@@ -23,7 +23,7 @@ from processors.states import COUNTERS
 logger = logging.getLogger(__name__)
 
 STRIP = 20  # runs shown beside a processor
-FRESH_SECONDS = 5  # a backlog of up to a million rows is not counted for every poll
+FRESH_SECONDS = 2  # a backlog of up to a million rows is not counted for every poll
 SAMPLE = 1_000  # failed records that the groups of errors are made from
 
 

@@ -73,6 +73,8 @@ def due_beginning(processor: Processor, how: Move) -> Beginning | None:
         return Beginning(Trigger.ARRIVAL, how)
     if slot is None or slot > how.now:  # woken for another try, before the trigger's own time
         return Beginning(Trigger.RETRY, how, ledger_only=True)
+    if kind == TriggerKind.MANUAL:  # the cycle that pressing Start means
+        return Beginning(Trigger.MANUAL, how)
     if kind != TriggerKind.CRON:
         return Beginning(Trigger.SCHEDULE, how)
     missed = missed_times(processor, slot, how.now)

@@ -35,11 +35,14 @@ class Command(BaseCommand):
         )
         parser.add_argument("--password", default="", help="of the login; otherwise one is made up")
 
+    is_quiet = False
+
     def handle(
         self, *, orders: int, partner_url: str, password: str, verbosity: int, **_: Any
     ) -> None:
         if orders < 0:
             raise CommandError(f"--orders is {orders}: give zero or more.")
+        self.is_quiet = verbosity == 0
         self.say(create_orders(orders))
         for slug in ("orders", "registrations", "partner"):
             self.say(load_processor(slug))
@@ -50,7 +53,8 @@ class Command(BaseCommand):
         self.say(self.login(password))
 
     def say(self, text: str) -> None:
-        self.stdout.write(text)
+        if not self.is_quiet:
+            self.stdout.write(text)
 
     def login(self, given: str) -> str:
         file = settings.VAR_DIR / "demo-password"
