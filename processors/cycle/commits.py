@@ -108,7 +108,7 @@ class Commits:
 
     def has_landed(self, lease: Lease, stretch: Stretch) -> bool:
         """Whether a commit that was not answered took effect: it must not be made twice."""
-        return leases.was_committed(lease, step_of(stretch, 0))
+        return leases.was_committed(lease, step_of(lease, stretch, 0))
 
     def inside(self, lease: Lease, stretch: Stretch) -> None:
         """Everything that one commit holds, in the caller's transaction."""
@@ -116,8 +116,8 @@ class Commits:
         if stretch.close and stretch.wants_more and not stretch.leaving:
             ask = self._ask(lease)
             gate = leases.pass_gate(ask, alone=self._claims_alone)
-        stretch.settlement.now = gate.now if gate else database_now()
-        leases.commit_inside(self.source, lease, step_of(stretch, self._hand(lease, stretch)))
+        step = step_of(lease, stretch, self._hand(lease, stretch))
+        leases.commit_inside(self.source, lease, step, now=gate.now if gate else None)
         if stretch.settlement.outgoing:
             publishing.store(stretch.settlement.outgoing, now=stretch.settlement.now)
         self._next = leases.claim_inside(self.source, ask, gate) if gate else None
@@ -207,9 +207,12 @@ class Commits:
         raise error
 
 
-def step_of(stretch: Stretch, in_hand: int) -> Step:
-    """A stretch as the protocol writes it."""
-    return Step(stretch.settlement, stretch.remaining, in_hand, stretch.close)
+def step_of(lease: Lease, stretch: Stretch, in_hand: int) -> Step:
+    """A stretch as the protocol writes it; a number instead of a list where all is in order."""
+    close = stretch.close
+    if close is None and lease.in_order and not stretch.in_flight:
+        return Step(stretch.settlement, settled_to=lease.size - len(stretch.todo), in_hand=in_hand)
+    return Step(stretch.settlement, stretch.remaining, in_hand=in_hand, close=close)
 
 
 def members(settlement: Settlement) -> Iterable[Claimed]:

@@ -101,18 +101,30 @@ class Shift:
 
     def work(self) -> None:
         """Claim, treat, commit, until there is nothing left for this worker."""
+        while self._round():
+            continue
+        if Leaving.asked or self._is_spent():
+            queues.wake(self.run.pk, self.run.config["queue"])
+        elif patiently(lambda: cycles.end_cycle(self.run.pk)):
+            logger.info("run %s has ended", self.run.pk)
+        elif self._round():  # something became due between the last claim and the end
+            self.work()
+
+    def _round(self) -> bool:
+        """Batches until a claim finds nothing; whether there was any, and more is welcome."""
         lease = self.commits.first()
-        if lease is not None:
-            watch = Watch(self.desk, self._save_from_hanging)
-            watch.start()
-            way = way_for(self.tools, lease.limits.concurrency)
-            try:
-                self._batches(way, lease)
-            finally:
-                self.desk.lease = None
-                way.close()
-                watch.close()
-        self._hand_over()
+        if lease is None:
+            return False
+        watch = Watch(self.desk, self._save_from_hanging)
+        watch.start()
+        way = way_for(self.tools, lease.limits.concurrency)
+        try:
+            self._batches(way, lease)
+        finally:
+            self.desk.lease = None
+            way.close()
+            watch.close()
+        return self.wants_more()
 
     def _batches(self, way: Way, lease: leases.Lease) -> None:
         following: leases.Lease | None = lease
@@ -123,13 +135,6 @@ class Shift:
                 following = way.batch(following)
         except LeaseLost as error:
             logger.warning("run %s: %s; what was not written is void", self.run.pk, error)
-
-    def _hand_over(self) -> None:
-        """What follows the shift: a successor while there is work, else the cycle's end."""
-        if Leaving.asked or self._is_spent():
-            queues.wake(self.run.pk, self.run.config["queue"])
-        elif patiently(lambda: cycles.end_cycle(self.run.pk)):
-            logger.info("run %s has ended", self.run.pk)
 
     def _is_spent(self) -> bool:
         return time.monotonic() >= self._ends_at
@@ -186,7 +191,7 @@ class Shift:
             left = [ref for ref in self._open_refs(lease) if ref not in ended]
             settlement.now = database_now()
             with transaction.atomic(durable=True):
-                step = leases.Step(settlement, left, len(left))
+                step = leases.Step(settlement, left, in_hand=len(left))
                 leases.commit_inside(source, lease, step)
 
     @staticmethod

@@ -15,34 +15,37 @@ class Batch(models.Model):
 
     `token` is the fence: whoever writes an outcome must hold it. It is random, not counted,
     because counters repeat after a restore from a backup.
-    `keys` lists what was claimed (inbox: record ids), `remaining` what has no outcome yet (null:
-    all of `keys`), of which the first `in_hand` may have been begun: those a dead worker leaves
-    under suspicion.
+    `keys` lists what was claimed (inbox: record ids). What has no outcome yet is `remaining` or,
+    where that is null because all went in order, `keys` from `settled_to` on: a number is
+    cheaper to write with every commit than a list. The first `in_hand` of it may have been
+    begun: those a dead worker leaves under suspicion.
     """
 
+    # Plain integers: the checks of positive ones would be made again with every commit.
     run = models.ForeignKey(Run, models.PROTECT, related_name="batches")
     token = models.UUIDField(default=uuid.uuid4, unique=True)
-    slot = models.PositiveIntegerField()
+    slot = models.IntegerField()
     state = models.CharField(max_length=10, choices=BatchState.choices, default=BatchState.LEASED)
     close_reason = models.CharField(
         max_length=10, choices=CloseReason.choices, blank=True, default=""
     )
     owner = models.CharField(max_length=200)
-    heartbeats = models.PositiveBigIntegerField(default=0)
-    suspect_heartbeats = models.PositiveBigIntegerField(null=True, blank=True)
+    heartbeats = models.BigIntegerField(default=0)
+    suspect_heartbeats = models.BigIntegerField(null=True, blank=True)
     lease_until = models.DateTimeField()
     keys = models.JSONField(default=list)
     remaining = models.JSONField(null=True, blank=True)
-    in_hand = models.PositiveIntegerField(default=0)
+    settled_to = models.IntegerField(default=0)
+    in_hand = models.IntegerField(default=0)
 
-    claimed = models.PositiveIntegerField(default=0)
-    done = models.PositiveIntegerField(default=0)
-    skipped = models.PositiveIntegerField(default=0)
-    retried = models.PositiveIntegerField(default=0)
-    dead = models.PositiveIntegerField(default=0)
-    parked = models.PositiveIntegerField(default=0)
-    crashed = models.PositiveIntegerField(default=0)
-    released = models.PositiveIntegerField(default=0)
+    claimed = models.IntegerField(default=0)
+    done = models.IntegerField(default=0)
+    skipped = models.IntegerField(default=0)
+    retried = models.IntegerField(default=0)
+    dead = models.IntegerField(default=0)
+    parked = models.IntegerField(default=0)
+    crashed = models.IntegerField(default=0)
+    released = models.IntegerField(default=0)
 
     opened_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True, blank=True)
@@ -85,7 +88,7 @@ class Batch(models.Model):
     @property
     def open_keys(self) -> list[int | str]:
         """What has no outcome yet."""
-        return list(self.keys if self.remaining is None else self.remaining)
+        return list(self.keys[self.settled_to :] if self.remaining is None else self.remaining)
 
     @property
     def counters(self) -> dict[str, int]:

@@ -24,16 +24,17 @@ class Record(models.Model):
     # Found by the index on (processor, key); an index of its own would slow every write.
     processor = models.ForeignKey(Processor, models.PROTECT, related_name="records", db_index=False)
     key = models.CharField(max_length=200)
+    # (Plain integers here: the checks of positive ones would be made again with every claim.)
     # Which request for this key this is; a new one has a new idempotency key.
-    visit = models.PositiveBigIntegerField(default=1)
+    visit = models.BigIntegerField(default=1)
     state = models.CharField(max_length=10, choices=RecordState.choices, default=RecordState.READY)
     payload = models.JSONField(null=True, blank=True)
     result = models.JSONField(null=True, blank=True)
-    priority = models.PositiveSmallIntegerField(default=0)
+    priority = models.SmallIntegerField(default=0)
     available_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, blank=True)
-    attempts = models.PositiveIntegerField(default=0)
-    crashes = models.PositiveIntegerField(default=0)
+    attempts = models.IntegerField(default=0)
+    crashes = models.IntegerField(default=0)
     # An earlier try may have reached the outside: told to the handler, kept over a person's retry.
     maybe_seen = models.BooleanField(default=False)
     # Travels in a batch of one, because it may be what ended its last worker.

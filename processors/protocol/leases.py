@@ -14,7 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 
-from processors.clock import as_utc
+from processors.clock import as_utc, database_now
 from processors.handlers.outcomes import Kind
 from processors.models import Batch
 from processors.sources.base import Claimed, Pick, Ref, Settlement, Source
@@ -52,8 +52,9 @@ SELECT run.state, run.ceiling, run.claim_limit, run.position,
 OPEN_BATCH = """
 INSERT INTO processors_batch
        (id, run_id, token, slot, state, close_reason, owner, heartbeats, lease_until, keys,
-        in_hand, claimed, done, skipped, retried, dead, parked, crashed, released, opened_at)
-VALUES (%s, %s, %s, %s, 'leased', '', %s, 0, %s, %s, %s, %s, 0, 0, 0, 0, 0, 0, 0, %s)
+        settled_to, in_hand, claimed, done, skipped, retried, dead, parked, crashed, released,
+        opened_at)
+VALUES (%s, %s, %s, %s, 'leased', '', %s, 0, %s, %s, 0, %s, %s, 0, 0, 0, 0, 0, 0, 0, %s)
 """
 
 # Only the holder of the token may beat.
@@ -68,13 +69,23 @@ UPDATE processors_batch
 # of outcomes so far is: a commit whose answer was lost with the connection is not made twice.
 FENCE = """
 UPDATE processors_batch
-   SET heartbeats = heartbeats + 1, lease_until = %s, remaining = %s, in_hand = %s,
+   SET heartbeats = heartbeats + 1, lease_until = {until}, remaining = %s, settled_to = %s,
+       in_hand = %s,
        done = done + %s, skipped = skipped + %s, retried = retried + %s, dead = dead + %s,
        parked = parked + %s, crashed = crashed + %s, released = released + %s,
-       state = %s, close_reason = %s, closed_at = %s
+       state = %s, close_reason = %s, closed_at = {closed_at}
  WHERE id = %s AND token = %s AND state = 'leased'
    AND done + skipped + retried + dead + parked + crashed = %s
 """
+# The time is the database's own, at the moment of the write; an SQLite file has none.
+FENCE_POSTGRES = (
+    FENCE.format(
+        until="clock_timestamp() + make_interval(secs => %s)",
+        closed_at="CASE WHEN %s THEN clock_timestamp() END",
+    )
+    + "RETURNING clock_timestamp()"
+)
+FENCE_SQLITE = FENCE.format(until="%s", closed_at="%s")
 
 COUNTED: tuple[Kind, ...] = ("done", "skipped", "retry", "dead", "parked", "crashed")
 
@@ -119,7 +130,11 @@ class Lease:
     limits: Limits
     claimed: list[Claimed] = field(default_factory=list)
     in_hand: int = 0
+    # How many outcomes are committed; how many keys its row lists; whether those without an
+    # outcome are still the last of them.
     settled: int = 0
+    size: int = 0
+    in_order: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +199,7 @@ def claim_inside(source: Source, ask: Ask, gate: Gate | None) -> Lease | None:
     if not claimed:
         return None
     lease = Lease(gate.batch_id, ask.run_id, str(uuid.uuid4()), slot, ask.owner, gate.limits)
-    lease.claimed = claimed
+    lease.claimed, lease.size = claimed, len(claimed)
     lease.in_hand = min(max(ask.hand, gate.limits.concurrency), len(claimed))
     open_batch(lease, gate.now)
     return lease
@@ -244,22 +259,25 @@ def heartbeat(lease: Lease, now: datetime) -> None:
 class Step:
     """What one commit changes: outcomes, and what is left of the batch.
 
-    `remaining`: refs without an outcome, of which the first `in_hand` may be begun next; with
-    `close` they are given back instead.
+    What is left: all keys from `settled_to` on or, where that is None, `remaining`; the first
+    `in_hand` of it may be begun next. With `close`, `remaining` is given back instead.
     """
 
     settlement: Settlement
     remaining: Sequence[Ref] = ()
+    settled_to: int | None = None
     in_hand: int = 0
     close: CloseReason | None = None
 
 
-def commit_inside(source: Source, lease: Lease, step: Step) -> None:
+def commit_inside(source: Source, lease: Lease, step: Step, *, now: datetime | None = None) -> None:
     """T3 to T5 in one: fence, outcomes, counters, marker or close. In a transaction.
 
+    `now`: the time that a claim in the same transaction goes by, so that it finds what is due.
     Raises LeaseLost, or SourceChanged where rows of the user's table were changed.
     """
-    fence(lease, step)
+    written_at = fence(lease, step)
+    step.settlement.now = now or written_at
     source.settle(step.settlement)
     if step.close and step.remaining:
         source.release(lease.batch_id, step.remaining)
@@ -269,25 +287,33 @@ def commit_inside(source: Source, lease: Lease, step: Step) -> None:
             )
 
 
-def fence(lease: Lease, step: Step) -> None:
-    """Count, mark, and hold the batch's row until the commit. Raises LeaseLost."""
-    dialect, now = Dialect("default"), step.settlement.now
-    closing = step.close is not None
+def fence(lease: Lease, step: Step) -> datetime:
+    """Count, mark, and hold the batch's row until the commit; the time of the write.
+
+    Raises LeaseLost.
+    """
+    dialect, closing = Dialect("default"), step.close is not None
+    in_order = closing or step.settled_to is not None
     values: list[Any] = [
-        dialect.moment(lease_end(now)),
-        json.dumps([] if closing else list(step.remaining)),
+        None if in_order else json.dumps(list(step.remaining)),
+        lease.size if closing else step.settled_to or 0,
         0 if closing else step.in_hand,
         *counts(step.settlement),
         len(step.remaining) if closing else 0,
         BatchState.CLOSED if closing else BatchState.LEASED,
         step.close or "",
-        dialect.moment(now) if closing else None,
-        lease.batch_id,
-        token_value(lease.token),
-        lease.settled,
     ]
-    if not dialect.run(FENCE, values):
-        raise LeaseLost(f"batch {lease.batch_id} belongs to somebody else now")
+    known = [lease.batch_id, token_value(lease.token), lease.settled]
+    if dialect.is_postgres:
+        found = dialect.fetch(FENCE_POSTGRES, [settings.LEASE_SECONDS, *values, closing, *known])
+        if found:
+            return as_utc(found[0][0])
+    else:
+        now = database_now()
+        until, closed_at = dialect.moment(lease_end(now)), dialect.moment(now) if closing else None
+        if dialect.run(FENCE_SQLITE, [until, *values, closed_at, *known]):
+            return now
+    raise LeaseLost(f"batch {lease.batch_id} belongs to somebody else now")
 
 
 def was_committed(lease: Lease, step: Step) -> bool:
@@ -316,6 +342,7 @@ def void(source: Source, lease: Lease, refs: Sequence[Ref], *, now: datetime) ->
     with transaction.atomic(durable=True):
         rest = [claimed.ref for claimed in lease.claimed]
         empty = Settlement(lease.batch_id, lease.run_id, lease.owner, now)
-        fence(lease, Step(empty, rest, min(lease.in_hand, len(rest))))
+        fence(lease, Step(empty, rest, in_hand=min(lease.in_hand, len(rest))))
         Batch.objects.filter(pk=lease.batch_id).update(released=len(refs))
         source.release(lease.batch_id, refs)
+    lease.in_order = False
