@@ -8,17 +8,17 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import transaction
 
 from processors import queues
 from processors.clock import database_now
-from processors.handlers.execution import NUL
 from processors.models import Processor, Record, Run
 from processors.models.processor import TriggerKind
 from processors.models.record import PRIORITIES
@@ -31,6 +31,8 @@ LONGEST_NUMBER = 1_000  # digits
 LONGEST_DELAY = timedelta(days=366)
 CHUNK = 5_000
 KNOWN_FIELDS = frozenset({"key", "payload", "priority", "available_at", "expires_at"})
+ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+LONG_NUMBER = re.compile(rf"[0-9]{{{LONGEST_NUMBER}}}")
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -74,8 +76,7 @@ class Published:
     known: int
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A record found fit to be stored."""
 
     target: str
@@ -99,18 +100,21 @@ class RecordView:
     history: list[str]
 
 
-def publish(target: str, items: Iterable[Mapping[str, Any]]) -> Published:
+def publish(
+    target: str, items: Iterable[Mapping[str, Any]], *, read_ahead: bool = False
+) -> Published:
     """Store records in the inbox of a processor (its slug) or of all that share a topic.
 
     Each item: `key` (text), `payload` (an object), and optionally `priority` (0 to 9, 9 first),
     `available_at` and `expires_at` (aware datetimes or ISO 8601 with a zone). With several
     listeners the numbers add up over them. Raises UnknownTarget, InvalidRecord, KeyTaken.
+    With `read_ahead`, items are read in a thread while others are stored: for files, not for
+    generators that use the database.
     """
     with transaction.atomic():
         listeners = find_listeners(target)
         new = known = 0
-        prepared = prepare_all(target, items)
-        while chunk := list(islice(prepared, CHUNK)):
+        for chunk in chunks(prepare_all(target, items), read_ahead=read_ahead):
             for listener in listeners:
                 stored = insert(listener, chunk, database_now())
                 new, known = new + stored.new, known + stored.known
@@ -118,6 +122,19 @@ def publish(target: str, items: Iterable[Mapping[str, Any]]) -> Published:
             for listener in listeners:
                 arrived(listener)
     return Published(new, known)
+
+
+def chunks(prepared: Iterator[Prepared], *, read_ahead: bool) -> Iterator[list[Prepared]]:
+    """What is stored with one statement each; with `read_ahead`, the next is read meanwhile."""
+    if not read_ahead:
+        while chunk := list(islice(prepared, CHUNK)):
+            yield chunk
+        return
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        following = reader.submit(lambda: list(islice(prepared, CHUNK)))
+        while chunk := following.result():
+            following = reader.submit(lambda: list(islice(prepared, CHUNK)))
+            yield chunk
 
 
 def find_listeners(target: str) -> list[Processor]:
@@ -172,6 +189,8 @@ def check_key(key: Any) -> str:
     """A key: text of 1 to 200 characters that fits on one line."""
     if not isinstance(key, str):
         raise InvalidRecord(f"The key must be a text, not {type(key).__name__}.")
+    if key.isascii() and key.isprintable() and 0 < len(key) <= KEY_LENGTH and key[0] != " ":
+        return key  # by far the most, without the questions below
     if not key or key.isspace():
         raise InvalidRecord("The key is empty.")
     if len(key) > KEY_LENGTH:
@@ -187,7 +206,7 @@ def check_payload(payload: Any) -> str:
     if not isinstance(payload, Mapping):
         raise InvalidRecord('The payload must be an object: {"name": value, …}.')
     try:
-        text = json.dumps(payload, ensure_ascii=False, allow_nan=False)
+        text = ENCODER.encode(payload)
     except RecursionError as error:
         raise InvalidRecord(f"The payload is nested deeper than {DEEPEST} levels.") from error
     except ValueError as error:
@@ -198,16 +217,22 @@ def check_payload(payload: Any) -> str:
         raise InvalidRecord(f"The payload is not JSON: {error}.") from error
     if len(text) > settings.MAX_PAYLOAD_BYTES // 4:
         check_size(text)
-    if (
-        NUL.search(text)
-        or text.count("[") + text.count("{") > DEEPEST
-        or len(text) > LONGEST_NUMBER
-    ):
+    if is_suspicious(text):
         trouble = first_trouble(payload)
         if trouble:
             raise InvalidRecord(trouble)
-    check_encodable(text, "payload")
+    if not text.isascii():
+        check_encodable(text, "payload")
     return text
+
+
+def is_suspicious(text: str) -> bool:
+    """Whether a payload may hold what cannot be stored: a cheap look before a thorough one."""
+    return (
+        "\\u0000" in text
+        or text.count("[") + text.count("{") > DEEPEST
+        or (len(text) > LONGEST_NUMBER and LONG_NUMBER.search(text) is not None)
+    )
 
 
 def check_size(text: str) -> None:

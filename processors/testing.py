@@ -38,7 +38,7 @@ def run_handler(
         time_limit_seconds=300,
         should_stop=lambda: False,
     )
-    context = Context(surroundings, key, 1, attempt=attempt, maybe_seen_before=attempt > 1)
+    context = Context(surroundings, key, 1, attempt, attempt > 1)
     record = Record(key, dict(payload or {}), attempt, context)
     outcome = call(handler, record, context)
     outcome.log = context.lines

@@ -152,8 +152,8 @@ class Commits:
 
     def _confirmed(self, lease: Lease | None) -> Lease | None:
         """A batch whose records were looked at again, where they live elsewhere."""
-        if lease is None:
-            return None
+        if lease is None or not self.source.has_position:
+            return lease
         claimed = lease.claimed
         lease.claimed = self.source.confirm(claimed)
         kept = {id(c) for c in lease.claimed}

@@ -1,9 +1,9 @@
 """What a handler may know and do beside its record."""
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 from typing import Any
 
 from processors.handlers.outcomes import clean_text
@@ -27,13 +27,22 @@ class Surroundings:
     should_stop: Callable[[], bool]
 
 
+class Said:
+    """What a handler said beside its result; made when it first says something."""
+
+    __slots__ = ("lines", "outgoing", "progress")
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.progress: tuple[float, float] | None = None
+        self.outgoing: list[Outgoing] = []
+
+
 class Context:
     """Given to the handler with each record."""
 
     __slots__ = (
-        "_lines",
-        "_outgoing",
-        "_progress",
+        "_said",
         "_started",
         "_surroundings",
         "attempt",
@@ -42,24 +51,22 @@ class Context:
         "visit",
     )
 
+    # Positional, and nothing made before it is needed: one of these is made for every record.
     def __init__(
         self,
         surroundings: Surroundings,
         key: str,
         visit: int,
-        *,
         attempt: int = 1,
-        maybe_seen_before: bool = False,
+        maybe_seen_before: bool = False,  # noqa: FBT001, FBT002
     ) -> None:
         self._surroundings = surroundings
         self.key = key
         self.visit = visit
         self.attempt = attempt
         self.maybe_seen_before = maybe_seen_before
-        self._started = time.monotonic()
-        self._lines: list[str] | None = None
-        self._progress: tuple[float, float] | None = None
-        self._outgoing: list[Outgoing] | None = None
+        self._started = monotonic()
+        self._said: Said | None = None
 
     @property
     def idempotency_key(self) -> str:
@@ -79,7 +86,7 @@ class Context:
     @property
     def deadline(self) -> datetime:
         """When the record's time limit ends it (this machine's clock, UTC)."""
-        left = self._started + self._surroundings.time_limit_seconds - time.monotonic()
+        left = self._started + self._surroundings.time_limit_seconds - monotonic()
         return datetime.now(UTC) + timedelta(seconds=left)
 
     def should_stop(self) -> bool:
@@ -88,16 +95,15 @@ class Context:
 
     def log(self, text: object) -> None:
         """Keep a line with the record, to be read in the admin."""
-        if self._lines is None:
-            self._lines = []
-        if len(self._lines) < LOG_LINES:
-            self._lines.append(clean_text(str(text), LOG_LINE_LENGTH))
-        elif len(self._lines) == LOG_LINES:
-            self._lines.append(f"… more than {LOG_LINES} lines: the rest was not kept.")
+        lines = self._speak().lines
+        if len(lines) < LOG_LINES:
+            lines.append(clean_text(str(text), LOG_LINE_LENGTH))
+        elif len(lines) == LOG_LINES:
+            lines.append(f"… more than {LOG_LINES} lines: the rest was not kept.")
 
     def progress(self, done: float, total: float) -> None:
         """How far this record is, kept as the last line of its log."""
-        self._progress = (done, total)
+        self._speak().progress = (done, total)
 
     def publish(self, topic: str, payload: Mapping[str, Any], key: str | None = None) -> None:
         """Put a record into another processor's inbox, by its slug or topic.
@@ -105,31 +111,36 @@ class Context:
         It appears when this record's success is recorded, and not at all when that fails.
         Without a key, one is made of this record's idempotency key, so that a retry finds it.
         """
-        if self._outgoing is None:
-            self._outgoing = []
-        own = self.idempotency_key
-        key = key or (f"{own}:{len(self._outgoing)}" if self._outgoing else own)
-        self._outgoing.append((topic, dict(payload), key))
+        outgoing, own = self._speak().outgoing, self.idempotency_key
+        key = key or (f"{own}:{len(outgoing)}" if outgoing else own)
+        outgoing.append((topic, dict(payload), key))
+
+    def _speak(self) -> Said:
+        if self._said is None:
+            self._said = Said()
+        return self._said
 
     @property
     def outgoing(self) -> list[Outgoing]:
         """What the handler published."""
-        return self._outgoing or []
+        return self._said.outgoing if self._said else []
 
     @property
     def lines(self) -> list[str]:
         """What the handler logged, with its progress as the last line."""
-        lines = list(self._lines or [])
-        if self._progress is not None:
-            lines.append("progress: {:g} of {:g}".format(*self._progress))
+        if self._said is None:
+            return []
+        lines = list(self._said.lines)
+        if self._said.progress is not None:
+            lines.append("progress: {:g} of {:g}".format(*self._said.progress))
         return lines
 
     @property
     def seconds(self) -> float:
         """How long the handler has had this record."""
-        return time.monotonic() - self._started
+        return monotonic() - self._started
 
     @property
     def is_silent(self) -> bool:
         """Whether nothing was logged or published; cheap, for the hot path."""
-        return self._lines is None and self._progress is None and self._outgoing is None
+        return self._said is None

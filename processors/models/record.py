@@ -21,8 +21,12 @@ PRIORITIES = range(10)  # 9 is served first
 class Record(models.Model):
     """One thing to treat, or what is remembered of one."""
 
-    # Found by the index on (processor, key); an index of its own would slow every write.
-    processor = models.ForeignKey(Processor, models.PROTECT, related_name="records", db_index=False)
+    # Found by the index on (processor, key): an index of its own would slow every write. And
+    # without a constraint in the database: looking the processor up for every published record
+    # costs as much as storing it, and PROTECT keeps processors that have records.
+    processor = models.ForeignKey(
+        Processor, models.PROTECT, related_name="records", db_index=False, db_constraint=False
+    )
     key = models.CharField(max_length=200)
     # (Plain integers here: the checks of positive ones would be made again with every claim.)
     # Which request for this key this is; a new one has a new idempotency key.

@@ -97,7 +97,8 @@ class Source(ABC):
     """Where a processor's records come from."""
 
     alias: str = "default"
-    # Whether the claims of a run must come one after the other, each from where the last ended.
+    # Whether records live elsewhere: a run's claims then come one after the other, each from
+    # where the last ended, and are looked at again after their commit.
     has_position = False
     position: str | None = None
 

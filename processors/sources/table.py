@@ -61,7 +61,8 @@ class TableSource(Source):
         if not self.definition.get("order"):
             rows.sort(key=itemgetter(0))
         # The batch that first took a row names this request for its key.
-        return [Claimed(ref, str(ref), payload, visit=pick.batch_id) for ref, payload in rows]
+        visit = pick.batch_id
+        return [Claimed(ref, str(ref), payload, visit) for ref, payload in rows]
 
     def _adopt(self, found: list[Claimed], pick: Pick) -> list[Claimed]:
         """Rows that are new for their owner but of which we remember something.

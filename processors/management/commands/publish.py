@@ -34,7 +34,7 @@ class Command(TerminalCommand):
         with opened(file) as stream:
             lines = JsonLines(stream)
             try:
-                published = publish(target, lines)
+                published = publish(target, lines, read_ahead=True)
             except UnknownTarget as error:
                 raise CommandError(unknown(target)) from error
             except (BadJson, InvalidRecord) as error:
