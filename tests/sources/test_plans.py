@@ -76,7 +76,8 @@ def test_an_inboxs_claim_walks_the_index_of_ready_records(kept: str) -> None:
         cursor.execute(
             "INSERT INTO processors_record (processor_id, key, visit, state, priority,"
             " available_at, attempts, crashes, alone, maybe_seen, synced, last_error, created_at)"
-            " SELECT %s, n, 1, %s, 0, now() + %s * interval '1 day', 0, 0, FALSE, FALSE, TRUE, '', now()"
+            " SELECT %s, n, 1, %s, 0, now() + %s * interval '1 day', 0, 0, FALSE, FALSE, TRUE,"
+            "        '', now()"
             "   FROM generate_series(1, 20000) AS n",
             [processor.pk, "done" if kept == "done" else "ready", 1 if kept == "later" else -1],
         )
