@@ -5,13 +5,13 @@ errors touch the database and are loaded on first use, so that importing this pa
 possible before Django's apps are ready.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from processors.handlers import Context, Record, Reject, Retry, Skip, handler
 
 if TYPE_CHECKING:
     from processors.publishing import (
-        InvalidRecord,
         KeyTaken,
         Published,
         RecordView,
@@ -19,15 +19,16 @@ if TYPE_CHECKING:
         find_record,
         publish,
     )
+    from processors.screening import InvalidRecord
 
 _NEEDS_APPS = {
-    "InvalidRecord",
-    "KeyTaken",
-    "Published",
-    "RecordView",
-    "UnknownTarget",
-    "find_record",
-    "publish",
+    "InvalidRecord": "processors.screening",
+    "KeyTaken": "processors.publishing",
+    "Published": "processors.publishing",
+    "RecordView": "processors.publishing",
+    "UnknownTarget": "processors.publishing",
+    "find_record": "processors.publishing",
+    "publish": "processors.publishing",
 }
 
 __all__ = [
@@ -49,7 +50,5 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in _NEEDS_APPS:
-        from processors import publishing
-
-        return getattr(publishing, name)
+        return getattr(import_module(_NEEDS_APPS[name]), name)
     raise AttributeError(f"module 'processors' has no attribute {name!r}")

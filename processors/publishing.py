@@ -5,39 +5,32 @@ payload is known and stored once; with another payload it is refused.
 """
 
 import json
-import math
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
 from typing import Any, NamedTuple
 
-from django.conf import settings
 from django.db import transaction
 
 from processors import queues
 from processors.clock import database_now
 from processors.models import Processor, Record, Run
 from processors.models.processor import TriggerKind
-from processors.models.record import PRIORITIES
 from processors.protocol import cycles
+from processors.screening import (
+    InvalidRecord,
+    PublishingError,
+    check_key,
+    check_payload,
+    check_priority,
+    check_time,
+)
 from processors.sources.dialect import Dialect
 
-KEY_LENGTH = 200
-DEEPEST = 50
-LONGEST_NUMBER = 1_000  # digits
-LONGEST_DELAY = timedelta(days=366)
 CHUNK = 5_000
 KNOWN_FIELDS = frozenset({"key", "payload", "priority", "available_at", "expires_at"})
-ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
-LONG_NUMBER = re.compile(rf"[0-9]{{{LONGEST_NUMBER}}}")
-CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-
-
-class PublishingError(Exception):
-    """Nothing was stored; the message says why."""
 
 
 class UnknownTarget(PublishingError):
@@ -45,14 +38,6 @@ class UnknownTarget(PublishingError):
 
     def __init__(self, target: str) -> None:
         super().__init__(f"No processor with an inbox has the slug or topic {target!r}.")
-
-
-class InvalidRecord(PublishingError):
-    """A record cannot be stored as it is; `index` counts from 0."""
-
-    def __init__(self, message: str, index: int = 0) -> None:
-        super().__init__(message)
-        self.index = index
 
 
 class KeyTaken(PublishingError):
@@ -183,123 +168,6 @@ def prepare(target: str, payload: Mapping[str, Any], key: str) -> Prepared:
     """What a handler published. Raises UnknownTarget, InvalidRecord."""
     find_listeners(target)
     return Prepared(target, check_key(key), check_payload(payload))
-
-
-def check_key(key: Any) -> str:
-    """A key: text of 1 to 200 characters that fits on one line."""
-    if not isinstance(key, str):
-        raise InvalidRecord(f"The key must be a text, not {type(key).__name__}.")
-    if key.isascii() and key.isprintable() and 0 < len(key) <= KEY_LENGTH and key[0] != " ":
-        return key  # by far the most, without the questions below
-    if not key or key.isspace():
-        raise InvalidRecord("The key is empty.")
-    if len(key) > KEY_LENGTH:
-        raise InvalidRecord(f"The key has {len(key)} characters; at most {KEY_LENGTH} are allowed.")
-    if CONTROL.search(key):
-        raise InvalidRecord("The key holds a control character, such as a line break.")
-    check_encodable(key, "key")
-    return key
-
-
-def check_payload(payload: Any) -> str:
-    """A payload as JSON text that both databases store alike."""
-    if not isinstance(payload, Mapping):
-        raise InvalidRecord('The payload must be an object: {"name": value, …}.')
-    try:
-        text = ENCODER.encode(payload)
-    except RecursionError as error:
-        raise InvalidRecord(f"The payload is nested deeper than {DEEPEST} levels.") from error
-    except ValueError as error:
-        raise InvalidRecord(
-            f"{first_trouble(payload) or f'The payload is not JSON: {error}'}"
-        ) from error
-    except TypeError as error:
-        raise InvalidRecord(f"The payload is not JSON: {error}.") from error
-    if len(text) > settings.MAX_PAYLOAD_BYTES // 4:
-        check_size(text)
-    if is_suspicious(text):
-        trouble = first_trouble(payload)
-        if trouble:
-            raise InvalidRecord(trouble)
-    if not text.isascii():
-        check_encodable(text, "payload")
-    return text
-
-
-def is_suspicious(text: str) -> bool:
-    """Whether a payload may hold what cannot be stored: a cheap look before a thorough one."""
-    return (
-        "\\u0000" in text
-        or text.count("[") + text.count("{") > DEEPEST
-        or (len(text) > LONGEST_NUMBER and LONG_NUMBER.search(text) is not None)
-    )
-
-
-def check_size(text: str) -> None:
-    """In bytes, as it is sent and stored."""
-    size, limit = len(text.encode("utf-8", "replace")), settings.MAX_PAYLOAD_BYTES
-    if size > limit:
-        raise InvalidRecord(f"The payload is {size / 1e6:.1f} MB, the limit is {limit / 1e6:g} MB.")
-
-
-def check_encodable(text: str, what: str) -> None:
-    """Lone surrogates are in no text that a database can hold."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise InvalidRecord(f"The {what} holds half a character (a lone surrogate).") from error
-
-
-def first_trouble(value: Any, path: str = "payload", depth: int = 1) -> str | None:
-    """The first thing in a payload that cannot be stored, with its place; None without one."""
-    if isinstance(value, Mapping | list | tuple):
-        if depth > DEEPEST:
-            return f"The payload is nested deeper than {DEEPEST} levels."
-        inner = value.items() if isinstance(value, Mapping) else enumerate(value)
-        for name, part in inner:
-            if isinstance(name, str) and "\x00" in name:
-                return f"The character U+0000 can't be stored (a name in {path})."
-            trouble = first_trouble(part, f"{path}.{name}", depth + 1)
-            if trouble:
-                return trouble
-        return None
-    return scalar_trouble(value, path)
-
-
-def scalar_trouble(value: Any, path: str) -> str | None:
-    """The same for a single value."""
-    if isinstance(value, float) and not math.isfinite(value):
-        name = "NaN" if math.isnan(value) else "Infinity"
-        return f"{name} is not JSON (at {path})."
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**LONGEST_NUMBER:
-        return f"Number too long ({path})."
-    if isinstance(value, str) and "\x00" in value:
-        return f"The character U+0000 can't be stored ({path})."
-    return None
-
-
-def check_priority(priority: Any) -> int:
-    """0 to 9."""
-    if isinstance(priority, bool) or not isinstance(priority, int) or priority not in PRIORITIES:
-        raise InvalidRecord("The priority must be a whole number from 0 to 9 (9 is served first).")
-    return priority
-
-
-def check_time(name: str, value: Any) -> datetime | None:
-    """An aware time, at most a year ahead; None for none."""
-    if value is None:
-        return None
-    try:
-        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-    except ValueError as error:
-        raise InvalidRecord(
-            f"{name}: {value!r} is not a time such as 2026-11-25T10:00:00+01:00."
-        ) from error
-    if moment.tzinfo is None:
-        raise InvalidRecord(f"{name}: give a time zone, e.g. 2026-11-25T10:00:00+01:00.")
-    if moment > datetime.now(moment.tzinfo) + LONGEST_DELAY:
-        raise InvalidRecord(f"{name}: {moment:%Y-%m-%d} is more than a year ahead.")
-    return moment
 
 
 # Store new keys; those that exist are left alone and looked at afterwards.

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from processors import control
+from processors import dead_letters
 from processors.models import Attempt, Event, Record, Run
 from processors.states import RecordState
 from tests.handling.models import Effect
@@ -285,7 +285,7 @@ def test_a_handler_is_told_that_a_retried_record_may_have_been_seen() -> None:
     run_here(processor)
     first = Record.objects.get()
 
-    control.retry(processor.pk, act(), control.Selection())
+    dead_letters.retry(processor.pk, act(), dead_letters.Selection())
     run_here(processor)
 
     assert first.state == RecordState.DEAD
@@ -299,7 +299,7 @@ def test_a_discarded_record_stays_discarded_and_its_row_is_done(goods: Table) ->
     processor = define("judge", goods.source())
     run_here(processor)
 
-    moved = control.discard(processor.pk, act("not ours"), control.Selection())
+    moved = dead_letters.discard(processor.pk, act("not ours"), dead_letters.Selection())
 
     assert moved == 1
     assert Record.objects.get().state == RecordState.SKIPPED
@@ -314,7 +314,7 @@ def test_a_retried_dead_letter_is_handled_again_under_the_same_key(goods: Table)
     run_here(processor)
     goods.run("UPDATE goods SET name = 'good'")
 
-    control.retry(processor.pk, act(), control.Selection())
+    dead_letters.retry(processor.pk, act(), dead_letters.Selection())
     run = run_here(processor)
 
     assert counters(run) == {"claimed": 1, "done": 1}

@@ -17,7 +17,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from processors import control
+from processors import control, dead_letters
 from processors.admin import columns
 from processors.admin.acts import say
 from processors.admin.base import HistoryAdmin, user_of
@@ -78,7 +78,7 @@ class RecordAdmin(HistoryAdmin):
 
     def has_manage_permission(self, request: HttpRequest) -> bool:
         """Whether retry and discard are offered."""
-        return request.user.has_perm(control.MANAGE_DEAD)
+        return request.user.has_perm(dead_letters.MANAGE_DEAD)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -179,7 +179,7 @@ class RecordAdmin(HistoryAdmin):
         record = self.find(request, pk, Record.objects.select_related("processor"))
         if not self.has_manage_permission(request):
             raise PermissionDenied
-        treat_one = control.retry_record if what == "retry" else control.discard_record
+        treat_one = dead_letters.retry_record if what == "retry" else dead_letters.discard_record
         act = control.by_user(user_of(request), reason_of(request))
         say(request, lambda: treat_one(record, act))
         return redirect("admin:processors_record_change", record.pk)
@@ -215,8 +215,10 @@ def move_all(chosen: list[tuple[int, int]], act: control.Act, what: str) -> int:
     ids: dict[int, list[int]] = defaultdict(list)
     for processor_id, pk in chosen:
         ids[processor_id].append(pk)
-    verb = control.retry if what == "retry" else control.discard
-    return sum(verb(owner, act, control.Selection(ids=tuple(own))) for owner, own in ids.items())
+    verb = dead_letters.retry if what == "retry" else dead_letters.discard
+    return sum(
+        verb(owner, act, dead_letters.Selection(ids=tuple(own))) for owner, own in ids.items()
+    )
 
 
 def told(what: str, moved: int, chosen: int) -> str:

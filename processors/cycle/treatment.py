@@ -12,6 +12,7 @@ from processors.handlers import Context, Handler, Record
 from processors.handlers.context import Surroundings
 from processors.handlers.execution import classify, failed
 from processors.handlers.outcomes import Outcome, Verdict
+from processors.screening import PublishingError
 from processors.sources.base import Claimed, Settlement
 from processors.sources.table import is_missing, outcome_of_change
 
@@ -167,7 +168,7 @@ class Treatment:
         """What the handler published is checked now, where its mistake can still be told."""
         try:
             settlement.outgoing += [publishing.prepare(*item) for item in context.outgoing]
-        except publishing.PublishingError as error:
+        except PublishingError as error:
             return failed(error)
         return outcome
 

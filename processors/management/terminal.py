@@ -17,7 +17,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, Programmi
 
 from processors.control import Refused
 from processors.models import Processor
-from processors.publishing import PublishingError
+from processors.screening import PublishingError
 from processors.sources.base import SourceTrouble
 from processors.sources.connecting import connect_sentence
 from processors.sources.wording import meant

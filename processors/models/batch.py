@@ -3,14 +3,15 @@
 import uuid
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 
+from processors.models.counted import Counted, adds_up
 from processors.models.run import Run
 from processors.querysets import BatchQuerySet
-from processors.states import COUNTERS, BatchState, CloseReason
+from processors.states import BatchState, CloseReason
 
 
-class Batch(models.Model):
+class Batch(Counted):
     """The lease on records in hand; written by the protocol in plain SQL.
 
     `token` is the fence: whoever writes an outcome must hold it. It is random, not counted,
@@ -21,7 +22,6 @@ class Batch(models.Model):
     begun: those a dead worker leaves under suspicion.
     """
 
-    # Plain integers: the checks of positive ones would be made again with every commit.
     run = models.ForeignKey(Run, models.PROTECT, related_name="batches")
     token = models.UUIDField(default=uuid.uuid4, unique=True)
     slot = models.IntegerField()
@@ -37,15 +37,6 @@ class Batch(models.Model):
     remaining = models.JSONField(null=True, blank=True)
     settled_to = models.IntegerField(default=0)
     in_hand = models.IntegerField(default=0)
-
-    claimed = models.IntegerField(default=0)
-    done = models.IntegerField(default=0)
-    skipped = models.IntegerField(default=0)
-    retried = models.IntegerField(default=0)
-    dead = models.IntegerField(default=0)
-    parked = models.IntegerField(default=0)
-    crashed = models.IntegerField(default=0)
-    released = models.IntegerField(default=0)
 
     opened_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True, blank=True)
@@ -67,16 +58,7 @@ class Batch(models.Model):
                 name="batch_closed_has_time",
             ),
             models.CheckConstraint(
-                condition=Q(state="leased")
-                | Q(
-                    claimed=F("done")
-                    + F("skipped")
-                    + F("retried")
-                    + F("dead")
-                    + F("parked")
-                    + F("crashed")
-                    + F("released")
-                ),
+                condition=Q(state="leased") | adds_up(),
                 name="batch_counters_add_up",
             ),
         )
@@ -89,8 +71,3 @@ class Batch(models.Model):
     def open_keys(self) -> list[int | str]:
         """What has no outcome yet."""
         return list(self.keys[self.settled_to :] if self.remaining is None else self.remaining)
-
-    @property
-    def counters(self) -> dict[str, int]:
-        """Its counters by name."""
-        return {name: getattr(self, name) for name in COUNTERS}

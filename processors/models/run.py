@@ -3,9 +3,10 @@
 from typing import Any
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 from django.urls import reverse
 
+from processors.models.counted import Counted, adds_up
 from processors.models.door import Move, move
 from processors.models.event import Event
 from processors.models.processor import Processor
@@ -22,7 +23,7 @@ class Trigger(models.TextChoices):
     RETRY = "retry", "Retry"
 
 
-class Run(models.Model):
+class Run(Counted):
     """One cycle. Counters are exact once it has ended; before that see `with_counters`."""
 
     processor = models.ForeignKey(Processor, models.PROTECT, related_name="runs")
@@ -40,15 +41,6 @@ class Run(models.Model):
     claim_limit = models.PositiveBigIntegerField(null=True, blank=True)
     # Where a foreign table is read on from: a hint within this cycle, never a claim.
     position = models.TextField(null=True, blank=True)  # noqa: DJ001 - the same
-
-    claimed = models.PositiveBigIntegerField(default=0)
-    done = models.PositiveBigIntegerField(default=0)
-    skipped = models.PositiveBigIntegerField(default=0)
-    retried = models.PositiveBigIntegerField(default=0)
-    dead = models.PositiveBigIntegerField(default=0)
-    parked = models.PositiveBigIntegerField(default=0)
-    crashed = models.PositiveBigIntegerField(default=0)
-    released = models.PositiveBigIntegerField(default=0)
 
     started_at = models.DateTimeField()
     stop_requested_at = models.DateTimeField(null=True, blank=True)
@@ -78,16 +70,7 @@ class Run(models.Model):
                 name="run_ended_has_time",
             ),
             models.CheckConstraint(
-                condition=Q(ended_at__isnull=True)
-                | Q(
-                    claimed=F("done")
-                    + F("skipped")
-                    + F("retried")
-                    + F("dead")
-                    + F("parked")
-                    + F("crashed")
-                    + F("released")
-                ),
+                condition=Q(ended_at__isnull=True) | adds_up(),
                 name="run_counters_add_up",
             ),
         )

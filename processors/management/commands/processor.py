@@ -9,9 +9,10 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from processors import control
+from processors import control, dead_letters
 from processors.clock import database_now
-from processors.control import Selection, by_command_line
+from processors.control import by_command_line
+from processors.dead_letters import Selection
 from processors.definitions import dump
 from processors.management import loading, reporting
 from processors.management.terminal import (
@@ -222,11 +223,11 @@ class Command(TerminalCommand):
 
     def retry(self, **options: Any) -> None:
         """With fresh attempts, under the same idempotency key."""
-        self.treat(control.retry, "retried", options)
+        self.treat(dead_letters.retry, "retried", options)
 
     def discard(self, **options: Any) -> None:
         """They become skipped."""
-        self.treat(control.discard, "discarded", options)
+        self.treat(dead_letters.discard, "discarded", options)
 
     def treat(
         self,

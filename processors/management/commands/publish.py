@@ -13,7 +13,8 @@ from django.core.management.base import CommandError, CommandParser
 from processors.management.json_lines import BadJson, JsonLines
 from processors.management.terminal import TerminalCommand
 from processors.models import Processor
-from processors.publishing import InvalidRecord, UnknownTarget, publish
+from processors.publishing import UnknownTarget, publish
+from processors.screening import InvalidRecord
 from processors.sources.wording import meant
 
 
