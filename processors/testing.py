@@ -5,7 +5,8 @@ assert outcome.kind == "done"
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from processors.handlers.context import Context, Outgoing, Surroundings
@@ -47,6 +48,12 @@ def run_handler(
     return outcome
 
 
+def awaited(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """What it returns; in a thread of its own, because the caller's may have a running loop."""
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
+
+
 def find(function: Callable[..., Any]) -> Handler:
     """The registered handler of a decorated function."""
     handler = registry.find(handler_name(function))
@@ -60,7 +67,7 @@ def call(handler: Handler, record: Record, context: Context) -> Outcome:
     try:
         given = handler.function([record] if handler.batch else record, context)
         if handler.is_async:
-            given = asyncio.run(given)
+            given = awaited(given)
         return classify(given[0] if handler.batch else given)
     except Exception as error:  # noqa: BLE001 - whatever a handler raises is its outcome
         return failed(error)

@@ -1,5 +1,6 @@
 """The contract between a handler and the machine."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
@@ -142,3 +143,15 @@ def test_a_chatty_handler_does_not_fill_the_history() -> None:
             context.log(f"line {n}")
 
     assert len(run_handler(chatty).log) == 201
+
+
+def test_an_async_handler_can_be_tried_inside_a_running_loop() -> None:
+    @handler("Asynchronous")
+    async def asynchronous(record: Record, context: Context) -> str:
+        await asyncio.sleep(0)
+        return record.key
+
+    async def inside() -> str:
+        return str(run_handler(asynchronous, key="k").result)
+
+    assert asyncio.run(inside()) == "k"
