@@ -3,11 +3,11 @@
 import logging
 import time
 
-from django.db import DatabaseError, connections, transaction
+from django.db import DatabaseError, connection, connections, transaction
 
 from processors import queues
 from processors.clock import database_now
-from processors.cycle.commits import Commits, members, patiently
+from processors.cycle.commits import PASSING, Commits, members, patiently
 from processors.cycle.pace import Pace
 from processors.cycle.stretches import Tools, Way, way_for
 from processors.cycle.treatment import RetryPolicy, Treatment
@@ -159,7 +159,14 @@ class Shift:
         return self._closed
 
     def _is_running(self) -> bool:
-        return leases.state_of(self.run.pk) == RunState.RUNNING
+        try:
+            return leases.state_of(self.run.pk) == RunState.RUNNING
+        except PASSING:
+            if connection.in_atomic_block:
+                raise  # the transaction is gone: its owner begins it anew
+            # Not knowing is no reason to leave: the commit waits for the database to come back.
+            connections.close_all()
+            return True
 
     def _save_from_hanging(self, ref: Ref) -> None:
         """From the watch's thread, as the last act before this process ends.

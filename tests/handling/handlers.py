@@ -160,3 +160,8 @@ def seen_before(record: Record, context: Context) -> Any:
     if not context.maybe_seen_before:
         return Reject("not seen yet")
     return {"seen": True, "attempt": record.attempt}
+
+
+@handler("Take its time and leave nothing", options=Pace)
+def rest(record: Record, context: Context) -> None:
+    time.sleep(context.options.seconds)
