@@ -15,6 +15,7 @@ from processors.wording import duration, moment
 
 # A cycle that is due begins within a second or two where anything ticks.
 LATE = timedelta(seconds=30)
+JUST_BEGUN = timedelta(seconds=5)
 
 
 def why(processor: Processor, now: datetime) -> str:
@@ -60,7 +61,7 @@ def why_run(processor: Processor, run: Run, now: datetime) -> str:
     if run.state == RunState.PAUSED:
         return why_paused(processor, run, now)
     if in_hand == 0:
-        return why_nobody_works(run)
+        return why_nobody_works(run, now)
     if Batch.objects.expired(now).filter(run=run).count() == in_hand:
         return _(
             "The worker of run %(seq)s has not been heard of: its records are taken back and "
@@ -92,8 +93,10 @@ def why_paused(processor: Processor, run: Run, now: datetime) -> str:
     return said(word, act, now) if act else f"{word}."
 
 
-def why_nobody_works(run: Run) -> str:
+def why_nobody_works(run: Run, now: datetime) -> str:
     """A run without a batch in hand: no Redis, no worker, or none that is free."""
+    if now - run.started_at < JUST_BEGUN:
+        return _("Run %(seq)s has just begun.") % {"seq": run.seq}
     name = run.config.get("queue", "default")
     [queue] = queue_states([name])
     if queue.workers is None:

@@ -78,6 +78,10 @@ class RecordQuerySet(models.QuerySet[Any]):
         """Ready, but to be tried later."""
         return self.filter(state=RecordState.READY, available_at__gt=now)
 
+    def tried(self) -> "RecordQuerySet":
+        """Not for the first time: what a run that only retries may take."""
+        return self.filter(maybe_seen=True)
+
     def needing_attention(self) -> "RecordQuerySet":
         """Dead letters and doubts."""
         return self.filter(state__in=NEEDS_ATTENTION)

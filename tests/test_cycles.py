@@ -189,3 +189,22 @@ def test_what_arrives_during_a_cycle_belongs_to_the_next(transactional_db: None)
     run.refresh_from_db()
     assert run.done == 5
     assert Record.objects.get(key="late").state == "ready"
+
+
+def test_a_run_that_only_retries_takes_nothing_new(transactional_db: None) -> None:
+    from processors import cycle
+
+    processor = define("third_time")
+    control.start(processor.pk, act())
+    fill_inbox(processor, {"tried": {}})
+    Record.objects.update(attempts=1, maybe_seen=True)
+    fill_inbox(processor, {"new": {}})
+    Processor.objects.update(next_due_at=database_now(), next_slot_at=None)
+
+    run = cycles.begin_due(processor.pk)
+    assert run is not None
+    cycle.work(run.pk)
+
+    assert run.trigger == "retry"
+    assert Record.objects.get(key="new").attempts == 0
+    assert Record.objects.get(key="tried").state == "done"

@@ -293,7 +293,7 @@ def test_a_handler_is_told_that_a_retried_record_may_have_been_seen() -> None:
     assert Record.objects.get().result == {"seen": True, "attempt": 1}
 
 
-def test_a_discarded_record_stays_discarded_and_its_row_is_done(goods: Table) -> None:
+def test_a_discarded_record_stays_discarded_and_its_row_stays_failed(goods: Table) -> None:
     goods.fill([1])
     goods.run("UPDATE goods SET name = 'reject'")
     processor = define("judge", goods.source())
@@ -303,7 +303,7 @@ def test_a_discarded_record_stays_discarded_and_its_row_is_done(goods: Table) ->
 
     assert moved == 1
     assert Record.objects.get().state == RecordState.SKIPPED
-    assert goods.statuses() == {"DONE": 1}
+    assert goods.statuses() == {"ERROR": 1}
     assert Event.objects.filter(action="discard", reason="not ours").count() == 1
 
 

@@ -170,3 +170,16 @@ def test_a_doubled_click_on_run_once_begins_one_run(transactional_db: None) -> N
         control.run_once(processor.pk, twice)
 
     assert Run.objects.count() == 1
+
+
+def test_a_plain_pause_alarms_nobody(start_worker: StartWorker) -> None:
+    processor = define("outside", options={"seconds": 0.05})
+    fill_inbox(processor, numbered(60))
+    worker = start_worker()
+    control.start(processor.pk, act())
+    wait_for_effects(3)
+
+    control.pause(processor.pk, act("lunch"))
+    wait_until(lambda: Run.objects.get().state == RunState.PAUSED, message="it did not pause")
+
+    assert "WARNING" not in worker.log()

@@ -72,8 +72,11 @@ class Way(ABC):
     def write(self, lease: Lease, stretch: Stretch) -> Lease | None:
         """Commit; nothing of it is in the watch's care afterwards."""
         stretch.wants_more = self.tools.wants_more()
+        closes = stretch.close is not None
         following = self.tools.commits.write(lease, stretch)
         self.tools.ended.clear()
+        if closes:  # what it still held was given back
+            stretch.todo.clear()
         return following
 
     def close(self) -> None:
@@ -157,9 +160,11 @@ class Inside(Way):
 
         patiently(once, lambda: bool(state) and self.tools.commits.has_landed(lease, state[0]))
         stretch = state[0]
-        for _ in members(stretch.settlement):
-            todo.popleft()
-        stretch.todo = todo
+        if stretch.close is not None:  # what it still held was given back
+            todo.clear()
+        else:
+            for _ in members(stretch.settlement):
+                todo.popleft()
         self.tools.pace.learn(len(stretch.settlement))
         return self.tools.commits.after_commit(lease, stretch)
 

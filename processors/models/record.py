@@ -122,6 +122,7 @@ class Record(models.Model):
             attempts=0,
             crashes=0,
             alone=False,
+            maybe_seen=True,
             available_at=how.now,
             settled_at=None,
         )

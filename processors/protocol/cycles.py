@@ -221,7 +221,7 @@ def arm(processor: Processor, now: datetime) -> None:
     slot = next_slot(processor, now)
     due = slot
     if processor.trigger_kind != TriggerKind.INTERVAL:
-        deferred = earliest_deferred(processor.pk)
+        deferred = earliest_deferred(processor)
         due = min((time for time in (slot, deferred) if time is not None), default=None)
     Processor.objects.filter(pk=processor.pk).update(next_slot_at=slot)
     processor.next_slot_at = slot
@@ -240,8 +240,13 @@ def next_slot(processor: Processor, now: datetime) -> datetime | None:
     return None
 
 
-def earliest_deferred(processor_id: int) -> datetime | None:
-    """When the first record that waits for another try may be tried."""
-    ready = Record.objects.filter(processor_id=processor_id, state="ready")
+def earliest_deferred(processor: Processor) -> datetime | None:
+    """When the first record that waits for another try may be tried.
+
+    On arrival, also when the first that is new may be: it waits for a later time.
+    """
+    ready = Record.objects.filter(processor=processor, state="ready")
+    if processor.trigger_kind != TriggerKind.ARRIVAL:
+        ready = ready.tried()
     earliest: datetime | None = ready.aggregate(first=Min("available_at"))["first"]
     return earliest

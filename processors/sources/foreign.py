@@ -173,7 +173,7 @@ class ForeignTableSource(TableSource):
         held.update(state=RecordState.READY, batch_id=None)
 
     def has_claimable(self, pick: Pick) -> bool:
-        if self.ledger.has_claimable(pick.now, None):
+        if self.ledger.has_claimable(without_ceiling(pick)):
             return True
         return not pick.ledger_only and self._has_unknown(pick)
 

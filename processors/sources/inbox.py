@@ -51,7 +51,7 @@ class InboxSource(Source):
         )
 
     def has_claimable(self, pick: Pick) -> bool:
-        return self.ledger.has_claimable(pick.now, pick.ceiling)
+        return self.ledger.has_claimable(pick)
 
     def backlog(self, cap: int) -> int:
         ready = Record.objects.filter(processor_id=self.processor_id, state=RecordState.READY)

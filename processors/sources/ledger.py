@@ -39,6 +39,7 @@ WITH pick AS MATERIALIZED (
              FROM processors_record
             WHERE processor_id = %s AND priority = level.priority
               AND state = 'ready' AND NOT alone AND available_at <= %s AND id <= %s
+              AND (maybe_seen OR %s)
             ORDER BY available_at, id
             LIMIT %s
               FOR UPDATE SKIP LOCKED) AS due
@@ -57,7 +58,7 @@ UPDATE processors_record AS r
        SELECT id
          FROM processors_record
         WHERE processor_id = %s AND state = 'ready' AND NOT alone
-          AND available_at <= %s AND id <= %s
+          AND available_at <= %s AND id <= %s AND (maybe_seen OR %s)
           AND priority = (
               SELECT level.value
                 FROM json_each('[9,8,7,6,5,4,3,2,1,0]') AS level
@@ -65,7 +66,8 @@ UPDATE processors_record AS r
                      SELECT 1
                        FROM processors_record
                       WHERE processor_id = %s AND priority = level.value AND state = 'ready'
-                        AND NOT alone AND available_at <= %s AND id <= %s)
+                        AND NOT alone AND available_at <= %s AND id <= %s
+                        AND (maybe_seen OR %s))
                ORDER BY level.key
                LIMIT 1)
         ORDER BY available_at, id
@@ -128,10 +130,12 @@ class Ledger:
     def claim(self, pick: Pick) -> list[Claimed]:
         """Up to `pick.size` due records, none under suspicion."""
         now, ceiling = self.dialect.moment(pick.now), int(pick.ceiling or NO_CEILING)
+        fresh_too = not pick.ledger_only
         if self.dialect.is_postgres:
-            params = (self.processor_id, now, ceiling, pick.size, pick.size, pick.batch_id)
+            due = (self.processor_id, now, ceiling, fresh_too)
+            params = (*due, pick.size, pick.size, pick.batch_id)
             return self._returned(PICK_POSTGRES, params, pick.now)
-        due = (self.processor_id, now, ceiling)
+        due = (self.processor_id, now, ceiling, fresh_too)
         return self._returned(PICK_SQLITE, (pick.batch_id, *due, *due, pick.size), pick.now)
 
     def claim_alone(self, pick: Pick) -> list[Claimed]:
@@ -230,10 +234,12 @@ class Ledger:
         """Whether there is nothing to remember: lets a table's claims skip the look."""
         return not self.dialect.fetch(ANY_RECORD, [self.processor_id])
 
-    def has_claimable(self, now: datetime, ceiling: str | None) -> bool:
+    def has_claimable(self, pick: Pick) -> bool:
         """Whether anything is due, skipping nothing."""
-        due = Record.objects.filter(processor_id=self.processor_id).claimable(now)
-        inside = due.filter(id__lte=int(ceiling or NO_CEILING), alone=False)
+        due = Record.objects.filter(processor_id=self.processor_id).claimable(pick.now)
+        if pick.ledger_only:
+            due = due.tried()
+        inside = due.filter(id__lte=int(pick.ceiling or NO_CEILING), alone=False)
         return inside.exists() or due.filter(alone=True).exists()
 
 

@@ -211,7 +211,7 @@ class TableSource(Source):
         return Bounds(ceiling=str(top or 0), limit=None, expected=expected)
 
     def has_claimable(self, pick: Pick) -> bool:
-        if self.ledger.has_claimable(pick.now, None):
+        if self.ledger.has_claimable(without_ceiling(pick)):
             return True
         return not pick.ledger_only and self._has_new(pick)
 
@@ -235,10 +235,12 @@ class TableSource(Source):
         self._move([self.statements.key_value(record_key)], "failed", "claimed")
 
     def discard(self, record_key: str) -> None:
+        # Without a word of its own, a discarded row stays failed: it was not handled.
+        word = "skipped" if self.statements.words.get("skipped") else "failed"
         keys = [self.statements.key_value(record_key)]
         # A row that refused its failed word still has that of a claim.
-        if self._move(keys, "failed", "skipped"):
-            self._move(keys, "claimed", "skipped")
+        if self._move(keys, "failed", word):
+            self._move(keys, "claimed", word)
 
 
 MISSING: dict[str, Any] = {}

@@ -36,7 +36,8 @@ def test_every_command_has_help(name: str) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_tick_begins_what_is_due_and_ends_what_is_done(call_json: CallJson) -> None:
-    due = make_processor(state="started", next_due_at=now() - timedelta(seconds=1))
+    ago = now() - timedelta(seconds=1)
+    due = make_processor(state="started", next_due_at=ago, next_slot_at=ago)
     make_record(due)
     make_run(make_processor())
 

@@ -82,7 +82,7 @@ def test_an_inboxs_claim_walks_the_index_of_ready_records(kept: str) -> None:
             [processor.pk, "done" if kept == "done" else "ready", 1 if kept == "later" else -1],
         )
         cursor.execute("ANALYZE processors_record")
-    params = (processor.pk, database_now(), 2**62, 500, 500, 1)
+    params = (processor.pk, database_now(), 2**62, True, 500, 500, 1)
 
     found = plan_of(PICK_POSTGRES, params)
 

@@ -247,7 +247,10 @@ class Command(TerminalCommand):
         if options["json"]:
             return self.say_json({done: number, "dry_run": options["dry_run"]})
         would = "would be" if options["dry_run"] else ("was" if number == 1 else "were")
-        return self.say(f"{counted(number, 'failed record')} {would} {done}.")
+        waits = ""
+        if done == "retried" and number and not processor.is_started:
+            waits = f" Start or run {processor} to go on."
+        return self.say(f"{counted(number, 'failed record')} {would} {done}.{waits}")
 
     def clear_fault(self, *, slug: str, reason: str, **_: Any) -> None:
         """The processor may be started again."""
