@@ -4,7 +4,7 @@ Workers on many machines never agree on the time; the database they share has on
 that need the time take it as `now`; the edges read it here.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connections
@@ -35,8 +35,3 @@ def as_parameter(moment: datetime, vendor: str) -> Any:
     if vendor == "postgresql":
         return moment
     return str(moment.astimezone(UTC).replace(tzinfo=None))
-
-
-def seconds(amount: float) -> timedelta:
-    """A duration by its length in seconds."""
-    return timedelta(seconds=amount)

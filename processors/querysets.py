@@ -74,10 +74,6 @@ class RecordQuerySet(models.QuerySet[Any]):
         """Ready, and their time has come."""
         return self.filter(state=RecordState.READY, available_at__lte=now)
 
-    def deferred(self, now: datetime) -> "RecordQuerySet":
-        """Ready, but to be tried later."""
-        return self.filter(state=RecordState.READY, available_at__gt=now)
-
     def tried(self) -> "RecordQuerySet":
         """Not for the first time: what a run that only retries may take."""
         return self.filter(maybe_seen=True)

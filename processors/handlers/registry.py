@@ -1,6 +1,5 @@
 """Which handlers this installation has; filled when each app's `handlers` module is imported."""
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -34,9 +33,6 @@ class Registry:
     def all(self) -> "list[Handler]":
         """Every handler, sorted by name."""
         return [self._handlers[name] for name in sorted(self._handlers)]
-
-    def __iter__(self) -> "Iterator[Handler]":
-        return iter(self.all())
 
 
 registry = Registry()

@@ -94,11 +94,6 @@ class Run(Counted):
         """Whether its counters are final."""
         return self.ended_at is not None
 
-    @property
-    def failed_records(self) -> int:
-        """Records that need a person or another try."""
-        return self.dead + self.parked + self.retried + self.crashed
-
     def request_pause(self, how: Move) -> None:
         """Claim no more; batches in hand come back after their record in hand."""
         self._move(RunState.PAUSING, "pause", how)
