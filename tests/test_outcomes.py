@@ -6,6 +6,7 @@ import pytest
 
 from processors import dead_letters
 from processors.models import Attempt, Event, Record, Run
+from processors.sources.foreign import ForeignTableSource
 from processors.states import RecordState
 from tests.handling.models import Effect
 from tests.stories import act, counters, define, fill_inbox, numbered, run_here
@@ -329,3 +330,19 @@ def test_a_batch_handler_is_given_the_whole_batch() -> None:
     run_here(processor)
 
     assert Record.objects.first().result == {"of": 20}  # type: ignore[union-attr]
+
+
+def test_a_table_elsewhere_knows_every_outcome_when_its_run_has_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    goods = Table("shop")
+    goods.fill([1, 2, 3])
+    processor = define("judge", goods.source())
+    # A worker that is about to tell the table when another one ends the run.
+    monkeypatch.setattr(ForeignTableSource, "publish_outcomes", lambda *_: None)
+
+    run_here(processor)
+
+    assert goods.statuses() == {"DONE": 3}
+    assert not Record.objects.exists()
+    goods.drop()

@@ -8,7 +8,7 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import IntegrityError, transaction
+from django.db import DatabaseError, IntegrityError, transaction
 from django.db.models import Min
 
 from processors import queues, schedules
@@ -201,11 +201,25 @@ def has_more(run: Run, now: datetime) -> bool:
 
 def close_books(processor: Processor, run: Run, state: RunState, how: Move) -> None:
     """Sum up the batches, end the run, and say when the next cycle may begin."""
+    tell_rest(run, how.now)
     counters = Batch.objects.filter(run=run).counters()
     run.end(state, how, {name: counters[name] for name in COUNTERS})
     if processor.trigger_kind == TriggerKind.CRON and processor.is_started:
         note_overlapped(processor, run, how)
     arm(processor, how.now)
+
+
+def tell_rest(run: Run, now: datetime) -> None:
+    """A table elsewhere knows every outcome when its run ends, unless it is out of reach.
+
+    Another worker may be about to tell it; told twice is told once.
+    """
+    source = source_of(run)
+    try:
+        while source.reconcile(now):
+            continue
+    except DatabaseError as error:
+        logger.warning("run %s: outcomes are told to %s later: %s", run.pk, source.alias, error)
 
 
 def note_overlapped(processor: Processor, run: Run, how: Move) -> None:
