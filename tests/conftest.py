@@ -173,3 +173,13 @@ def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
     yield open_one
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def clean_ledger(transactional_db: None) -> Iterator[None]:
+    """After the test, every question about the ledger must be answered well."""
+    from processors.ledger_check import QUESTIONS, check
+
+    yield
+    breaches = check(QUESTIONS)
+    assert not breaches, "\n".join(map(str, breaches))

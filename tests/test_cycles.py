@@ -15,7 +15,7 @@ from tests.stories import act, define, fill_inbox, handled_keys, numbered, wait_
 from tests.tables import Table
 from tests.waiting import wait_until
 
-PAUSE = 2
+PAUSE = 5
 
 
 def test_cycles_keep_their_pause_and_never_overlap(
@@ -29,10 +29,10 @@ def test_cycles_keep_their_pause_and_never_overlap(
     start_scheduler()
     control.start(processor.pk, act())
 
-    for key in range(1, 61):
+    for key in range(1, 181):
         goods.fill([key])
         time.sleep(0.1)
-    wait_until(lambda: goods.statuses() == {"DONE": 60}, message=lambda: str(goods.statuses()))
+    wait_until(lambda: goods.statuses() == {"DONE": 180}, message=lambda: str(goods.statuses()))
     control.stop(processor.pk, act())
 
     runs = list(Run.objects.order_by("seq"))
@@ -40,7 +40,7 @@ def test_cycles_keep_their_pause_and_never_overlap(
     assert [run.seq for run in runs] == list(range(1, len(runs) + 1))
     for before, after in pairwise(runs):
         assert after.started_at - before.ended_at >= timedelta(seconds=PAUSE)
-    assert len(handled_keys()) == 60 == len(set(handled_keys()))
+    assert len(handled_keys()) == 180 == len(set(handled_keys()))
     assert all(run.done for run in runs)  # looks that found nothing left no run
     goods.drop()
 

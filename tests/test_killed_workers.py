@@ -23,6 +23,7 @@ from tests.stories import (
 )
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.usefixtures("clean_ledger")
 LEASE = {"LEASE_SECONDS": "4"}
 RECORDS = 40
 

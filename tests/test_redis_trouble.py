@@ -1,5 +1,6 @@
 """Redis may be emptied, restarted or away: nothing is lost, and work goes on by itself."""
 
+import pytest
 import redis
 
 from processors import control, maintenance
@@ -18,6 +19,8 @@ from tests.stories import (
     wait_for_end,
 )
 from tests.waiting import wait_until
+
+pytestmark = pytest.mark.usefixtures("clean_ledger")
 
 
 def test_flushall_in_mid_run_loses_nothing(

@@ -135,6 +135,8 @@ class Shift:
                 following = way.batch(following)
         except LeaseLost as error:
             logger.warning("run %s: %s; what was not written is void", self.run.pk, error)
+            # A process that was given up for dead starts anew; see `Desk.lost`.
+            self._ends_at = 0.0
 
     def _is_spent(self) -> bool:
         return time.monotonic() >= self._ends_at
