@@ -19,6 +19,8 @@ DEBUG = env.flag("DEBUG")
 # Plain http on one's own machine: no redirect to https, cookies without `Secure`.
 INSECURE_HTTP = env.flag("INSECURE_HTTP", default=DEBUG or TESTING)
 RELAXED = DEBUG or TESTING
+# Where a test has a process die, fail or stop; nowhere else.
+FAILPOINT = env.text("RECORDMILL_FAILPOINT") if TESTING else ""
 
 VAR_DIR = Path(env.text("VAR_DIR", str(BASE_DIR / "var")))
 STATIC_ROOT = VAR_DIR / "static"

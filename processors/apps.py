@@ -1,8 +1,11 @@
 from typing import Any
 
 from django.apps import AppConfig
+from django.conf import settings
 from django.db.models.signals import post_migrate
 from django.utils.module_loading import autodiscover_modules
+
+from processors import failpoints
 
 
 class ProcessorsConfig(AppConfig):
@@ -13,6 +16,7 @@ class ProcessorsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        failpoints.arm(settings.FAILPOINT)
         autodiscover_modules("handlers")
         post_migrate.connect(add_installation, sender=self)
 

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth import get_user_model
@@ -17,7 +18,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
-from processors import queues
+from processors import failpoints, queues
 from processors.clock import database_now
 from processors.models import Actor, Batch, Event, Processor, Run, StateConflict
 from processors.models.door import Move
@@ -92,6 +93,8 @@ def perform(processor_id: int, act: Act, permission: str, verb: Verb) -> str:
     """
     act.require(permission)
     with transaction.atomic():
+        # Before what follows the commit.
+        transaction.on_commit(partial(failpoints.reach, "operator.after_commit"))
         processor = Processor.objects.select_for_update(no_key=True).get(pk=processor_id)
         if act.operation and Event.objects.filter(operation=act.operation).exists():
             return f"{processor}: this was done already."
@@ -102,6 +105,7 @@ def perform(processor_id: int, act: Act, permission: str, verb: Verb) -> str:
             raise Refused(str(conflict)) from conflict
         remember_click(processor, act)
         log(act, processor, message)
+        failpoints.reach("operator.before_commit")
     return message
 
 

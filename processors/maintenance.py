@@ -12,7 +12,7 @@ from typing import Any
 from django.db import DatabaseError, transaction
 from django.db.models import F, Q, QuerySet
 
-from processors import queues
+from processors import failpoints, queues
 from processors.clock import database_now
 from processors.models import Attempt, Batch, Event, Installation, Processor, Record, Run
 from processors.protocol import cycles, reaping
@@ -85,6 +85,7 @@ def wake_again(run: Run, now: datetime, wanted: int) -> bool:
     stale = Q(woken_at__lt=before) | Q(woken_at__gt=now + timedelta(seconds=WAKE_AGAIN_SECONDS))
     if wanted < 1 or not Run.objects.filter(stale, pk=run.pk).update(woken_at=now):
         return False
+    failpoints.reach("enqueue.after_mark_before_push")
     return queues.relay(run.pk, run.config["queue"], wanted)
 
 

@@ -15,7 +15,7 @@ from typing import TypeVar
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
 
-from processors import publishing
+from processors import failpoints, publishing
 from processors.clock import database_now
 from processors.cycle.pace import Pace
 from processors.handlers.outcomes import MESSAGE_LIMIT, Outcome, clean_text
@@ -129,6 +129,7 @@ class Commits:
 
     def after_commit(self, lease: Lease, stretch: Stretch) -> Lease | None:
         """What follows the commit: the count it is known by, and sources that live elsewhere."""
+        failpoints.reach("close.after_commit" if stretch.close else "outcome.after_commit")
         lease.settled += len(stretch.settlement)
         lease.in_hand = self._hand(lease, stretch)
         if len(stretch.settlement):
@@ -152,6 +153,8 @@ class Commits:
 
     def _confirmed(self, lease: Lease | None) -> Lease | None:
         """A batch whose records were looked at again, where they live elsewhere."""
+        if lease is not None:
+            failpoints.reach("claim.after_commit")
         if lease is None or not self.source.has_position:
             return lease
         claimed = lease.claimed

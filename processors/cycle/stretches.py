@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from django.db import DatabaseError, OperationalError, connection, transaction
 
+from processors import failpoints
 from processors.cycle.commits import NARROWED, Commits, Stretch, members, patiently
 from processors.cycle.hands import Coroutines, Hands, Threads
 from processors.cycle.pace import Pace
@@ -58,6 +59,7 @@ class Way(ABC):
             return self.write(lease, Stretch(self.tools.commits.settlement(lease), todo))
         following = None
         while todo and not self.tools.must_leave():
+            failpoints.reach("begin.after")
             following = self.stretch(lease, todo)
         if todo:
             settlement = self.tools.commits.settlement(lease)

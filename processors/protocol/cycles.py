@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from django.db import DatabaseError, IntegrityError, transaction
 from django.db.models import Min
 
-from processors import queues, schedules
+from processors import failpoints, queues, schedules
 from processors.clock import database_now
 from processors.models import Actor, Batch, Event, Processor, Record, Run
 from processors.models.door import Move
@@ -143,6 +143,7 @@ def make_run(processor: Processor, source: Source, beginning: Beginning) -> Run:
     Processor.objects.filter(pk=processor.pk).update(
         last_seq=run.seq, next_due_at=None, last_looked_at=how.now
     )
+    failpoints.reach("tick.after_insert_run")
     Event.write(processor, "begin", how, run=run, to_state=RunState.RUNNING)
     return run
 
@@ -173,7 +174,12 @@ def end_cycle(run_id: int, actor: Actor = MACHINE) -> bool:
         run.processor = processor
         if run.has_ended or Batch.objects.leased().filter(run=run).exists():
             return False
-        return settle_run(processor, run, Move(actor, database_now()))
+        has_settled = settle_run(processor, run, Move(actor, database_now()))
+        if has_settled:
+            failpoints.reach("finish.before_commit")
+    if has_settled:
+        failpoints.reach("finish.after_commit")
+    return has_settled
 
 
 def settle_run(processor: Processor, run: Run, how: Move) -> bool:

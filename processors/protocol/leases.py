@@ -14,6 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 
+from processors import failpoints
 from processors.clock import as_utc, database_now
 from processors.handlers.outcomes import Kind
 from processors.models import Batch
@@ -202,6 +203,7 @@ def claim_inside(source: Source, ask: Ask, gate: Gate | None) -> Lease | None:
     lease.claimed, lease.size = claimed, len(claimed)
     lease.in_hand = min(max(ask.hand, gate.limits.concurrency), len(claimed))
     open_batch(lease, gate.now)
+    failpoints.reach("claim.before_commit")
     return lease
 
 
@@ -277,6 +279,7 @@ def commit_inside(source: Source, lease: Lease, step: Step, *, now: datetime | N
     Raises LeaseLost, or SourceChanged where rows of the user's table were changed.
     """
     written_at = fence(lease, step)
+    failpoints.reach("outcome.after_fence")
     step.settlement.now = now or written_at
     source.settle(step.settlement)
     if step.close and step.remaining:
@@ -285,6 +288,8 @@ def commit_inside(source: Source, lease: Lease, step: Step, *, now: datetime | N
             Dialect("default").run(
                 "UPDATE processors_run SET position = NULL WHERE id = %s", [lease.run_id]
             )
+    if step.close:
+        failpoints.reach("close.before_commit")
 
 
 def fence(lease: Lease, step: Step) -> datetime:

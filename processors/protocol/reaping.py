@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
-from processors import queues
+from processors import failpoints, queues
 from processors.clock import database_now
 from processors.handlers.outcomes import Outcome
 from processors.models import Batch, Event, Run
@@ -112,8 +112,10 @@ def close_for_worker(run: Run, batch: Batch, taking: Taking) -> None:
     # What the source no longer knows as in hand (its owner removed it) counts as given back.
     gone = len(suspects) - len(settlement.others)
     write_close(batch, settlement, len(innocent) + gone, taking)
+    failpoints.reach("reap.after_token")
     if settlement.others:
         source.suspect(settlement)
+    failpoints.reach("reap.after_blame")
     if innocent:
         give_back(run, batch, source, innocent)
     Event.write(

@@ -16,6 +16,7 @@ from django.db import transaction
 from redis.exceptions import RedisError
 from rq import Queue
 
+from processors import failpoints
 from processors.queues.job import WORK
 
 logger = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ def queue(name: str) -> Queue:
 
 def wake_on_commit(run_id: int, queue_name: str, count: int = 1) -> None:
     """Wake up to `count` workers for a run once the transaction has committed."""
+    transaction.on_commit(partial(failpoints.reach, "tick.after_commit_before_enqueue"))
     transaction.on_commit(partial(wake, run_id, queue_name, count), robust=True)
 
 
@@ -69,6 +71,7 @@ def wake(run_id: int, queue_name: str, count: int = 1) -> bool:
             type(error).__name__,
         )
         return False
+    failpoints.reach("enqueue.after_push")
     return True
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from django.db import transaction
 
+from processors import failpoints
 from processors.handlers.execution import encode_result
 from processors.models import Record
 from processors.sources.base import Claimed, Pick, Ref, Settlement
@@ -101,6 +102,7 @@ class ForeignTableSource(TableSource):
 
     def confirm(self, claimed: list[Claimed]) -> list[Claimed]:
         """Read the rows again, now that nobody else of ours can take them."""
+        failpoints.reach("foreign.after_claim")
         held = self._with_payload(claimed, "new")
         return [c for c in held if not is_missing(c) or c.attempts or c.crashes]
 
@@ -153,6 +155,7 @@ class ForeignTableSource(TableSource):
         if told:
             with transaction.atomic(using=self.statements.dialect.connection.alias):
                 self._tell(told, "new")
+            failpoints.reach("foreign.after_done_before_synced")
             self._note_synced([r.pk for r in records])
         return len(told)
 
