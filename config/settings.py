@@ -55,7 +55,7 @@ DEMO_PARTNER_URL = env.text("DEMO_PARTNER_URL")
 
 INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
-    "django.contrib.admin",
+    "processors.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -1,11 +1,14 @@
 """Numbers, lengths of time and moments as people read them; used by the admin and the commands."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
+RELATIVE = timedelta(days=7)  # beyond it, a date says more
 
 
 def duration(seconds: float) -> str:
@@ -56,10 +59,10 @@ def moment(at: datetime, now: datetime) -> str:
 
 def ago(at: datetime, now: datetime) -> str:
     """`12 s ago` or `in 3 min 02 s`; older or later than a week the date."""
-    seconds = (now - at).total_seconds()
-    if abs(seconds) > 7 * DAY:
+    if abs(now - at) > RELATIVE:
         return str(date_format(timezone.localtime(at), "j N Y, H:i"))
+    seconds = (now - at).total_seconds()
     if abs(seconds) < 1:
-        return "now"
-    words = duration(int(abs(seconds)))
-    return f"{words} ago" if seconds > 0 else f"in {words}"
+        return _("now")
+    pattern = pgettext("time", "%s ago") if seconds > 0 else pgettext("time", "in %s")
+    return pattern % duration(int(abs(seconds)))

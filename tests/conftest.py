@@ -162,13 +162,26 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture
-def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
+def console() -> Iterator[list[str]]:
+    """What browsers report: errors, and what the security policy refused. Must end empty."""
+    said: list[str] = []
+    yield said
+    assert said == []
+
+
+@pytest.fixture
+def open_page(browser: Any, console: list[str]) -> Iterator[Callable[..., Any]]:
     """Opens a page in a context of its own, as another person's browser: `open_page(locale=…)`."""
     contexts = []
 
     def open_one(**options: Any) -> Any:
         contexts.append(browser.new_context(**options))
-        return contexts[-1].new_page()
+        page = contexts[-1].new_page()
+        page.on(
+            "console", lambda message: console.extend([message.text] * (message.type == "error"))
+        )
+        page.on("pageerror", lambda error: console.append(str(error)))
+        return page
 
     yield open_one
     for context in contexts:

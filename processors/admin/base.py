@@ -1,15 +1,20 @@
 """What our pages of the admin share: lists that stay flat on huge tables, and read-only history."""
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.functional import cached_property
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+
+from processors.admin import live
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -20,7 +25,8 @@ else:
 
 COUNT_CAP = 10_000  # rows that a list counts and pages through; filters reach the others
 SEARCH_LENGTH = 200
-LIVE_MS = 4_000
+LIVE_MS = 2_000
+NEWS_CAP = 100
 
 
 class CappedPaginator(Paginator):  # type: ignore[type-arg]
@@ -45,6 +51,9 @@ class OurAdmin(ModelAdmin):
     empty_text: Any = ""
     search_text: Any = ""
     live_ms = 0
+    live_columns: tuple[str, ...] = ()
+    announces_new = False
+    as_cards = False  # on a small screen each row becomes a card
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -57,8 +66,26 @@ class OurAdmin(ModelAdmin):
             "search_text": self.search_text,
             "live_ms": self.live_ms,
             "count_cap": COUNT_CAP,
+            "as_cards": self.as_cards,
         }
-        return super().changelist_view(request, {**own, **(extra_context or {})})
+        found = super().changelist_view(request, {**own, **(extra_context or {})})
+        if live.is_poll(request) and isinstance(found, TemplateResponse):
+            return live.answer(request, "admin/list.html", found.context_data or {})
+        return found
+
+    def live_cells(self, request: HttpRequest, changelist: ChangeList) -> Iterator[SafeString]:
+        """The regions of the rows that may have changed; then how many rows are newer."""
+        for row in self.moving(changelist.result_list):
+            for name in self.live_columns:
+                yield getattr(self, name)(row)
+        newest = live.newest_shown(request)
+        if self.announces_new and newest is not None:
+            newer = changelist.queryset.filter(pk__gt=newest).order_by()
+            yield live.news(newer[:NEWS_CAP].count(), NEWS_CAP)
+
+    def moving(self, rows: Iterable[Any]) -> Iterable[Any]:
+        """Of a list's rows those that can have changed since the page was made."""
+        return rows
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Ours only: Django's deletion in bulk goes past what a processor's history protects."""
@@ -78,8 +105,10 @@ class OurAdmin(ModelAdmin):
 
     def page(
         self, request: HttpRequest, template: str, title: object, **context: Any
-    ) -> TemplateResponse:
-        """One of our pages in the admin's frame."""
+    ) -> HttpResponse:
+        """One of our pages in the admin's frame; its regions alone for live.js."""
+        if live.is_poll(request):
+            return live.answer(request, template, {"title": title, **context})
         frame = {**self.admin_site.each_context(request), "opts": self.opts, "title": title}
         return TemplateResponse(
             request, template, {**frame, "list_title": self.list_title, **context}

@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from processors import wording
+from processors.admin.live import region
 from processors.models import Processor, Record, Run
 from processors.states import ProcessorState, RecordState, RunState
 
@@ -88,20 +89,42 @@ def labelled(label: str, value: object) -> SafeString:
 
 
 def live(key: str, content: object) -> SafeString:
-    """A part of the page that live.js may renew."""
-    return format_html('<div data-live="{}">{}</div>', key, content)
+    """A cell that live.js may renew."""
+    return region(key, content)
 
 
 def when(moment: datetime | str | None, now: datetime, none: str = NONE) -> SafeString | str:
-    """`3 min ago`, with the exact time for who asks."""
+    """`3 min ago`, with the exact time for who asks; live.js lets it tick."""
+    return time_tag(moment, now, "ago", none)
+
+
+def due(moment: datetime | str | None, now: datetime, none: str = NONE) -> SafeString | str:
+    """`in 3 min`; once that has passed `due now`."""
+    return time_tag(moment, now, "due", none)
+
+
+def time_tag(
+    moment: datetime | str | None, now: datetime, tick: str, none: str
+) -> SafeString | str:
+    """A `<time>`; `tick` says what live.js makes of it as time goes on."""
     if not isinstance(moment, datetime):  # a template passes "" for what is not there
         return none
-    local = timezone.localtime(moment)
+    is_past_due = tick == "due" and moment <= now
     return format_html(
-        '<time datetime="{}" title="{}">{}</time>',
+        '<time datetime="{}" title="{}"{}>{}</time>',
         moment.isoformat(),
-        f"{local:%Y-%m-%d %H:%M:%S %Z}",
-        wording.ago(moment, now),
+        exactly(moment),
+        "" if abs(now - moment) > wording.RELATIVE else format_html(' data-tick="{}"', tick),
+        _("due now") if is_past_due else wording.ago(moment, now),
+    )
+
+
+def elapsed(since: datetime, now: datetime) -> SafeString:
+    """`3 min 02 s`, going on."""
+    return format_html(
+        '<time datetime="{}" data-tick="for">{}</time>',
+        since.isoformat(),
+        wording.duration(max(0, int((now - since).total_seconds()))),
     )
 
 
@@ -117,9 +140,11 @@ def capped(count: int | None, cap: int = CAP) -> str:
     return f"{wording.number(cap)}+" if count >= cap else wording.number(count)
 
 
-def run_length(run: Run, now: datetime) -> str:
+def run_length(run: Run, now: datetime) -> SafeString | str:
     """How long it took, or takes so far."""
-    return wording.duration(((run.ended_at or now) - run.started_at).total_seconds())
+    if run.ended_at is None:
+        return elapsed(run.started_at, now)
+    return wording.duration((run.ended_at - run.started_at).total_seconds())
 
 
 def run_rate(run: Run, now: datetime) -> str:

@@ -15,6 +15,12 @@ from processors.states import RunState
 
 FAILED_CAP = 10_000
 SHOWN = 15
+LIVE_MS = 3_000
+
+
+def may_see(request: HttpRequest) -> bool:
+    """Whether the person is shown more than the list of sections."""
+    return request.user.has_perm("processors.view_processor")
 
 
 def facts(request: HttpRequest) -> dict[str, Any]:

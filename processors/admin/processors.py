@@ -22,6 +22,7 @@ from processors.admin.acts import Acts, bulk_action
 from processors.admin.base import LIVE_MS, user_of
 from processors.admin.buttons import VERBS, buttons
 from processors.admin.filters import ProcessorStateFilter
+from processors.admin.live import is_poll
 from processors.admin.processor_page import facts, form_page, looked_at
 from processors.forms import ProcessorForm
 from processors.models import Processor
@@ -56,6 +57,8 @@ class ProcessorAdmin(Acts):
     )
     search_text = gettext_lazy("Name, slug or description")
     live_ms = LIVE_MS
+    live_columns = ("state_shown", "backlog", "run", "runs", "next_run", "row_buttons")
+    as_cards = True
     list_display = ("title", "state_shown", "backlog", "run", "runs", "next_run", "row_buttons")
     list_display_links = None
     list_filter = (ProcessorStateFilter, "queue")
@@ -77,10 +80,8 @@ class ProcessorAdmin(Acts):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """With a word on what keeps work from going on."""
-        names = Processor.objects.exclude(state="stopped").values_list("queue", flat=True)
-        trouble = looks.trouble(sorted(set(names)))
-        own = {"trouble": trouble, "action_reason": self.has_operate_permission(request)}
+        """With a field for the reason beside the bulk acts."""
+        own = {"action_reason": self.has_operate_permission(request)}
         return super().changelist_view(request, own | (extra_context or {}))
 
     # Columns
@@ -178,13 +179,21 @@ class ProcessorAdmin(Acts):
             refuse_doubles(request)
             form = ProcessorForm(request.POST, existing=processor)
             return self.answer_form(request, form, processor)
-        form = ProcessorForm(existing=processor)
-        form.initial["operation"] = uuid.uuid4()
-        own = {**facts(processor, request), "form": form, "may_change": may_change}
-        own |= form_page(form, processor, looked_at(processor.source))
-        own |= {"may_delete": self.has_delete_permission(request, processor)}
+        own = facts(processor, request)
+        if not is_poll(request):
+            own |= self.still_facts(request, processor, may_change=may_change)
         template = "admin/processors/processor/page.html"
         return self.page(request, template, processor.name, **own)
+
+    def still_facts(
+        self, request: HttpRequest, processor: Processor, *, may_change: bool
+    ) -> dict[str, Any]:
+        """What the page shows and never renews."""
+        form = ProcessorForm(existing=processor)
+        form.initial["operation"] = uuid.uuid4()
+        own = form_page(form, processor, looked_at(processor.source))
+        may_delete = self.has_delete_permission(request, processor)
+        return own | {"form": form, "may_change": may_change, "may_delete": may_delete}
 
     def answer_form(
         self, request: HttpRequest, form: ProcessorForm, processor: Processor | None = None

@@ -43,6 +43,8 @@ class RunAdmin(HistoryAdmin):
     empty_text = gettext_lazy("No runs yet. Start a processor, or run it once.")
     search_text = gettext_lazy("Run number or processor")
     live_ms = LIVE_MS
+    live_columns = ("state_shown", "records", "started", "took", "rate")
+    announces_new = True
     list_display = (
         "title",
         "processor_shown",

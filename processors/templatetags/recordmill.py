@@ -3,14 +3,12 @@
 from typing import Any
 
 from django import template
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _
 
 from processors import wording
-from processors.admin import columns, overview
-from processors.admin.base import LIVE_MS
+from processors.admin import columns, frame
+from processors.admin import live as live_pages
 from processors.models import Processor, Record, Run
 
 register = template.Library()
@@ -39,12 +37,18 @@ def badge(thing: Any) -> SafeString:
 
 @register.filter
 def ago(moment: Any) -> SafeString | str:
-    """`3 min ago`."""
+    """`3 min ago`, which goes on by itself."""
     return columns.when(moment, timezone.now())
 
 
 @register.filter
-def length_of(run: Run) -> str:
+def due(moment: Any) -> SafeString | str:
+    """`in 3 min`, then `due now`."""
+    return columns.due(moment, timezone.now())
+
+
+@register.filter
+def length_of(run: Run) -> SafeString | str:
     """How long a run takes."""
     return columns.run_length(run, timezone.now())
 
@@ -55,41 +59,44 @@ def rate_of(run: Run) -> str:
     return columns.run_rate(run, timezone.now())
 
 
-@register.simple_tag(takes_context=True)
-def overview_facts(context: Any) -> dict[str, Any]:
-    """What the first page shows."""
-    return overview.facts(context["request"])
+@register.simple_block_tag(takes_context=True)
+def live(context: Any, content: str, key: str, tag: str = "div", **attributes: Any) -> SafeString:
+    """`{% live "facts" tag="section" class_="card" %}…{% endlive %}`: a part that is renewed."""
+    shown = live_pages.region(key, content, tag, **attributes)
+    if context.get("is_poll"):
+        live_pages.collect(context["request"], shown)
+    return shown
 
 
 @register.simple_tag(takes_context=True)
-def page_live(context: Any) -> str:
-    """Milliseconds between two looks of a live page; empty for one that stays as it is."""
-    request = context.get("request")
-    if request is not None and request.path == reverse("admin:index"):
-        return str(LIVE_MS)
-    return str(context.get("live_ms") or "")
-
-
-@register.simple_tag(takes_context=True)
-def sections(context: Any) -> list[dict[str, Any]]:
-    """The header's links that this person may follow, the current one marked."""
+def live_rows(context: Any, changelist: Any) -> str:
+    """The regions of a list's rows, and how many rows are newer than the newest on the page."""
     request = context["request"]
-    listed = [("", reverse("admin:index"), _("Overview"))] + [
-        (right, reverse(f"admin:processors_{model}_changelist"), word)
-        for right, model, word in (
-            ("processors.view_processor", "processor", _("Processors")),
-            ("processors.view_run", "run", _("Runs")),
-            ("processors.view_record", "record", _("Failed records")),
-            ("processors.view_event", "event", _("Events")),
-        )
-    ]
-    return [
-        {"url": url, "word": word, "here": is_here(request.path, url)}
-        for right, url, word in listed
-        if not right or request.user.has_perm(right)
-    ]
+    for cell in changelist.model_admin.live_cells(request, changelist):
+        live_pages.collect(request, cell)
+    return ""
 
 
-def is_here(path: str, url: str) -> bool:
-    """Whether a page belongs to a section; the overview is one page only."""
-    return path == url if url == reverse("admin:index") else path.startswith(url)
+@register.simple_tag
+def iso_now() -> str:
+    """The server's time, by which the browser's clock is set."""
+    return timezone.now().isoformat()
+
+
+@register.simple_tag(takes_context=True)
+def sections(context: Any) -> list[frame.Section]:
+    """The header's links that this person may follow, the current one marked."""
+    return frame.sections(context["request"])
+
+
+@register.simple_tag(takes_context=True)
+def failed_count(context: Any) -> str | None:
+    """How many records need a person; None for who may not see them."""
+    user = context["request"].user
+    return frame.failed_words() if user.has_perm("processors.view_record") else None
+
+
+@register.simple_tag(takes_context=True)
+def trouble(context: Any) -> list[str]:
+    """What keeps all work from going on."""
+    return frame.trouble(context["request"])

@@ -1,70 +1,175 @@
-/* Live pages: fetch the same address, renew the parts marked data-live.
-   A part that a person is using (focus, open details, selected text, mouse on a button) waits. */
+/* Times that tick, and pages that renew themselves. The contract: processors/admin/live.py.
+   A region that a person is using (focus, open details, selected text, mouse on a button, a field)
+   waits. Nothing here is needed for any act. */
 "use strict";
 (() => {
-  const chip = document.getElementById("live");
-  if (!chip) return;
-  const usual = Number(chip.dataset.livePage);
+  const words = document.currentScript.dataset;
+  const byId = (id) => document.getElementById(id);
+  const say = (text) => { byId("announcer").textContent = text; };
+  const put = (element, text) => { if (element.textContent !== text) element.textContent = text; };
+
+  // Times: "12 s ago" stays true without asking the server, whose clock counts.
+
+  const skew = Date.parse(words.now) - Date.now();
+
+  function pair(large, unit, small, smallUnit, width) {
+    return small ? `${large} ${unit} ${String(small).padStart(width, "0")} ${smallUnit}` : `${large} ${unit}`;
+  }
+
+  function duration(seconds) {
+    if (seconds < 60) return `${seconds} s`;
+    if (seconds < 3600) return pair(Math.floor(seconds / 60), "min", seconds % 60, "s", 2);
+    if (seconds < 86400) return pair(Math.floor(seconds / 3600), "h", Math.floor(seconds % 3600 / 60), "min", 2);
+    return pair(Math.floor(seconds / 86400), "d", Math.floor(seconds % 86400 / 3600), "h", 1);
+  }
+
+  function reading(time, now) {
+    const seconds = Math.floor((now - Date.parse(time.dateTime)) / 1000);
+    if (time.dataset.tick === "for") return duration(Math.max(0, seconds));
+    if (time.dataset.tick === "due" && seconds >= 0) return words.due;
+    if (Math.abs(seconds) > 604800) return time.textContent;
+    if (seconds === 0) return words.moment;
+    return (seconds > 0 ? words.past : words.future).replace("%s", duration(Math.abs(seconds)));
+  }
+
+  function tick() {
+    if (document.hidden) return;
+    const now = Date.now() + skew;
+    for (const time of document.querySelectorAll("time[data-tick]")) put(time, reading(time, now));
+    showChip();
+  }
+
+  // Live
+
+  const chip = byId("live");
+  const lost = byId("live-lost");
+  const usual = chip ? Number(chip.dataset.ms) : 0;
   const longest = 60000;
+  let isOn = chip && stored() !== "off";
+  let hasEnded = false;
   let wait = usual;
   let timer = 0;
-  let busy = false;
+  let next = 0;
+  let heard = Date.now();
+  let etag = "";
+  let asking = null;
+
+  function stored() { try { return localStorage.getItem("recordmill.live"); } catch { return null; } }
+  function store(value) { try { localStorage.setItem("recordmill.live", value); } catch { /* for this page only */ } }
+
+  function showChip() {
+    if (!chip) return;
+    chip.classList.toggle("off", !isOn || hasEnded);
+    chip.classList.toggle("lost", wait > usual);
+    chip.setAttribute("aria-pressed", String(Boolean(isOn)));
+    const age = Math.floor((Date.now() - heard) / 1000);
+    if (hasEnded) put(chip.lastElementChild, words.ended);
+    else if (!isOn) put(chip.lastElementChild, words.off);
+    else put(chip.lastElementChild, age < 1 ? words.on : `${words.on} · ${words.past.replace("%s", duration(age))}`);
+    if (!lost.hidden && next) put(lost, words.lost.replace("%s", Math.max(1, Math.ceil((next - Date.now()) / 1000))));
+  }
 
   function isInUse(part) {
-    if (part.contains(document.activeElement) && document.activeElement !== document.body) return true;
-    if (part.querySelector("details[open], button:hover, a.button:hover, :popover-open")) return true;
+    if (part.contains(document.activeElement)) return true;
+    if (part.querySelector("details[open], dialog[open], button:hover, a.button:hover, input:not([type=hidden]), select, textarea")) return true;
     const selection = document.getSelection();
-    return Boolean(selection && !selection.isCollapsed && part.contains(selection.anchorNode));
+    return Boolean(selection && !selection.isCollapsed && selection.containsNode(part, true));
   }
 
   function renew(page) {
-    for (const part of document.querySelectorAll("[data-live]")) {
-      const fresh = page.querySelector(`[data-live="${CSS.escape(part.dataset.live)}"]`);
-      if (fresh && fresh.innerHTML !== part.innerHTML && !isInUse(part)) {
-        part.innerHTML = fresh.innerHTML;
-        part.className = fresh.className;
-      }
+    let all = true;
+    for (const fresh of page.querySelectorAll("[data-live]")) {
+      const part = document.querySelector(`[data-live="${CSS.escape(fresh.dataset.live)}"]`);
+      if (!part || part.dataset.hash === fresh.dataset.hash) continue;
+      if (isInUse(part)) { all = false; continue; }
+      const {announce} = fresh.dataset;
+      if (announce && announce !== part.dataset.announce) say(announce);
+      for (const {name, value} of fresh.attributes) part.setAttribute(name, value);
+      part.replaceChildren(...fresh.childNodes);
     }
+    tell(page.querySelector("[data-news]"));
+    return all;
   }
 
-  function show(text, look) {
-    if (chip.textContent !== text) chip.textContent = text;
-    chip.className = `live-chip ${look}`;
+  function tell(fresh) {
+    const news = byId("news");
+    if (!news || !fresh) return;
+    if (news.hidden) say(fresh.textContent);
+    put(news, fresh.textContent);
+    news.hidden = false;
+  }
+
+  async function ask() {
+    const headers = {"X-Live": "1", "If-None-Match": etag};
+    const list = document.querySelector("[data-newest]");
+    if (list) headers["X-Newest"] = list.dataset.newest;
+    asking = new AbortController();
+    const late = setTimeout(() => asking.abort(), 15000);
+    try {
+      return await fetch(location.href, {headers, cache: "no-store", signal: asking.signal});
+    } finally {
+      clearTimeout(late);
+    }
   }
 
   async function poll() {
-    if (busy) return;
-    busy = true;
+    if (asking) return;
     try {
-      const answer = await fetch(location.href, {headers: {"X-Live": "1"}, cache: "no-store"});
-      if (answer.redirected) return show(chip.dataset.signedOut, "lost"), stop();
-      if (!answer.ok) throw new Error(String(answer.status));
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      renew(page);
+      const answer = await ask();
+      if (answer.redirected || answer.status === 403) return end(byId("signed-out"));
+      if (!answer.ok && answer.status !== 304) throw new Error(String(answer.status));
+      const text = answer.status === 304 ? "" : await answer.text();
+      const all = !text || renew(new DOMParser().parseFromString(text, "text/html"));
+      etag = all ? answer.headers.get("ETag") || "" : "";
+      heard = Date.now();
+      if (wait > usual) say(words.on);
       wait = usual;
-      show(chip.dataset.on, "");
-      // The page says when nothing more will change: its own mark is gone.
-      if (!page.getElementById("live")) return show("", "ended"), stop();
+      lost.hidden = true;
+      if (answer.headers.get("X-Live-Next") === "0") end(null);
     } catch {
+      if (wait === usual) say(words.lost.replace("%s", Math.round(wait * 2 / 1000)));
       wait = Math.min(wait * 2, longest);
-      show(chip.dataset.lost.replace("%s", String(Math.round(wait / 1000))), "lost");
+      lost.hidden = false;
     } finally {
-      busy = false;
+      asking = null;
     }
     plan();
+    tick();
   }
 
-  let stopped = false;
-  function stop() { stopped = true; clearTimeout(timer); }
+  function end(notice) {
+    hasEnded = true;
+    if (!notice) return;
+    lost.hidden = true;
+    notice.hidden = false;
+    say(notice.textContent);
+  }
 
   function plan() {
     clearTimeout(timer);
-    if (!stopped && !document.hidden) timer = setTimeout(poll, wait * (0.9 + Math.random() / 5));
+    if (!isOn || hasEnded || document.hidden) return;
+    const pause = wait * (0.9 + Math.random() / 5);
+    next = Date.now() + pause;
+    timer = setTimeout(poll, pause);
   }
 
-  document.addEventListener("visibilitychange", () => {
-    if (document.hidden) clearTimeout(timer);
-    else if (!stopped) poll();
-  });
-  plan();
+  if (chip) {
+    chip.hidden = false;
+    chip.addEventListener("click", () => {
+      isOn = !isOn;
+      store(isOn ? "on" : "off");
+      if (isOn && !hasEnded) poll();
+      plan();
+      showChip();
+    });
+    document.addEventListener("visibilitychange", () => {
+      clearTimeout(timer);
+      if (!document.hidden && isOn && !hasEnded) poll();
+    });
+    plan();
+  }
+  document.addEventListener("visibilitychange", tick);
+  document.querySelector(".sections [aria-current]")?.scrollIntoView({block: "nearest", inline: "center"});
+  setInterval(tick, 1000);
+  tick();
 })();

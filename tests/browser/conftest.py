@@ -1,6 +1,6 @@
-"""A signed-in browser on a running site, which reports what its console says."""
+"""A signed-in browser on a running site."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,19 +13,10 @@ from processors.models import Installation
 
 
 @pytest.fixture
-def console() -> Iterator[list[str]]:
-    """Every error and refusal that a browser reports; a test must end with none."""
-    said: list[str] = []
-    yield said
-    assert said == []
-
-
-@pytest.fixture
 def visit(
     transactional_db: None,
     live_server: Any,
     open_page: Callable[..., Any],
-    console: list[str],
 ) -> Callable[..., Any]:
     """Opens an address as the administrator: `visit("/admin/", viewport=…)`."""
     cache.clear()
@@ -42,10 +33,6 @@ def visit(
         page.context.add_cookies(
             [{"name": cookie.key, "value": cookie.value, "url": live_server.url}]
         )
-        page.on(
-            "console", lambda message: console.extend([message.text] * (message.type == "error"))
-        )
-        page.on("pageerror", lambda error: console.append(str(error)))
         page.goto(path)
         return page
 

@@ -1,0 +1,76 @@
+"""What stands around every page: the sections, and what keeps all work from going on."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.cache import cache
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext_lazy
+
+from processors.admin import columns, looks
+from processors.models import Processor, Record
+
+FAILED_CAP = 1_000
+FRESH_SECONDS = 2  # Redis is not asked again for every tab of every operator
+
+
+@dataclass(frozen=True)
+class Section:
+    """A link of the header."""
+
+    url: str
+    word: Any
+    is_here: bool
+    failed: str | None = None
+
+
+# Right, name of the address, word. The last one whose address begins the path is the current one.
+SECTIONS: list[tuple[str, str, Any]] = [
+    ("", "index", gettext_lazy("Overview")),
+    ("processors.view_processor", "processors_processor_changelist", gettext_lazy("Processors")),
+    ("processors.view_run", "processors_run_changelist", gettext_lazy("Runs")),
+    ("processors.view_record", "processors_record_changelist", gettext_lazy("Failed records")),
+    ("processors.view_event", "processors_event_changelist", gettext_lazy("Events")),
+]
+
+
+def sections(request: HttpRequest) -> list[Section]:
+    """The header's links that this person may follow, the current one marked."""
+    return [
+        Section(
+            url=(url := reverse(f"admin:{name}")),
+            word=word,
+            is_here=is_here(request.path, url),
+            failed=failed_words() if name == "processors_record_changelist" else None,
+        )
+        for right, name, word in SECTIONS
+        if not right or request.user.has_perm(right)
+    ]
+
+
+def is_here(path: str, url: str) -> bool:
+    """Whether a page belongs to a section; the overview is one page only."""
+    return path == url if url == reverse("admin:index") else path.startswith(url)
+
+
+def failed_records() -> int:
+    """How many records need a person, counted up to FAILED_CAP."""
+    return Record.objects.needing_attention().order_by()[:FAILED_CAP].count()
+
+
+def failed_words() -> str:
+    """The same, as the header says it; nothing where there is none."""
+    return columns.capped(count, FAILED_CAP) if (count := failed_records()) else ""
+
+
+def trouble(request: HttpRequest) -> list[str]:
+    """What keeps work from going on, as sentences for the top of every page."""
+    if not request.user.has_perm("processors.view_processor"):
+        return []
+    found: list[str] | None = cache.get("trouble")
+    if found is None:
+        wanted = Processor.objects.exclude(state="stopped").values_list("queue", flat=True)
+        found = looks.trouble(sorted(set(wanted.order_by())))
+        cache.set("trouble", found, FRESH_SECONDS)
+    return found
