@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db import connection
 
-from processors import Context, Reject, Retry, Skip, handler
+from processors import Context, Reject, Retry, Skip, failpoints, handler
 from processors.handlers import Record
 from tests.handling.models import Effect
 
@@ -24,6 +24,7 @@ class Pace:
 
 def leave_effect(record: Record, context: Context) -> None:
     """A row that tells of this handling."""
+    failpoints.reach("handler.before_effect")
     Effect.objects.create(
         key=record.key,
         idempotency_key=context.idempotency_key,
@@ -31,6 +32,7 @@ def leave_effect(record: Record, context: Context) -> None:
         pid=os.getpid(),
         begun_at=time.time(),
     )
+    failpoints.reach("handler.after_effect")
 
 
 @handler("Leave an effect in the same transaction", effects="database", options=Pace)

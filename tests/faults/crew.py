@@ -1,0 +1,53 @@
+"""Healthy workers and an impatient clock: what brings everything through after a fault."""
+
+from contextlib import suppress
+
+from processors import control, maintenance
+from processors.clock import database_now
+from processors.models import Processor, Record, Run
+from processors.states import RecordState
+from tests import stakes
+from tests.faults.actors import Actor, work_on_runs
+from tests.stories import act
+from tests.waiting import wait_until
+
+
+class Crew:
+    """Workers that are replaced when they end, as a supervisor does; gone with the block."""
+
+    def __init__(self, size: int = 2) -> None:
+        self.workers = [Actor(work_on_runs) for _ in range(size)]
+
+    def __enter__(self) -> "Crew":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self.workers:
+            worker.kill()
+
+    def bring_through(self, *, seconds: float = 60) -> None:
+        """Until no record waits and no run is active."""
+        wait_until(self._is_through, seconds=seconds, message=situation)
+
+    def _is_through(self) -> bool:
+        self.workers = [Actor(work_on_runs) if w.has_ended() else w for w in self.workers]
+        make_due()
+        maintenance.tick()
+        if Run.objects.active().exists():
+            return False
+        if not stakes.lost():
+            return True
+        with suppress(control.Refused):
+            control.run_once(Processor.objects.get().pk, act())
+        return False
+
+
+def make_due() -> None:
+    """What waits for another try need not wait for the clock."""
+    Record.objects.filter(state=RecordState.READY).update(available_at=database_now())
+
+
+def situation() -> str:
+    """For a test that waits in vain."""
+    states = list(Record.objects.values_list("key", "state"))
+    return f"{list(Run.objects.values('state', 'claimed', 'done'))} {states}"
