@@ -21,6 +21,7 @@ from processors.cycle.pace import Pace
 from processors.handlers.outcomes import MESSAGE_LIMIT, Outcome, clean_text
 from processors.models import Run
 from processors.protocol import leases
+from processors.protocol.at_once import AtOnce
 from processors.protocol.leases import Ask, Lease, LeaseLost, Step
 from processors.sources.base import Claimed, Ref, Settlement, Source, SourceChanged
 from processors.sources.dialect import can_pass
@@ -75,6 +76,7 @@ class Commits:
         self.source = source
         self.owner = owner
         self.pace = pace
+        self.at_once = AtOnce()
         self._next: Lease | None = None
 
     def first(self) -> Lease | None:
@@ -101,8 +103,10 @@ class Commits:
 
     def _until_it_passes(self, lease: Lease, stretch: Stretch) -> None:
         def once() -> None:
-            with transaction.atomic(durable=True):
-                self.inside(lease, stretch)
+            step = step_of(lease, stretch, self._hand(lease, stretch))
+            if not self.at_once.commit(self.source, lease, step):
+                with transaction.atomic(durable=True):
+                    self.inside(lease, stretch)
 
         patiently(once, lambda: self.has_landed(lease, stretch))
 

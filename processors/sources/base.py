@@ -142,6 +142,15 @@ class Source(ABC):
     def backlog(self, cap: int) -> int:
         """How many records wait, counted up to `cap`."""
 
+    def settle_one(
+        self, claimed: Claimed, result: Any, batch_id: int
+    ) -> tuple[str, list[Any]] | None:
+        """One UPDATE, ending in its condition, that settles a plain success; on Postgres only.
+
+        None where more is to be written. It must hit its row, or nothing may stay.
+        """
+        return None
+
     def confirm(self, claimed: list[Claimed]) -> list[Claimed]:
         """After the claim's commit: those that are still to be treated."""
         return claimed

@@ -8,6 +8,7 @@ databases would leave rows stuck whenever a process dies between the two commits
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 
@@ -116,6 +117,11 @@ class ForeignTableSource(TableSource):
                 raise LookupError(f"Batch {settlement.batch_id}: a record is not claimed by it.")
             self._keep_results(settlement)
         self.ledger.remember(settlement, synced=False)
+
+    def settle_one(
+        self, claimed: Claimed, result: Any, batch_id: int
+    ) -> tuple[str, list[Any]] | None:
+        return None  # our row is to be written as well
 
     def _keep_results(self, settlement: Settlement) -> None:
         """Results wait in our table until the user's table has them."""

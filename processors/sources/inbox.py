@@ -1,6 +1,7 @@
 """The inbox: records that were published to us and live in our own table."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.db.models import Max
 
@@ -30,6 +31,11 @@ class InboxSource(Source):
         if settlement.done:
             self.ledger.settle_done(settlement)
         self.ledger.remember(settlement)
+
+    def settle_one(
+        self, claimed: Claimed, result: Any, batch_id: int
+    ) -> tuple[str, list[Any]] | None:
+        return self.ledger.settle_one(claimed.ref, result, batch_id)
 
     def in_hand(self, batch_id: int, refs: Sequence[Ref]) -> list[Claimed]:
         rows = Record.objects.filter(id__in=refs, batch_id=batch_id, state=RecordState.CLAIMED)

@@ -107,6 +107,13 @@ UPDATE processors_record
  WHERE id = %s AND batch_id = %s AND state = 'claimed'
 """
 
+# One record that was done, at the time of the write.
+SETTLE_ONE_POSTGRES = """
+UPDATE processors_record
+   SET state = 'done', settled_at = clock_timestamp(), result = coalesce(%s, result)
+ WHERE id = %s AND batch_id = %s AND state = 'claimed'
+"""
+
 # Give back what was not begun.
 RELEASE = """
 UPDATE processors_record
@@ -181,6 +188,12 @@ class Ledger:
             rows = [(now, result, id_, batch_id) for id_, result in told]
             cursor.executemany(SETTLE_RESULTS_SQLITE, rows)
             return int(cursor.rowcount)
+
+    def settle_one(self, id_: Ref, result: Any, batch_id: int) -> tuple[str, list[Any]] | None:
+        """See Source.settle_one."""
+        if not self.dialect.is_postgres:
+            return None
+        return SETTLE_ONE_POSTGRES, [encode_result(result), id_, batch_id]
 
     def release(self, batch_id: int, ids: Sequence[Any]) -> int:
         """Back to ready without a mark; how many."""

@@ -195,17 +195,24 @@ class Statements:
 
     def move(self, keys: Sequence[Any], old: str, new: str) -> tuple[str, list[Any]]:
         """Set rows from one status to another, returning the keys it found."""
-        clear = (
-            f", {self.dialect.quote(self.definition['error'])} = NULL" if self._clears(new) else ""
-        )
         sql = (
-            f"UPDATE {self.table} AS t SET {self.status} = %s{clear}"
+            f"UPDATE {self.table} AS t SET {self.status} = %s{self._clearing(new)}"
             f" WHERE {self.with_keys} AND t.{self.status} = %s RETURNING {self.own(self.key)}"
         )
         return sql, [self.word(new), self.dialect.values(keys), self.word(old)]
 
-    def _clears(self, new: str) -> bool:
-        return new == "done" and bool(self.definition.get("error"))
+    @cached_property
+    def finish(self) -> str:
+        """Set one claimed row to done; parameters: the word done, the key, the word claimed."""
+        return (
+            f"UPDATE {self.table} SET {self.status} = %s{self._clearing('done')}"
+            f" WHERE {self.key} = %s AND {self.status} = %s"
+        )
+
+    def _clearing(self, new: str) -> str:
+        """A row that is done says nothing of an earlier error."""
+        error = self.definition.get("error")
+        return f", {self.dialect.quote(error)} = NULL" if new == "done" and error else ""
 
     def tell(self, old: str) -> str:
         """Set one row's status, result and error; parameters: see `told`."""

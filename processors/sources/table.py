@@ -124,6 +124,17 @@ class TableSource(Source):
         self._forget(settlement)
         self.ledger.remember(settlement)
 
+    def settle_one(
+        self, claimed: Claimed, result: Any, batch_id: int
+    ) -> tuple[str, list[Any]] | None:
+        if claimed.record_id is not None or not self.statements.dialect.is_postgres:
+            return None
+        words = self.statements.words
+        if result is None or not self.definition.get("result"):
+            return self.statements.finish, [words["done"], claimed.ref, words["claimed"]]
+        told = self._told(claimed.ref, "done", result, None)
+        return self.statements.tell("claimed"), [*told, words["claimed"]]
+
     def _move(self, keys: Sequence[Ref], old: str, new: str) -> list[Ref]:
         """Set rows to another status; returns those that did not have the old one."""
         if not keys:
