@@ -13,7 +13,7 @@ from functools import partial
 
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -63,6 +63,16 @@ class Act:
         if not self.trusted and (user is None or not user.has_perm(permission)):
             raise PermissionDenied("You do not have the right to do this.")
 
+    def find(self, processor_id: int, *, lock: bool = False) -> Processor:
+        """The processor, if the person may know of it. Raises Processor.DoesNotExist."""
+        processors = Processor.objects.all()
+        if not self.trusted:
+            processors = processors.visible_to(self.actor.user or AnonymousUser())
+        if lock:
+            processors = processors.select_for_update(no_key=True)
+        found: Processor = processors.get(pk=processor_id)
+        return found
+
 
 def by_user(
     user: User,
@@ -95,7 +105,7 @@ def perform(processor_id: int, act: Act, permission: str, verb: Verb) -> str:
     with transaction.atomic():
         # Before what follows the commit.
         transaction.on_commit(partial(failpoints.reach, "operator.after_commit"))
-        processor = Processor.objects.select_for_update(no_key=True).get(pk=processor_id)
+        processor = act.find(processor_id, lock=True)
         if act.operation and Event.objects.filter(operation=act.operation).exists():
             return f"{processor}: this was done already."
         try:

@@ -52,7 +52,7 @@ def discard(processor_id: int, act: Act, selection: Selection) -> int:
 def treat_dead(processor_id: int, act: Act, selection: Selection, what: str) -> int:
     """Retry or discard, a few hundred to a transaction; how many were moved."""
     act.require(MANAGE_DEAD)
-    processor = Processor.objects.get(pk=processor_id)
+    processor = act.find(processor_id)
     ids, moved = selection.of(processor), 0
     for at in range(0, len(ids), BULK):
         with transaction.atomic():

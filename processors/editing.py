@@ -3,9 +3,11 @@
 The form uses it; whatever else changes definitions should, so that every change is told alike.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
+from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import F
 
@@ -13,9 +15,11 @@ from processors.clock import database_now
 from processors.control import Act, log
 from processors.models import Event, Processor, Run
 from processors.protocol import cycles
+from processors.querysets import ADMINISTER
 
 CHANGE = "processors.change_processor"
 ADD = "processors.add_processor"
+CHANGE_SOURCE = "processors.change_source"
 SCHEDULE = frozenset({"trigger_kind", "pause_seconds", "cron", "time_zone"})
 
 
@@ -33,6 +37,8 @@ def create(columns: Mapping[str, Any], act: Act, *, action: str = "create") -> P
     Raises PermissionDenied, or IntegrityError for a slug that was taken in this moment.
     """
     act.require(ADD)
+    if columns["source_kind"] != "inbox":
+        act.require(CHANGE_SOURCE)
     with transaction.atomic():
         if act.operation and (done := Event.objects.filter(operation=act.operation).first()):
             known: Processor = done.processor
@@ -58,12 +64,14 @@ def change(
     """
     act.require(CHANGE)
     with transaction.atomic():
-        processor: Processor = Processor.objects.select_for_update(no_key=True).get(pk=processor_id)
+        processor = act.find(processor_id, lock=True)
         if not fits(processor):
             raise ChangedMeanwhile(processor)
         changed = {
             name: value for name, value in columns.items() if getattr(processor, name) != value
         }
+        if "source" in changed and {processor.source_kind, columns["source_kind"]} != {"inbox"}:
+            act.require(CHANGE_SOURCE)
         if changed:
             write(processor, changed, act, action)
     return processor
@@ -81,3 +89,23 @@ def write(processor: Processor, changed: Mapping[str, Any], act: Act, action: st
     log(act, processor, f"Changed {words}.")
     if SCHEDULE & set(changed) and processor.is_started and not Run.objects.active_of(processor.pk):
         cycles.arm(processor, now)
+
+
+def keep_to(processor_id: int, groups: Collection[Group], act: Act) -> str:
+    """Let none but members of these groups know of a processor; without groups, everyone may.
+
+    Raises PermissionDenied or Processor.DoesNotExist.
+    """
+    act.require(ADMINISTER)
+    with transaction.atomic():
+        processor = act.find(processor_id, lock=True)
+        before = set(processor.groups.all())
+        if before == set(groups):
+            return f"{processor} is kept to these groups already."
+        processor.groups.set(groups)
+        names = ", ".join(sorted(group.name for group in groups))
+        words = f"kept to {names}" if names else "open to everyone"
+        reason = f"{words}: {act.reason}" if act.reason else words
+        Event.write(processor, "access", replace(act, reason=reason).at(database_now()))
+        log(act, processor, f"Access: {words}.")
+    return f"{processor} is now {words}."

@@ -1,10 +1,11 @@
 """Named questions about many rows."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
+from django.contrib.auth.models import AnonymousUser, User
 from django.db import models
-from django.db.models import Sum
+from django.db.models import Exists, OuterRef, Sum
 
 from processors.states import COUNTERS, NEEDS_ATTENTION, BatchState, ProcessorState, RecordState
 
@@ -12,8 +13,27 @@ if TYPE_CHECKING:
     from processors.models import Event, Run
 
 
+Person = User | AnonymousUser
+ADMINISTER = "processors.administer_processors"
+
+
 class ProcessorQuerySet(models.QuerySet[Any]):
     """Questions about processors."""
+
+    def visible_to(self, person: Person) -> "ProcessorQuerySet":
+        """Those that this person may know of: kept to no group, or to one of theirs."""
+        if person.has_perm(ADMINISTER):
+            return self.all()
+        kept = self.model.groups.through.objects.filter(processor=OuterRef("pk"))
+        theirs = kept.filter(group__in=person.groups.all())
+        return self.filter(~Exists(kept) | Exists(theirs))
+
+    def hidden_from(self, person: Person) -> list[int]:
+        """The ids of the others; most often none, so that lists need not look at each row."""
+        if person.has_perm(ADMINISTER):
+            return []
+        shown = self.model.objects.visible_to(person).values("pk")
+        return list(self.exclude(pk__in=shown).order_by().values_list("pk", flat=True))
 
     def due(self, now: datetime) -> "ProcessorQuerySet":
         """Started, not faulted, nothing active, and their time has come."""
@@ -33,7 +53,17 @@ class ProcessorQuerySet(models.QuerySet[Any]):
         )
 
 
-class RunQuerySet(models.QuerySet[Any]):
+class OfProcessorQuerySet(models.QuerySet[Any]):
+    """Rows that belong to a processor, and are hidden with it."""
+
+    def visible_to(self, person: Person) -> Self:
+        """Those of processors that this person may know of. Costs a query."""
+        processors = self.model.processor.field.related_model.objects
+        hidden = processors.hidden_from(person)
+        return self.exclude(processor__in=hidden) if hidden else self.all()
+
+
+class RunQuerySet(OfProcessorQuerySet):
     """Questions about runs."""
 
     def active(self) -> "RunQuerySet":
@@ -67,7 +97,7 @@ class BatchQuerySet(models.QuerySet[Any]):
         return {name: sums[f"sum_{name}"] or 0 for name in COUNTERS}
 
 
-class RecordQuerySet(models.QuerySet[Any]):
+class RecordQuerySet(OfProcessorQuerySet):
     """Questions about records."""
 
     def claimable(self, now: datetime) -> "RecordQuerySet":
@@ -83,7 +113,7 @@ class RecordQuerySet(models.QuerySet[Any]):
         return self.filter(state__in=NEEDS_ATTENTION)
 
 
-class AttemptQuerySet(models.QuerySet[Any]):
+class AttemptQuerySet(OfProcessorQuerySet):
     """Questions about attempts."""
 
     def failures(self) -> "AttemptQuerySet":
@@ -91,7 +121,7 @@ class AttemptQuerySet(models.QuerySet[Any]):
         return self.exclude(outcome__in=["done", "skipped"])
 
 
-class EventQuerySet(models.QuerySet[Any]):
+class EventQuerySet(OfProcessorQuerySet):
     """Questions about the audit."""
 
     def of_operators(self, processor: Any) -> "EventQuerySet":

@@ -22,6 +22,11 @@ class Installation(models.Model):
 
     class Meta:
         default_permissions = ()
+        permissions = (
+            ("view_queues", "Can see queues and workers"),
+            ("manage_queues", "Can empty queues, put jobs back, stop jobs and drain workers"),
+            ("view_health", "Can see what is wrong with the installation"),
+        )
         constraints = (models.CheckConstraint(condition=Q(id=1), name="installation_one_row"),)
 
     def __str__(self) -> str:

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from django.contrib.auth.models import Group
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Q
@@ -65,6 +66,10 @@ class Processor(models.Model):
     backoff_base_seconds = models.FloatField(default=10)
     backoff_cap_seconds = models.FloatField(default=3600)
 
+    # Who may know of it at all; none: everyone. No part of the definition, because a definition
+    # moves between installations and these groups do not.
+    groups = models.ManyToManyField(Group, blank=True, related_name="processors")
+
     state = models.CharField(
         max_length=10,
         choices=ProcessorState.choices,
@@ -88,7 +93,9 @@ class Processor(models.Model):
         permissions = (
             ("operate_processor", "Can start, stop, pause and resume processors"),
             ("force_stop_processor", "Can force a run to stop"),
-            ("manage_dead_records", "Can retry and discard failed records"),
+            ("manage_dead_records", "Can retry, discard and settle failed records"),
+            ("change_source", "Can say which tables and hosts records come from"),
+            ("administer_processors", "Can reach every processor, and keep one to groups"),
         )
         indexes = (
             # Which processors are due? Asked by every tick.

@@ -65,7 +65,11 @@ class Record(models.Model):
     class Meta:
         ordering = ("-id",)
         default_permissions = ("view", "add")
-        permissions = (("view_payload", "Can see the raw payload of a record"),)
+        permissions = (
+            ("view_payload", "Can see the payload of a record"),
+            ("edit_payload", "Can edit the payload of a failed record"),
+            ("reprocess_record", "Can have a finished record handled anew"),
+        )
         constraints = (
             models.UniqueConstraint(fields=["processor", "key"], name="record_key_once"),
             models.CheckConstraint(condition=~Q(key=""), name="record_key_not_empty"),
