@@ -1,12 +1,14 @@
-"""The demo's superuser and where its password is kept."""
+"""The demo's superuser, an account for each role, and where their password is kept."""
 
 import os
 import secrets
 from pathlib import Path
 
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
 
 USER_NAME = "admin"
+ROLES = ("viewer", "operator", "editor")  # each in the group of its name
 PASSWORD_BYTES = 12
 
 
@@ -30,6 +32,19 @@ def ensure_superuser(file: Path, given: str = "") -> str | None:
     if given:
         file.unlink(missing_ok=True)
     return password
+
+
+def ensure_roles(password: str) -> list[str]:
+    """Make an account for each role that has none, with this password; the names of all."""
+    for name in ROLES:
+        user, is_new = get_user_model().objects.get_or_create(
+            username=name, defaults={"is_staff": True}
+        )
+        if is_new:
+            user.set_password(password)
+            user.save(update_fields=["password"])
+            user.groups.set(Group.objects.filter(name=name.capitalize()))
+    return list(ROLES)
 
 
 def kept_password(file: Path) -> str:

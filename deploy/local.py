@@ -172,7 +172,8 @@ class Launcher:
     def login_hint(self) -> str:
         password = self.var / "demo-password"
         if self.demo and password.is_file():
-            return f"Log in as admin, password {password.read_text().strip()}"
+            others = "or, with fewer rights, as viewer, operator or editor"
+            return f"Log in as admin ({others}), password {password.read_text().strip()}"
         return "No login yet? .venv/bin/python manage.py createsuperuser"
 
 

@@ -27,6 +27,7 @@ COUNT_CAP = 10_000  # rows that a list counts and pages through; filters reach t
 SEARCH_LENGTH = 200
 LIVE_MS = 2_000
 NEWS_CAP = 100
+VIEW_LOG = "admin.view_logentry"
 
 
 class CappedPaginator(Paginator):  # type: ignore[type-arg]
@@ -87,6 +88,10 @@ class OurAdmin(ModelAdmin):
         """Of a list's rows those that can have changed since the page was made."""
         return rows
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Nothing of processors that this person may not know of."""
+        return super().get_queryset(request).visible_to(request.user)  # type: ignore[attr-defined,no-any-return]
+
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Ours only: Django's deletion in bulk goes past what a processor's history protects."""
         actions = super().get_actions(request)
@@ -96,7 +101,7 @@ class OurAdmin(ModelAdmin):
     def find(self, request: HttpRequest, pk: object, queryset: QuerySet[Any]) -> Any:
         """The row, for who may see it. Raises Http404, PermissionDenied."""
         try:
-            found = queryset.get(pk=pk)
+            found = queryset.visible_to(request.user).get(pk=pk)  # type: ignore[attr-defined]
         except (self.model.DoesNotExist, ValueError, OverflowError) as error:
             raise Http404(_("There is nothing with the number %(pk)s.") % {"pk": pk}) from error
         if not self.has_view_permission(request, found):
@@ -113,6 +118,15 @@ class OurAdmin(ModelAdmin):
         return TemplateResponse(
             request, template, {**frame, "list_title": self.list_title, **context}
         )
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Django's log of one row: for who may read logs."""
+        self.find(request, object_id, self.model._default_manager.all())  # noqa: SLF001
+        if not request.user.has_perm(VIEW_LOG):
+            raise PermissionDenied
+        return super().history_view(request, object_id, extra_context)
 
 
 class HistoryAdmin(OurAdmin):

@@ -24,7 +24,8 @@ class ProcessorFilter(admin.SimpleListFilter):
     parameter_name = "processor"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        return [(str(pk), name) for pk, name in Processor.objects.values_list("pk", "name")]
+        visible = Processor.objects.visible_to(request.user)
+        return [(str(pk), name) for pk, name in visible.values_list("pk", "name")]
 
     def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
         value = self.value()
@@ -175,7 +176,8 @@ class ActionFilter(admin.SimpleListFilter):
 
     ACTIONS = (
         "create", "edit", "start", "stop", "pause", "resume", "fault", "clear-fault", "skip",
-        "begin", "paused", "end", "reaped", "forced", "retry", "discard",
+        "begin", "paused", "end", "reaped", "forced", "retry", "discard", "settle", "edit-payload",
+        "reprocess", "access", "load",
     )  # fmt: skip
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:

@@ -1,6 +1,7 @@
 """What the page of a processor and its form show beside the fields."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from django.db import DatabaseError, transaction
@@ -70,18 +71,26 @@ def form_page(
 class Look:
     """A source looked at: rows and SQL, or why there are none."""
 
-    def __init__(self, found: Preview | None = None, problem: str = "") -> None:
+    def __init__(
+        self, found: Preview | None = None, problem: str = "", *, is_hidden: bool = False
+    ) -> None:
         self.found = found
         self.problem = problem
+        self.is_hidden = is_hidden
 
 
-def looked_at(source: Mapping[str, Any]) -> Look | None:
-    """What a table would give; None for an inbox, whose records are on the records' page."""
+def looked_at(source: Mapping[str, Any], request: HttpRequest) -> Look | None:
+    """What a table would give; None for an inbox, whose records are on the records' page.
+
+    Rows are payloads: without the right to see those, the table is counted and not shown.
+    """
     if source.get("kind") != "table":
         return None
+    may_see = request.user.has_perm("processors.view_payload")
     try:
         with transaction.atomic():
-            return Look(preview_source(source))
+            found = preview_source(source)
+            return Look(found if may_see else replace(found, rows=[]), is_hidden=not may_see)
     except (InvalidSource, Unreachable) as error:
         return Look(problem=str(error))
     except DatabaseError as error:

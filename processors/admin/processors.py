@@ -16,8 +16,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from processors import control
+from processors import control, editing
 from processors.admin import columns, looks
+from processors.admin.access import Access
 from processors.admin.acts import Acts, bulk_action
 from processors.admin.base import LIVE_MS, user_of
 from processors.admin.buttons import VERBS, buttons
@@ -47,7 +48,7 @@ class ProcessorList(ChangeList):
 
 
 @admin.register(Processor)
-class ProcessorAdmin(Acts):
+class ProcessorAdmin(Acts, Access):
     """What operators look at most."""
 
     list_title = gettext_lazy("Processors")
@@ -68,7 +69,7 @@ class ProcessorAdmin(Acts):
     )
 
     def get_urls(self) -> list[Any]:
-        return [*self.act_urls(), *super().get_urls()]
+        return [*self.act_urls(), *self.access_urls(), *super().get_urls()]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return ProcessorList
@@ -158,7 +159,7 @@ class ProcessorAdmin(Acts):
         if not self.has_add_permission(request):
             raise PermissionDenied
         refuse_doubles(request)
-        form = ProcessorForm(request.POST or None)
+        form = ProcessorForm(request.POST or None, may_change_source=may_change_source(request))
         if request.method != "POST":
             form.initial["operation"] = uuid.uuid4()
         return self.answer_form(request, form)
@@ -171,13 +172,15 @@ class ProcessorAdmin(Acts):
         extra_context: Any = None,
     ) -> HttpResponse:
         """The processor's page; a POST comes from its form."""
-        processor = self.find(request, object_id, Processor.objects.all())
+        processor: Processor = self.find(request, object_id, Processor.objects.all())
         may_change = self.has_change_permission(request, processor)
         if request.method == "POST":
             if not may_change:
                 raise PermissionDenied
             refuse_doubles(request)
-            form = ProcessorForm(request.POST, existing=processor)
+            form = ProcessorForm(
+                request.POST, existing=processor, may_change_source=may_change_source(request)
+            )
             return self.answer_form(request, form, processor)
         own = facts(processor, request)
         if not is_poll(request):
@@ -189,9 +192,9 @@ class ProcessorAdmin(Acts):
         self, request: HttpRequest, processor: Processor, *, may_change: bool
     ) -> dict[str, Any]:
         """What the page shows and never renews."""
-        form = ProcessorForm(existing=processor)
+        form = ProcessorForm(existing=processor, may_change_source=may_change_source(request))
         form.initial["operation"] = uuid.uuid4()
-        own = form_page(form, processor, looked_at(processor.source))
+        own = form_page(form, processor, looked_at(processor.source, request))
         may_delete = self.has_delete_permission(request, processor)
         return own | {"form": form, "may_change": may_change, "may_delete": may_delete}
 
@@ -203,7 +206,7 @@ class ProcessorAdmin(Acts):
         if request.method == "POST" and form.is_valid() and form.check_seen():
             is_valid = True
             if "_preview" in request.POST:
-                preview = looked_at(form.columns["source"])
+                preview = looked_at(form.columns["source"], request)
             else:
                 act = control.by_user(user_of(request), operation=form.cleaned_data["operation"])
                 saved = form.save(act)
@@ -253,6 +256,11 @@ def history_of(processor: Processor) -> list[str]:
     if processor.records.exists():
         reasons.append(_("%(name)s has records, which nobody would treat.") % {"name": processor})
     return reasons
+
+
+def may_change_source(request: HttpRequest) -> bool:
+    """Whether the person may say which tables and hosts records come from."""
+    return request.user.has_perm(editing.CHANGE_SOURCE)
 
 
 def refuse_doubles(request: HttpRequest) -> None:

@@ -34,6 +34,12 @@ FIELD_OF = {
     "backoff.cap_seconds": "backoff_cap_seconds",
 }
 
+TABLE_FIELDS = (
+    "database", "table", "key", "status", *(f"word_{word}" for word in WORDS),
+    "payload", "result", "error", "filter", "order",
+)  # fmt: skip
+SOURCE_FIELDS = ("source_kind", *TABLE_FIELDS)
+
 
 def text(label: Any, help_text: Any = "", *, rows: int = 0, strip: bool = True) -> forms.CharField:
     """A field that takes any text."""
@@ -134,12 +140,7 @@ class ProcessorForm(forms.Form):
         (_("What it does"), "", ("name", "slug", "description", "handler", "options")),
         (_("Where records come from"), "", ("source_kind",)),
         ("", "only-inbox", ("topic",)),
-        (
-            "",
-            "only-table",
-            ("database", "table", "key", "status", *(f"word_{word}" for word in WORDS),
-             "payload", "result", "error", "filter", "order"),
-        ),
+        ("", "only-table", TABLE_FIELDS),
         (_("When a cycle begins"), "", ("trigger_kind",)),
         ("", "only-interval", ("pause_seconds",)),
         ("", "only-cron", ("cron", "time_zone", "misfire")),
@@ -156,12 +157,26 @@ class ProcessorForm(forms.Form):
         ),
     )  # fmt: skip
 
-    def __init__(self, data: Any = None, *, existing: Processor | None = None) -> None:
+    def __init__(
+        self,
+        data: Any = None,
+        *,
+        existing: Processor | None = None,
+        may_change_source: bool = True,
+    ) -> None:
         self.existing = existing
         self.columns: dict[str, Any] = {}
         self.definition: dict[str, Any] = {}
         super().__init__(data, initial=initial_values(existing))
+        if not may_change_source:
+            self.keep_source()
         self.fill_choices()
+
+    def keep_source(self) -> None:
+        """For who may not say where records come from: what is sent for these fields is ignored."""
+        for name in SOURCE_FIELDS:
+            self.fields[name].disabled = True
+        self.fields["source_kind"].help_text = _("You do not have the right to change it.")
 
     def fill_choices(self) -> None:
         """What can be chosen on this installation, now."""

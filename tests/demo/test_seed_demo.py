@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
 from django.core.management import CommandError, call_command
 
-from demo.accounts import ensure_superuser
+from demo.accounts import ROLES, ensure_roles, ensure_superuser
 from demo.models import ShopOrder
 from processors.models import Processor, Record
 
@@ -97,6 +98,24 @@ def test_a_password_that_its_owner_changed_is_neither_shown_nor_reset(tmp_path: 
     user.save()
 
     assert ensure_superuser(file) is None
+
+    user.refresh_from_db()
+    assert user.check_password("my own")
+
+
+def test_each_role_has_an_account_in_its_group_and_keeps_its_own_password() -> None:
+    for name in ROLES:
+        Group.objects.get_or_create(name=name.capitalize())
+    ensure_roles("correct horse")
+    user = get_user_model().objects.get(username="operator")
+    assert user.check_password("correct horse")
+    assert user.is_staff
+    assert not user.is_superuser
+    assert [group.name for group in user.groups.all()] == ["Operator"]
+
+    user.set_password("my own")
+    user.save()
+    ensure_roles("correct horse")
 
     user.refresh_from_db()
     assert user.check_password("my own")

@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.core.management.base import BaseCommand
 from django.db import transaction
 
-from demo.accounts import USER_NAME, ensure_superuser
+from demo.accounts import USER_NAME, ensure_roles, ensure_superuser
 from demo.models import ShopOrder
 from demo.notifications import sample_notifications
 from demo.orders import generate
@@ -59,7 +59,10 @@ class Command(BaseCommand):
     def login(self, given: str) -> str:
         file = settings.VAR_DIR / "demo-password"
         password = ensure_superuser(file, given)
-        return f"Login: {USER_NAME} / {password or '(the password that was set for it)'}"
+        if password is None:
+            return f"Login: {USER_NAME} / (the password that was set for it)"
+        others = ", ".join(ensure_roles(password))
+        return f"Login: {USER_NAME} / {password} (for fewer rights: {others}, same password)"
 
 
 def create_orders(count: int) -> str:
