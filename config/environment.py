@@ -5,7 +5,7 @@ Three places are looked at, the first that has a name wins: the process's enviro
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -42,6 +42,10 @@ class Environment:
 
     def text(self, name: str, default: str = "") -> str:
         return self._values.get(name, "").strip() or default
+
+    def reader(self, *, refusing: Collection[str]) -> Callable[[str], str | None]:
+        """A function that gives the value of a variable, None where it is unset or refused."""
+        return lambda name: None if name in refusing else self._values.get(name) or None
 
     def flag(self, name: str, *, default: bool = False) -> bool:
         """1/0, true/false, yes/no, on/off in any case."""

@@ -48,6 +48,11 @@ MAX_PAYLOAD_BYTES = env.integer("MAX_PAYLOAD_BYTES", 1_000_000, minimum=1)
 QUEUES = env.names("QUEUES", ["default", "high", "low"])
 if "default" not in QUEUES:
     raise BadSetting("QUEUES has no 'default': add it, other queues may follow.")
+# What a handler's options may name as env:NAME, and what they may not: a definition must not be a
+# way to read Recordmill's own secrets.
+DATABASE_VARIABLES = [f"DATABASE_URL_{alias}" for alias in env.starting_with("DATABASE_URL_")]
+OWN_SECRETS = frozenset({"SECRET_KEY", "DATABASE_URL", "REDIS_URL", *DATABASE_VARIABLES})
+READ_OPTION = env.reader(refusing=OWN_SECRETS)
 # Where the sample handlers send their orders; only the demo app reads it.
 DEMO_PARTNER_URL = env.text("DEMO_PARTNER_URL")
 

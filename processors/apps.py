@@ -1,12 +1,16 @@
+import logging
+from importlib import import_module
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.conf import settings
 from django.contrib.admin import apps as stock
 from django.db.models.signals import post_migrate
-from django.utils.module_loading import autodiscover_modules
+from django.utils.module_loading import module_has_submodule
 
 from processors import failpoints
+
+logger = logging.getLogger(__name__)
 
 
 class ProcessorsConfig(AppConfig):
@@ -19,7 +23,9 @@ class ProcessorsConfig(AppConfig):
 
     def ready(self) -> None:
         failpoints.arm(settings.FAILPOINT)
-        autodiscover_modules("handlers")
+        for app in apps.get_app_configs():
+            if app.module is not None and module_has_submodule(app.module, "handlers"):
+                find_handlers(app)
         post_migrate.connect(add_installation, sender=self)
 
 
@@ -28,6 +34,20 @@ class AdminConfig(stock.AdminConfig):
 
     default = False  # named in INSTALLED_APPS
     default_site = "processors.site.Site"
+
+
+def find_handlers(app: AppConfig) -> None:
+    """Register an app's handlers; a broken module must not take the admin away with it.
+
+    Processors that need them are stopped with this reason, and the doctor tells of it.
+    """
+    from processors.handlers import registry
+
+    try:
+        import_module(f"{app.name}.handlers")
+    except Exception as error:
+        logger.exception("%s.handlers could not be imported: its handlers are missing", app.name)
+        registry.failures[app.label] = f"{type(error).__name__}: {error}".rstrip(".")[:300]
 
 
 def add_installation(using: str, **_: Any) -> None:

@@ -7,7 +7,7 @@ act that comes twice with the same `operation` acts once. Errors are sentences f
 import getpass
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
@@ -155,9 +155,18 @@ def _start(processor: Processor, act: Act, now: datetime) -> str:
         raise Refused(f"{processor} is started already{since(processor)}.")
     if processor.state == ProcessorState.PAUSED:
         return _resume(processor, act, now)
+    cleared = clear_first(processor, act, now)
     processor.start(act.at(now))
     first_cycle(processor, act, now)
-    return f"{processor} was started."
+    return f"{cleared}{processor} was started."
+
+
+def clear_first(processor: Processor, act: Act, now: datetime) -> str:
+    """Whoever starts or runs a faulted processor says that it is mended; that in a sentence."""
+    if not processor.is_faulted:
+        return ""
+    processor.clear_fault(replace(act.at(now), operation=None))
+    return "Its fault was cleared; a few records are tried first. "
 
 
 def first_cycle(processor: Processor, act: Act, now: datetime) -> None:
@@ -247,12 +256,14 @@ def run_once(processor_id: int, act: Act) -> Run:
         run = active_run(processor)
         if run is not None:
             raise Refused(f"{processor} is busy with run {run.seq}: wait until it has ended.")
+        cleared = clear_first(processor, act, now)
+        Processor.objects.filter(pk=processor.pk).update(judged_since=now)
         beginning = cycles.Beginning(Trigger.MANUAL, act.at(now), by_hand=True)
         begun = cycles.begin(processor, beginning)
         if begun is None:
             raise Refused(f"{processor} began a run in this moment: look again.")
         made.append(begun)
-        return f"Run {begun.seq} of {processor} has begun."
+        return f"{cleared}Run {begun.seq} of {processor} has begun."
 
     message = perform(processor_id, act, OPERATE, verb)
     if not made:
@@ -303,8 +314,7 @@ def clear_fault(processor_id: int, act: Act) -> str:
     def verb(processor: Processor, act: Act, now: datetime) -> str:
         if not processor.is_faulted:
             raise Refused(f"{processor} has no fault to clear.")
-        Processor.objects.filter(pk=processor.pk).update(fault_reason="")
-        Event.write(processor, "clear-fault", act.at(now))
+        processor.clear_fault(act.at(now))
         return f"The fault of {processor} was cleared; start it when you are ready."
 
     return perform(processor_id, act, OPERATE, verb)

@@ -81,7 +81,7 @@ def write(processor: Processor, changed: Mapping[str, Any], act: Act, action: st
     """The columns, both histories, and the next cycle's time where the schedule is another."""
     now = database_now()
     rows = Processor.objects.filter(pk=processor.pk)
-    rows.update(**changed, version=F("version") + 1, changed_at=now)
+    rows.update(**changed, version=F("version") + 1, changed_at=now, judged_since=now)
     processor.refresh_from_db()
     words = ", ".join(name.replace("_", " ") for name in sorted(changed))
     reason = f"{words}: {act.reason}" if act.reason else words

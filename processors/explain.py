@@ -21,10 +21,10 @@ JUST_BEGUN = timedelta(seconds=5)
 def why(processor: Processor, now: datetime) -> str:
     """One sentence; costs a few queries, and a look at Redis where a run has no worker."""
     run = Run.objects.active_of(processor.pk)
+    if processor.is_faulted:
+        return why_faulted(processor, run)
     if run is not None:
         return why_run(processor, run, now)
-    if processor.is_faulted:
-        return _("Faulted: %(reason)s") % {"reason": processor.fault_reason}
     if processor.state == ProcessorState.STARTED:
         return why_waiting(processor, now)
     act = last_act(processor, str(processor.state))
@@ -32,6 +32,16 @@ def why(processor: Processor, now: datetime) -> str:
         return _("Stopped: it was never started.")
     word = _("Paused") if processor.state == ProcessorState.PAUSED else _("Stopped")
     return said(word, act, now)
+
+
+def why_faulted(processor: Processor, run: Run | None) -> str:
+    """What the machine stopped it for, and what is still in hand."""
+    sentence = _("Faulted: %(reason)s") % {"reason": processor.fault_reason}
+    in_hand = Batch.objects.leased().filter(run=run).count() if run is not None else 0
+    if run is None or not in_hand:
+        return sentence
+    going = leaving(_("Run %(seq)s is stopping") % {"seq": run.seq}, in_hand)
+    return f"{sentence} {going}"
 
 
 def last_act(processor: Processor, state: str, run: Run | None = None) -> Event | None:

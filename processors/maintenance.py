@@ -15,8 +15,9 @@ from django.db.models import F, Q, QuerySet
 from processors import failpoints, queues
 from processors.clock import database_now
 from processors.models import Attempt, Batch, Event, Installation, Processor, Record, Run
-from processors.protocol import cycles, reaping
+from processors.protocol import cycles, faults, reaping
 from processors.sources import open_source
+from processors.sources.dialect import is_broken
 from processors.states import RECORD_FINAL, RunState
 
 logger = logging.getLogger(__name__)
@@ -55,10 +56,23 @@ def begin_one(processor_id: int) -> bool:
     """Whether a cycle began; trouble with a source is logged and seen again at the next tick."""
     try:
         return cycles.begin_due(processor_id) is not None
+    except DatabaseError as error:
+        if not stop_broken(processor_id, error):
+            logger.warning("the cycle of processor %s could not begin: %s", processor_id, error)
+            postpone(processor_id)
+        return False
     except Exception:
         logger.exception("the cycle of processor %s could not begin", processor_id)
         postpone(processor_id)
         return False
+
+
+def stop_broken(processor_id: int, error: DatabaseError) -> bool:
+    """Fault a processor whose source is not as it was; whether this was such an error."""
+    source = Processor.objects.values_list("source", flat=True).get(pk=processor_id)
+    if source.get("kind") != "table" or not is_broken(error):
+        return False
+    return faults.fault_idle(processor_id, faults.why_broken(source, error))
 
 
 def postpone(processor_id: int) -> None:
@@ -75,6 +89,9 @@ def look_after(run: Run, now: datetime, ticked: Ticked) -> None:
             ticked.ended += 1
         elif run.state == RunState.RUNNING:
             ticked.woken += wake_again(run, now, run.processor.parallelism - open_batches)
+    except DatabaseError as error:
+        if not faults.stop_broken(run, error):
+            logger.warning("run %s could not be looked after: %s", run.pk, error)
     except Exception:
         logger.exception("run %s could not be looked after", run.pk)
 

@@ -22,7 +22,7 @@ class RunState(TextChoices):
     RUNNING = "running", "Running"  # workers may claim
     PAUSING = "pausing", "Pausing"  # no claims; batches in hand are coming back
     PAUSED = "paused", "Paused"  # nothing in hand; resumes as the same run
-    STOPPING = "stopping", "Stopping"  # no claims; ends when nothing is in hand
+    STOPPING = "stopping", "Stopping"  # no claims; ends, or fails, when nothing is in hand
     FINISHED = "finished", "Finished"  # nothing was left to claim
     STOPPED = "stopped", "Stopped"  # an operator ended it
     FAILED = "failed", "Failed"  # the machine ended it: see its reason
@@ -64,12 +64,10 @@ PROCESSOR_MOVES: Moves = {
 }
 
 RUN_MOVES: Moves = {
-    RunState.RUNNING: frozenset(
-        {RunState.PAUSING, RunState.STOPPING, RunState.FINISHED, RunState.FAILED}
-    ),
+    RunState.RUNNING: frozenset({RunState.PAUSING, RunState.STOPPING, RunState.FINISHED}),
     RunState.PAUSING: frozenset({RunState.PAUSED, RunState.RUNNING, RunState.STOPPING}),
     RunState.PAUSED: frozenset({RunState.RUNNING, RunState.STOPPING}),
-    RunState.STOPPING: frozenset({RunState.STOPPED}),
+    RunState.STOPPING: frozenset({RunState.STOPPED, RunState.FAILED}),
     RunState.FINISHED: frozenset(),
     RunState.STOPPED: frozenset(),
     RunState.FAILED: frozenset(),

@@ -369,3 +369,37 @@ def test_b40_another_new_word_takes_other_rows() -> None:
     words = {"new": "AGAIN", "claimed": "TAKEN", "done": "DONE", "failed": "ERROR"}
 
     assert clean(a_definition(slug="more", source=a_table(words=words)))
+
+
+# The circuit breaker
+
+
+@pytest.mark.parametrize(
+    ("breaker", "path"),
+    [
+        ([], None),
+        ("off", "breaker"),
+        ({"on": "no"}, "breaker.on"),
+        ({"failures": 0}, "breaker.failures"),
+        ({"failures": 200}, "breaker.failures"),
+        ({"share_percent": 101}, "breaker.share_percent"),
+        ({"crashes": "five"}, "breaker.crashes"),
+        ({"failure": 5}, "breaker.failure"),
+        ({"on": False, "failures": 3, "window": 10}, None),
+    ],
+)
+def test_a_breaker_is_judged(breaker: object, path: str | None) -> None:
+    definition = {
+        "slug": "s",
+        "handler": "handling.echo",
+        "source": {"kind": "inbox"},
+        "breaker": breaker,
+    }
+
+    try:
+        refused = set()
+        clean(definition)
+    except InvalidDefinition as error:
+        refused = set(error.errors)
+
+    assert refused == ({path} if path else set())

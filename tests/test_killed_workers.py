@@ -8,7 +8,7 @@ from django.db import connection
 
 from processors import control, maintenance
 from processors.models import Attempt, Batch, Record
-from processors.states import CloseReason, RecordState
+from processors.states import CloseReason, RecordState, RunState
 from tests.conftest import StartWorker
 from tests.handling.models import Effect
 from tests.stories import (
@@ -172,3 +172,18 @@ def make_due() -> None:
     from processors.clock import database_now
 
     Record.objects.filter(state=RecordState.READY).update(available_at=database_now())
+
+
+def test_a_deploy_that_kills_every_worker_costs_five_records(start_worker: StartWorker) -> None:
+    processor = define("deadly", batch_size=50)
+    fill_inbox(processor, {key: {"die": "abort"} for key in numbered(RECORDS)})
+    worker = start_worker(**LEASE)
+
+    run = wait_for_end(control.run_once(processor.pk, act()), ticking=False)
+    processor.refresh_from_db()
+
+    assert run.state == RunState.FAILED
+    assert "5 records in a row ended their worker's process" in processor.fault_reason
+    assert Record.objects.filter(crashes=1).count() == 5
+    assert Record.objects.filter(state=RecordState.READY).count() == RECORDS
+    assert worker.is_running()

@@ -14,6 +14,7 @@ from django.db import OperationalError, connection, connections, transaction
 
 from processors import control
 from processors.cycle.commits import Commits, Stretch
+from processors.cycle.judging import Judge
 from processors.cycle.pace import Pace
 from processors.models import Attempt, Batch, Processor, Record
 from processors.protocol import cycles
@@ -67,7 +68,7 @@ class Hand:
     @classmethod
     def of(cls, processor: Processor) -> "Hand":
         run = control.run_once(processor.pk, act())
-        commits = Commits(run, source_of(run), "the test", Pace(one_by_one=True))
+        commits = Commits(run, source_of(run), "the test", Pace(one_by_one=True), Judge(run))
         lease = commits.first()
         assert lease is not None
         return cls(commits, lease)

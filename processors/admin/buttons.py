@@ -67,6 +67,7 @@ VERBS = {
             warning=_("No further record is taken. Records in hand are finished; the run ends."),
         ),
         Verb("clear-fault", _("Clear fault"), control.clear_fault, _("Cleared")),
+        Verb("clear-and-start", _("Clear fault and start"), control.start, _("Started"), "go"),
     )
 }
 
@@ -106,8 +107,10 @@ def possible(processor: Processor, run: Run | None) -> list[str]:
     if processor.is_started or state == RunState.RUNNING:
         return ["pause", "stop"] + ([] if run else ["run-once"])
     if run is not None:  # stopping: it ends by itself
-        return ["start"]
-    return ["start", "run-once"] + (["clear-fault"] if processor.is_faulted else [])
+        return ["clear-and-start"] if processor.is_faulted else ["start"]
+    if processor.is_faulted:
+        return ["clear-and-start", "run-once", "clear-fault"]
+    return ["start", "run-once"]
 
 
 class OldPage(Exception):

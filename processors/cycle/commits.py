@@ -17,14 +17,16 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 
 from processors import failpoints, publishing
 from processors.clock import database_now
+from processors.cycle.judging import Judge
 from processors.cycle.pace import Pace
-from processors.handlers.outcomes import MESSAGE_LIMIT, Outcome, clean_text
-from processors.models import Run
+from processors.cycle.treatment import RetryPolicy
+from processors.handlers.outcomes import MESSAGE_LIMIT, NOT_NOW, Outcome, clean_text
+from processors.models import Attempt, Run
 from processors.protocol import leases
 from processors.protocol.at_once import AtOnce
 from processors.protocol.leases import Ask, Lease, LeaseLost, Step
 from processors.sources.base import Claimed, Ref, Settlement, Source, SourceChanged
-from processors.sources.dialect import can_pass
+from processors.sources.dialect import can_pass, is_broken
 from processors.sources.table import MISSING, outcome_of_change
 from processors.states import CloseReason
 
@@ -32,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 PASSING = (OperationalError, InterfaceError)
 MOST_AT_ONCE = 1_000  # records a batch may have
+MOST_NOT_NOW = 20  # times that one try of a record is put off before it costs an attempt
 FIRST_WAIT_SECONDS = 0.1
 LONGEST_WAIT_SECONDS = 5.0
 NARROWED = (SourceChanged, DatabaseError, LookupError)
@@ -71,8 +74,10 @@ class Stretch:
 class Commits:
     """Writes for one worker on one run."""
 
-    def __init__(self, run: Run, source: Source, owner: str, pace: Pace) -> None:
+    def __init__(self, run: Run, source: Source, owner: str, pace: Pace, judge: Judge) -> None:
         self.run = run
+        self.judge = judge
+        self.policy = RetryPolicy.of(run.config)
         self.source = source
         self.owner = owner
         self.pace = pace
@@ -88,7 +93,9 @@ class Commits:
 
     def settlement(self, lease: Lease) -> Settlement:
         """An empty one; its time is set when it is written."""
-        return Settlement(lease.batch_id, self.run.pk, self.owner, self.run.started_at)
+        found = Settlement(lease.batch_id, self.run.pk, self.owner, self.run.started_at)
+        self.judge.watch(found)
+        return found
 
     def write(self, lease: Lease, stretch: Stretch) -> Lease | None:
         """Commit a stretch; the next batch where this one is through and another was claimed."""
@@ -97,6 +104,8 @@ class Commits:
         except LeaseLost:
             raise
         except NARROWED as error:
+            if is_broken(error):
+                raise
             logger.info("batch %s is written one by one: %s", lease.batch_id, error)
             return self._one_by_one(lease, stretch)
         return self.after_commit(lease, stretch)
@@ -116,6 +125,7 @@ class Commits:
 
     def inside(self, lease: Lease, stretch: Stretch) -> None:
         """Everything that one commit holds, in the caller's transaction."""
+        self._bound_patience(stretch.settlement)
         gate = None
         if stretch.close and stretch.wants_more and not stretch.leaving:
             ask = self._ask(lease)
@@ -126,6 +136,13 @@ class Commits:
             publishing.store(stretch.settlement.outgoing, now=stretch.settlement.now)
         self._next = leases.claim_inside(self.source, ask, gate) if gate else None
 
+    def _bound_patience(self, settlement: Settlement) -> None:
+        """Trouble that keeps coming back to one record is its own: it costs attempts then."""
+        for claimed, outcome in settlement.others:
+            if outcome.is_free and times_not_now(claimed) >= MOST_NOT_NOW:
+                outcome.is_free = False
+                self.policy.apply(claimed, outcome)
+
     @property
     def _claims_alone(self) -> bool:
         """Whether claims of this run must see each other: a position, or a number to keep to."""
@@ -134,6 +151,7 @@ class Commits:
     def after_commit(self, lease: Lease, stretch: Stretch) -> Lease | None:
         """What follows the commit: the count it is known by, and sources that live elsewhere."""
         failpoints.reach("close.after_commit" if stretch.close else "outcome.after_commit")
+        patiently(self.judge.conclude)
         lease.settled += len(stretch.settlement)
         lease.in_hand = self._hand(lease, stretch)
         if len(stretch.settlement):
@@ -203,6 +221,7 @@ class Commits:
         self, lease: Lease, part: Settlement, stretch: Stretch, error: Exception
     ) -> None:
         claimed = next(iter(members(part)))
+        self.judge.refused(claimed.key)
         for outcome in refused(claimed, error):
             stretch.settlement = replaced(part, claimed, outcome)
             try:
@@ -212,6 +231,14 @@ class Commits:
             else:
                 return
         raise error
+
+
+def times_not_now(claimed: Claimed) -> int:
+    """How often this try of a record was put off because of our database."""
+    if claimed.record_id is None:
+        return 0
+    tries = Attempt.objects.filter(record=claimed.record_id, number=claimed.number)
+    return tries.filter(visit=claimed.visit, error_type=NOT_NOW).count()
 
 
 def step_of(lease: Lease, stretch: Stretch, in_hand: int) -> Step:

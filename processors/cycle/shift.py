@@ -8,18 +8,18 @@ from django.db import DatabaseError, connection, connections, transaction
 from processors import queues
 from processors.clock import database_now
 from processors.cycle.commits import PASSING, Commits, members, patiently
+from processors.cycle.judging import Judge
 from processors.cycle.pace import Pace
 from processors.cycle.stretches import Tools, Way, way_for
 from processors.cycle.treatment import RetryPolicy, Treatment
 from processors.cycle.watch import Desk, Watch
-from processors.handlers import Handler
 from processors.handlers.context import Surroundings
 from processors.models import Batch, Installation, Processor, Run
 from processors.models.door import Move
-from processors.protocol import cycles, leases
+from processors.protocol import cycles, faults, leases
 from processors.protocol.leases import LeaseLost
 from processors.protocol.reaping import Taking, take_back
-from processors.protocol.working import handler_of, source_of
+from processors.protocol.working import Equipment, Unable, equip, source_of
 from processors.queues.identity import own_name
 from processors.queues.wakeups import TIME_BUDGET_SECONDS
 from processors.sources.base import Ref
@@ -52,28 +52,27 @@ def work(run_id: int) -> None:
     if run.has_ended:
         cycles.begin_due(run.processor_id)
         return
-    handler = handler_of(run)
-    if handler is None:
-        logger.error(
-            "run %s needs the handler %r, which this worker does not have: another may; install "
-            "its app here (HANDLER_APPS) or stop the processor",
-            run.pk,
-            run.config["handler"],
-        )
+    try:
+        equipment = equip(run)
+    except Unable as trouble:
+        logger.warning("run %s is not for this worker: %s", run.pk, trouble)
+        faults.judge_unable(run, trouble)
         return
-    Shift(run, handler).work()
+    Shift(run, equipment).work()
 
 
 class Shift:
     """One worker, one run, up to the time budget."""
 
-    def __init__(self, run: Run, handler: Handler) -> None:
+    def __init__(self, run: Run, equipment: Equipment) -> None:
+        handler = equipment.handler
         self.run = run
         self.desk = Desk()
         self.pace = Pace(one_by_one=handler.effects == "unrepeatable", whole=handler.batch)
-        self.commits = Commits(run, source_of(run), own_name(), self.pace)
+        self.judge = Judge(run)
+        self.commits = Commits(run, source_of(run), own_name(), self.pace, self.judge)
         self.tools = Tools(
-            self._treatment(handler),
+            self._treatment(equipment),
             self.commits,
             self.pace,
             self.desk,
@@ -84,31 +83,38 @@ class Shift:
         self._look_at = 0.0
         self._closed = False
 
-    def _treatment(self, handler: Handler) -> Treatment:
-        config = self.run.config
+    def _treatment(self, equipment: Equipment) -> Treatment:
         limit = Processor.objects.values_list("record_timeout_seconds", flat=True)
         surroundings = Surroundings(
             run_id=self.run.pk,
-            options=handler.clean_options(config["options"]),
+            options=equipment.options,
             key_prefix=f"{Installation.this().identity}:{self.run.processor_id}",
             time_limit_seconds=limit.get(pk=self.run.processor_id),
             should_stop=lambda: Leaving.asked or self._closed,
         )
-        policy = RetryPolicy(
-            config["max_attempts"], config["backoff_base_seconds"], config["backoff_cap_seconds"]
-        )
-        return Treatment(handler, surroundings, policy)
+        return Treatment(equipment.handler, surroundings, RetryPolicy.of(self.run.config))
 
     def work(self) -> None:
-        """Claim, treat, commit, until there is nothing left for this worker."""
+        """Claim, treat, commit, until there is nothing left for this worker.
+
+        A source that is no longer as it was defined stops the processor.
+        """
+        try:
+            self._work()
+        except DatabaseError as error:
+            if not faults.stop_broken(self.run, error):
+                raise
+            cycles.end_cycle(self.run.pk)
+
+    def _work(self) -> None:
         while self._round():
             continue
-        if Leaving.asked or self._is_spent():
+        if not self.judge.has_tripped and (Leaving.asked or self._is_spent()):
             queues.wake(self.run.pk, self.run.config["queue"])
         elif patiently(lambda: cycles.end_cycle(self.run.pk)):
             logger.info("run %s has ended", self.run.pk)
         elif self._round():  # something became due between the last claim and the end
-            self.work()
+            self._work()
 
     def _round(self) -> bool:
         """Batches until a claim finds nothing; whether there was any, and more is welcome."""
@@ -137,12 +143,29 @@ class Shift:
             logger.warning("run %s: %s; what was not written is void", self.run.pk, error)
             # A process that was given up for dead starts anew; see `Desk.lost`.
             self._ends_at = 0.0
+        except DatabaseError as error:
+            if faults.stop_broken(self.run, error) and self.desk.lease is not None:
+                self._abandon(self.desk.lease, error)
+            raise
+
+    def _abandon(self, lease: leases.Lease, error: DatabaseError) -> None:
+        """Give a batch back whose outcomes the source does not take; what was begun is in doubt."""
+        said = str(error).split("\n", 1)[0]
+        message = f"Its outcome could not be written, the source is not as it was: {said}"
+        how = Move(cycles.MACHINE, database_now(), "the source is not as it was")
+        taking = Taking(CloseReason.REAPED, message, how, "SourceBroken", token=lease.token)
+        try:
+            take_back(Batch.objects.get(pk=lease.batch_id), taking)
+        except DatabaseError as trouble:
+            logger.warning("batch %s is left to the reaper: %s", lease.batch_id, trouble)
 
     def _is_spent(self) -> bool:
         return time.monotonic() >= self._ends_at
 
     def wants_more(self) -> bool:
         """Whether another batch is welcome."""
+        if self.judge.has_tripped:
+            return False
         return not (Leaving.asked or self._closed or self._is_spent())
 
     def must_leave(self) -> bool:
@@ -152,7 +175,7 @@ class Shift:
         """
         if self.desk.lost:
             raise LeaseLost("the heartbeat found the lease lost")
-        if Leaving.asked or self._closed:
+        if Leaving.asked or self._closed or self.judge.has_tripped:
             return True
         now = time.monotonic()
         if now >= self._look_at:
@@ -185,6 +208,7 @@ class Shift:
             how = Move(cycles.MACHINE, database_now(), f"time limit of {limit} s")
             taking = Taking(CloseReason.REAPED, message, how, "TimedOut", begun, lease.token)
             take_back(Batch.objects.get(pk=lease.batch_id), taking)
+            faults.judge_crash(self.run.pk)
         except (DatabaseError, LeaseLost) as error:
             logger.warning("batch %s is left to the reaper: %s", lease.batch_id, error)
         finally:

@@ -21,6 +21,7 @@ from processors.cycle.watch import Desk
 from processors.handlers.outcomes import Outcome
 from processors.protocol.leases import Lease, LeaseLost
 from processors.sources.base import Claimed, Settlement, SourceChanged
+from processors.sources.dialect import is_broken
 from processors.sources.table import MISSING, outcome_of_change
 
 DEADLOCK_TRIES = 5
@@ -98,7 +99,7 @@ class Alone(Way):
 
     def _treat(self, lease: Lease, todo: "deque[Claimed]", settlement: Settlement) -> None:
         tools, treat, begun = self.tools, self.tools.treatment.treat, self.tools.desk.begun
-        until = tools.pace.begin()
+        until, others, failed = tools.pace.begin(), settlement.others, 0
         now = look_at = time.monotonic()
         for _ in range(min(lease.in_hand, len(todo))):
             claimed = todo[0]
@@ -107,8 +108,10 @@ class Alone(Way):
             begun.clear()
             todo.popleft()
             now = time.monotonic()
-            # Looking whether to leave is cheap, but not as cheap as the fastest handlers.
-            if now >= until or (now >= look_at and tools.must_leave()):
+            # Looking whether to leave is cheap, but not as cheap as the fastest handlers. A failure
+            # may be the one that trips the breaker.
+            has_failed, failed = len(others) > failed, len(others)
+            if now >= until or ((now >= look_at or has_failed) and tools.must_leave()):
                 break
             look_at = now + LEAST_LOOK_SECONDS if now >= look_at else look_at
 
@@ -142,7 +145,9 @@ class Inside(Way):
             return self._commit(lease, begun, todo)
         except LeaseLost:
             raise
-        except NARROWED:
+        except NARROWED as error:
+            if is_broken(error):
+                raise
             if len(begun) == 1:
                 return self._refuse(lease, todo)
         lease.in_hand = 1  # the next stretches find out which of them it was
@@ -198,7 +203,7 @@ class Inside(Way):
             return
         transaction.savepoint_rollback(savepoint)
         connection.needs_rollback = False
-        if forgiving and new[0][1].error_type in PASSING_NAMES:
+        if forgiving and new[0][1].is_free:
             raise OperationalError(new[0][1].message)
 
     def _refuse(self, lease: Lease, todo: "deque[Claimed]") -> Lease | None:
@@ -233,7 +238,6 @@ BROKEN = (
     "The handler closed the connection or ended the transaction it was given. A handler with "
     "effects='database' must leave both alone: remove close(), commit() and rollback() from it."
 )
-PASSING_NAMES = ("django.db.utils.OperationalError",)
 
 
 class Beside(Way):

@@ -1,20 +1,25 @@
 """Give one record to its handler and say what became of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
+
+from django.db import DatabaseError, InterfaceError, connection
 
 from processors import publishing
 from processors.backoff import delay_seconds
 from processors.handlers import Context, Handler, Record
 from processors.handlers.context import Surroundings
 from processors.handlers.execution import classify, failed
-from processors.handlers.outcomes import Outcome, Verdict
+from processors.handlers.outcomes import MESSAGE_LIMIT, NOT_NOW, Outcome, Verdict
 from processors.screening import PublishingError
 from processors.sources.base import Claimed, Settlement
+from processors.sources.dialect import can_pass
 from processors.sources.table import is_missing, outcome_of_change
+
+NOT_NOW_SECONDS = 10.0  # until a record is tried again that our database's trouble hit
 
 
 @dataclass(frozen=True)
@@ -25,9 +30,19 @@ class RetryPolicy:
     base_seconds: float
     cap_seconds: float
 
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> "RetryPolicy":
+        """A run's."""
+        return cls(
+            config["max_attempts"], config["backoff_base_seconds"], config["backoff_cap_seconds"]
+        )
+
     def apply(self, claimed: Claimed, outcome: Outcome) -> Outcome:
         """A retry becomes a dead letter after the last attempt, and gets its wait before it."""
         if outcome.kind != "retry":
+            return outcome
+        if outcome.is_free:
+            outcome.after = NOT_NOW_SECONDS if outcome.after is None else outcome.after
             return outcome
         attempt = claimed.attempts + 1
         if attempt >= self.max_attempts:
@@ -122,13 +137,13 @@ class Treatment:
         error: Exception,
         settlement: Settlement,
     ) -> None:
-        """Nobody can know which of several was at fault: each is tried alone, at once."""
+        """Nobody can know which of several was at fault: each is tried alone, at once, for free."""
         for claimed, _, context in given:
             if len(given) == 1:
                 self.note_failure(claimed, context, error, settlement)
                 continue
             outcome = failed(error)
-            outcome.alone = True
+            outcome.alone = outcome.is_free = outcome.kind == "retry"
             outcome.after = outcome.after or 0.0
             settlement.others.append((claimed, self.policy.apply(claimed, outcome)))
 
@@ -153,6 +168,9 @@ class Treatment:
         if self.handler.effects == "unrepeatable" and not isinstance(error, Verdict):
             # It may have acted before it failed; only `Retry` says that it did not.
             outcome.kind = "parked"
+        elif is_ours(error):
+            outcome.message = f"{outcome.error_type}: {outcome.message}"[:MESSAGE_LIMIT]
+            outcome.error_type, outcome.is_free = NOT_NOW, True
         self.add(claimed, context, outcome, settlement)
 
     def add(
@@ -171,6 +189,20 @@ class Treatment:
         except PublishingError as error:
             return failed(error)
         return outcome
+
+
+def is_ours(error: Exception) -> bool:
+    """Whether a handler failed because our own database was in trouble that passes.
+
+    A restart, a lock, a deadlock: no fault of the record. Django notes on the connection that an
+    error came from it; another database's trouble is the handler's own to judge.
+    """
+    if not isinstance(error, DatabaseError | InterfaceError) or not can_pass(error):
+        return False
+    is_ours = connection.errors_occurred
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
+    return is_ours
 
 
 def judged_before(claimed: Claimed) -> Outcome | None:

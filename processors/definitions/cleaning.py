@@ -14,6 +14,7 @@ from processors.definitions import parsing
 from processors.definitions.findings import Findings, InvalidDefinition
 from processors.definitions.parsing import Unfit, Whole
 from processors.handlers import Handler, InvalidOptions, registry
+from processors.handlers.options import reference
 from processors.models.processor import SLUG, Misfire, Processor, TriggerKind
 from processors.schedules import InvalidSchedule
 from processors.sources.inspection import inspect_source
@@ -26,6 +27,12 @@ LIMITS = {
     "batch_size": Whole(1, 1000),
     "record_timeout_seconds": Whole(1, 86_400),
     "max_attempts": Whole(1, 50, "From 1 to 50."),
+}
+BREAKER = {
+    "failures": Whole(1, 10_000),
+    "share_percent": Whole(0, 100),
+    "window": Whole(1, 10_000),
+    "crashes": Whole(1, 1000),
 }
 RECORDS_PER_CYCLE = Whole(1, 10**9, "A whole number from 1 to 1000000000, or nothing for no limit.")
 TRIGGER_FIELDS = {
@@ -48,6 +55,7 @@ FIELDS = (
     *LIMITS,
     "records_per_cycle",
     "backoff",
+    "breaker",
 )
 
 
@@ -97,6 +105,7 @@ class Cleaning:
         self.clean_queue()
         self.clean_limits()
         self.clean_backoff()
+        self.clean_breaker()
         self.clean_source()
         self.clean_trigger()
         self.check_effects(handler)
@@ -168,10 +177,16 @@ class Cleaning:
                 f"options.{option}",
                 "Put secrets into the environment and name them here (env:NAME).",
             )
+        for option, value in given.items():
+            if reference(value) in settings.OWN_SECRETS:
+                self.found.refuse(
+                    f"options.{option}",
+                    f"{reference(value)} is Recordmill's own: give the handler another variable.",
+                )
         if handler is None or "options" in self.found.errors:
             return
         try:
-            handler.clean_options(given)
+            handler.check_options(given)
         except InvalidOptions as error:
             for option, sentences in error.errors.items():
                 for sentence in sentences:
@@ -222,6 +237,39 @@ class Cleaning:
             return None
         self.columns[f"backoff_{part}_seconds"] = number
         return number
+
+    def clean_breaker(self) -> None:
+        """When the machine shall stop the processor."""
+        given = self.data.get("breaker") or {}
+        if not isinstance(given, Mapping):
+            return self.found.refuse(
+                "breaker", 'Give {"on": false}, or some of on, ' + ", ".join(BREAKER) + "."
+            )
+        self.found.refuse_unknown(given, ("on", *BREAKER), "breaker.")
+        on = given.get("on", default("breaker_on"))
+        self.columns["breaker_on"] = on
+        if not isinstance(on, bool):
+            self.found.refuse("breaker.on", "true or false.")
+        for part, limit in BREAKER.items():
+            self.take_part(given, part, limit)
+        if self.columns["breaker_failures"] > self.columns["breaker_window"]:
+            self.found.refuse(
+                "breaker.failures",
+                f"It could never trip: {self.columns['breaker_failures']} failures among the last "
+                f"{self.columns['breaker_window']} outcomes.",
+            )
+        return None
+
+    def take_part(self, given: Mapping[str, object], part: str, limit: Whole) -> None:
+        """One number of the breaker."""
+        column = f"breaker_{part}"
+        self.columns[column] = default(column)
+        if given.get(part) is None:
+            return
+        try:
+            self.columns[column] = limit.parse(given[part])
+        except Unfit as error:
+            self.found.refuse(f"breaker.{part}", str(error))
 
     def clean_source(self) -> None:
         """Where the records come from."""

@@ -12,6 +12,7 @@ PLAIN = (
     "record_timeout_seconds",
     "max_attempts",
 )
+BREAKER = ("on", "failures", "share_percent", "window", "crashes")
 TABLE_FIELDS = (
     "kind",
     "database",
@@ -43,6 +44,7 @@ def dump(processor: Processor) -> dict[str, Any]:
             "base_seconds": short(processor.backoff_base_seconds),
             "cap_seconds": short(processor.backoff_cap_seconds),
         },
+        "breaker": {part: getattr(processor, f"breaker_{part}") for part in BREAKER},
     }
 
 

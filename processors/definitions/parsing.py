@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from processors.definitions.findings import spaced
+from processors.handlers.options import reference
 
 NAME_CHARACTERS = 80
 DESCRIPTION_CHARACTERS = 500
 SECRET_NAME = re.compile(
     r"passw(or)?d|passphrase|secret|token|api_?key|private_?key|credential", re.IGNORECASE
 )
-SECRET_VALUE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*")
 
 # Cyrillic and Greek letters that look like Latin ones: two names must not look the same.
 LOOK_ALIKES = str.maketrans(
@@ -135,4 +135,4 @@ def clear_secrets(given: dict[str, Any]) -> list[str]:
 
 def is_reference(value: object) -> bool:
     """Whether it names an environment variable, or says nothing."""
-    return value in (None, "") or (isinstance(value, str) and bool(SECRET_VALUE.fullmatch(value)))
+    return value in (None, "") or reference(value) is not None

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from processors import control, editing
 from processors.definitions import InvalidDefinition, clean
-from processors.forms.typed import WORDS, build, digest, initial_values
+from processors.forms.typed import BREAKER, WORDS, build, digest, initial_values
 from processors.handlers import registry
 from processors.models import Event, Processor
 from processors.models.processor import Misfire, TriggerKind
@@ -32,6 +32,8 @@ FIELD_OF = {
     "backoff": "backoff_base_seconds",
     "backoff.base_seconds": "backoff_base_seconds",
     "backoff.cap_seconds": "backoff_cap_seconds",
+    "breaker": "breaker_on",
+    **{f"breaker.{part}": f"breaker_{part}" for part in ("on", *BREAKER)},
 }
 
 TABLE_FIELDS = (
@@ -133,6 +135,19 @@ class ProcessorForm(forms.Form):
     backoff_base_seconds = whole(_("First wait before a retry"), _("Seconds; doubles each time."))
     backoff_cap_seconds = whole(_("Longest wait"), _("Seconds."))
 
+    breaker_on = choice(
+        _("Stop by itself"), _("When going on would do harm; then a person looks and starts it.")
+    )
+    breaker_failures = whole(_("After failures"), _("So many different records failed…"))
+    breaker_share_percent = whole(
+        _("Share of failures"), _("…and so many percent of the newest outcomes; 0: any share.")
+    )
+    breaker_window = whole(_("Outcomes looked at"), _("The newest ones, over runs and workers."))
+    breaker_crashes = whole(
+        _("After lost workers"),
+        _("So many different records in a row ended their worker's process."),
+    )
+
     seen = forms.CharField(required=False, widget=forms.HiddenInput())
     operation = forms.UUIDField(required=False, widget=forms.HiddenInput())
 
@@ -154,6 +169,11 @@ class ProcessorForm(forms.Form):
             _("Retries"),
             "columns",
             ("max_attempts", "backoff_base_seconds", "backoff_cap_seconds"),
+        ),
+        (
+            _("Circuit breaker"),
+            "columns",
+            ("breaker_on", *(f"breaker_{part}" for part in BREAKER)),
         ),
     )  # fmt: skip
 
@@ -189,6 +209,7 @@ class ProcessorForm(forms.Form):
         self.choose("database", [(alias, alias) for alias in aliases()])
         self.choose("queue", [(name, name) for name in settings.QUEUES])
         self.choose("trigger_kind", [(kind.value, kind.label) for kind in TriggerKind])
+        self.choose("breaker_on", [("yes", _("Yes")), ("no", _("No"))])
         self.choose("misfire", [(one.value, one.label) for one in Misfire])
 
     def choose(self, name: str, choices: list[tuple[Any, Any]]) -> None:

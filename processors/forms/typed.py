@@ -21,6 +21,7 @@ LIMITS = (
     "parallelism", "concurrency", "batch_size", "records_per_cycle", "record_timeout_seconds",
     "max_attempts",
 )  # fmt: skip
+BREAKER = ("failures", "share_percent", "window", "crashes")
 WORDS = ("new", "claimed", "done", "failed", "skipped")
 SIGNS = "|".join(sorted((one for one in OPERATORS if not one[0].isalpha()), key=len, reverse=True))
 OPERATOR_WORDS = "|".join(
@@ -64,6 +65,8 @@ def initial_values(processor: Processor | None) -> dict[str, Any]:
         **{name: "" if (value := getattr(stored, name)) is None else value for name in LIMITS},
         "backoff_base_seconds": definition["backoff"]["base_seconds"],
         "backoff_cap_seconds": definition["backoff"]["cap_seconds"],
+        **{f"breaker_{part}": definition["breaker"][part] for part in BREAKER},
+        "breaker_on": "yes" if definition["breaker"]["on"] else "no",
         "seen": digest(processor) if processor else "",
     }
 
@@ -89,12 +92,14 @@ def build(data: dict[str, Any]) -> dict[str, Any]:
         if data[name] != ""
     }
     waits = {part: data[f"backoff_{part}"] for part in ("base_seconds", "cap_seconds")}
+    breaker = {part: data[f"breaker_{part}"] for part in BREAKER if data[f"breaker_{part}"] != ""}
     return {
         **plain,
         "name": data["name"],
         "source": build_source(data),
         "trigger": build_trigger(data),
         "backoff": {part: value for part, value in waits.items() if value != ""},
+        "breaker": {"on": data["breaker_on"] != "no", **breaker},
     }
 
 

@@ -9,7 +9,12 @@ from django import forms
 from django.apps import apps
 
 from processors.handlers.context import Context
-from processors.handlers.options import InvalidOptions, clean_options
+from processors.handlers.options import (
+    InvalidOptions,
+    check_options,
+    clean_options,
+    resolved_options,
+)
 from processors.handlers.registry import registry
 
 Effects = Literal["outside", "database", "unrepeatable"]
@@ -72,6 +77,17 @@ class Handler:
         Raises InvalidOptions with a list of sentences per option.
         """
         return clean_options(self.options, data)
+
+    def check_options(self, data: Mapping[str, Any]) -> None:
+        """Judge a definition's options, in which `env:NAME` may stand for a value.
+
+        Raises InvalidOptions.
+        """
+        check_options(self.options, data)
+
+    def resolved_options(self, data: Mapping[str, Any], read: Callable[[str], str | None]) -> Any:
+        """As `clean_options`, with `env:NAME` replaced by what `read` gives for NAME."""
+        return resolved_options(self.options, data, read)
 
 
 def handler(

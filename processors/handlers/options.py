@@ -2,13 +2,16 @@
 
 import dataclasses
 import difflib
+import re
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
 from django import forms
+
+REFERENCE = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)")
 
 
 class InvalidOptions(ValueError):
@@ -89,6 +92,56 @@ def cleaned(options: Any, data: dict[str, Any]) -> Any:
         return data
     given = {name: value for name, value in data.items() if value is not None}
     return options(**given)
+
+
+def reference(value: object) -> str | None:
+    """The environment variable that an option names (`env:NAME`), None for any other value."""
+    found = REFERENCE.fullmatch(value) if isinstance(value, str) else None
+    return found[1] if found else None
+
+
+def check_options(options: Any, data: Mapping[str, Any]) -> None:
+    """Judge options as a definition has them. Raises InvalidOptions.
+
+    What names a variable is judged by the worker: only there it has a value.
+    """
+    try:
+        clean_options(options, data)
+    except InvalidOptions as error:
+        named = {name for name, value in data.items() if reference(value)}
+        form_class = options_form(options)
+        known = set(form_class.base_fields if form_class else ())
+        later = (named & known) | ({"__all__"} if named else set())
+        kept = {name: found for name, found in error.errors.items() if name not in later}
+        if kept:
+            raise InvalidOptions(kept) from error
+
+
+def resolved_options(
+    options: Any, data: Mapping[str, Any], read: Callable[[str], str | None]
+) -> Any:
+    """What a handler gets, with the variables' values, which are stored nowhere.
+
+    Raises InvalidOptions, which names a variable and never its value.
+    """
+    names = {option: name for option, value in data.items() if (name := reference(value))}
+    values = {option: read(name) for option, name in names.items()}
+    missing = {
+        option: [f"{names[option]} is not set in this worker's environment."]
+        for option, value in values.items()
+        if value is None
+    }
+    if missing:
+        raise InvalidOptions(missing)
+    try:
+        return clean_options(options, {**data, **values})
+    except InvalidOptions as error:
+        unfit = {
+            option: [f"The value of {names[option]} in this worker's environment does not fit."]
+            for option in error.errors
+            if option in names
+        }
+        raise InvalidOptions({**error.errors, **unfit}) from None
 
 
 def defaults(form_class: type[forms.Form]) -> dict[str, Any]:

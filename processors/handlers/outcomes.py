@@ -12,6 +12,7 @@ from typing import Any, Literal
 Kind = Literal["done", "skipped", "retry", "dead", "parked", "crashed"]
 
 MESSAGE_LIMIT = 4_000  # characters of an error message that are kept
+NOT_NOW = "NotNow"  # the error type of trouble with our database, which costs no attempt
 TRACEBACK_LIMIT = 20_000  # characters of a traceback that are kept, the end being what matters
 
 
@@ -47,6 +48,7 @@ class Outcome:
     """What became of one record; `after` and `duration` are seconds.
 
     `alone`: it must travel alone from now on. `is_crash`: its worker died with it in hand.
+    `is_free`: it is tried again without having cost an attempt.
     """
 
     kind: Kind
@@ -57,6 +59,7 @@ class Outcome:
     after: float | None = None
     alone: bool = False
     is_crash: bool = False
+    is_free: bool = False
     log: list[str] = field(default_factory=list)
     duration: float | None = None
 

@@ -15,6 +15,8 @@ class Registry:
 
     def __init__(self) -> None:
         self._handlers: dict[str, Handler] = {}
+        # Why an app's `handlers` module could not be imported, by the app's label.
+        self.failures: dict[str, str] = {}
 
     def add(self, handler: "Handler") -> None:
         """Register; the same function again (a reload) replaces itself."""
@@ -29,6 +31,13 @@ class Registry:
     def find(self, name: str) -> "Handler | None":
         """The handler of that name, None where this installation has none."""
         return self._handlers.get(name)
+
+    def why_missing(self, name: str) -> str:
+        """Why there is no handler of that name, as a sentence."""
+        label = name.partition(".")[0]
+        if label in self.failures:
+            return f"The handlers of app '{label}' could not be imported: {self.failures[label]}."
+        return "Its app is not in HANDLER_APPS, or the function was renamed or removed."
 
     def all(self) -> "list[Handler]":
         """Every handler, sorted by name."""

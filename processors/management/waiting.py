@@ -114,4 +114,9 @@ def failures(run: Run) -> str:
     ).count()
     counts = {"dead": run.dead, "parked": run.parked, "to be tried again": waiting}
     said = [f"{number} {what}" for what, number in counts.items() if number]
-    return f"Records failed in run {run.seq}: {', '.join(said)}." if said else ""
+    found = f"Records failed in run {run.seq}: {', '.join(said)}." if said else ""
+    return (
+        f"The machine stopped {run.processor}: {run.fault_reason} {found}".strip()
+        if (run.fault_reason)
+        else found
+    )

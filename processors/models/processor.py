@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
 
+from processors.breaker import Rule
 from processors.models.door import Move, StateConflict, move
 from processors.models.event import Event
 from processors.querysets import ProcessorQuerySet
@@ -65,6 +66,12 @@ class Processor(models.Model):
     max_attempts = models.PositiveIntegerField(default=5)
     backoff_base_seconds = models.FloatField(default=10)
     backoff_cap_seconds = models.FloatField(default=3600)
+    # The circuit breaker: see `breaker.Rule`.
+    breaker_on = models.BooleanField(default=True)
+    breaker_failures = models.PositiveIntegerField(default=10)
+    breaker_share_percent = models.PositiveIntegerField(default=50)
+    breaker_window = models.PositiveIntegerField(default=100)
+    breaker_crashes = models.PositiveIntegerField(default=5)
 
     # Who may know of it at all; none: everyone. No part of the definition, because a definition
     # moves between installations and these groups do not.
@@ -77,6 +84,10 @@ class Processor(models.Model):
         editable=False,
     )
     fault_reason = models.TextField(blank=True, default="", editable=False)
+    # After a fault was cleared: few records at a time, until they go well.
+    on_trial = models.BooleanField(default=False, editable=False)
+    # Outcomes before this time say nothing about what runs now.
+    judged_since = models.DateTimeField(null=True, blank=True, editable=False)
     version = models.PositiveBigIntegerField(default=0, editable=False)
     last_seq = models.PositiveBigIntegerField(default=0, editable=False)
     next_due_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -137,9 +148,20 @@ class Processor(models.Model):
         """Whether the machine stopped it and a person must look."""
         return bool(self.fault_reason)
 
+    @property
+    def breaker(self) -> Rule:
+        """When the machine shall stop it, as things are now."""
+        rule = Rule(
+            self.breaker_failures,
+            self.breaker_share_percent,
+            self.breaker_window,
+            self.breaker_crashes,
+        )
+        return rule.on_trial() if self.on_trial else rule
+
     def start(self, how: Move) -> None:
         """Let cycles begin, the first at once (a cron's at its next time: set by the caller)."""
-        self._move(ProcessorState.STARTED, "start", how, next_due_at=how.now, fault_reason="")
+        self._move(ProcessorState.STARTED, "start", how, next_due_at=how.now, judged_since=how.now)
 
     def stop(self, how: Move) -> None:
         """Let no further cycle begin."""
@@ -155,7 +177,22 @@ class Processor(models.Model):
 
     def fault(self, reason: str, how: Move) -> None:
         """Stop it because going on would do harm; `reason` says what to do."""
-        self._move(ProcessorState.STOPPED, "fault", how, next_due_at=None, fault_reason=reason)
+        if self.state != ProcessorState.STOPPED:
+            self._move(ProcessorState.STOPPED, "fault", how, next_due_at=None, fault_reason=reason)
+            return
+        type(self).objects.filter(pk=self.pk).update(fault_reason=reason, version=F("version") + 1)
+        self.fault_reason = reason
+        self.version += 1
+        Event.write(self, "fault", how)
+
+    def clear_fault(self, how: Move) -> None:
+        """What had stopped it is mended, as a few records shall show; see `on_trial`."""
+        type(self).objects.filter(pk=self.pk).update(
+            fault_reason="", on_trial=True, judged_since=how.now, version=F("version") + 1
+        )
+        self.fault_reason, self.on_trial, self.judged_since = "", True, how.now
+        self.version += 1
+        Event.write(self, "clear-fault", how)
 
     def arm(self, due_at: datetime | None, *, looked_at: datetime) -> None:
         """Note when the next cycle may begin; nothing where it is not started any more."""

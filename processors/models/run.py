@@ -33,6 +33,8 @@ class Run(Counted):
     trigger = models.CharField(max_length=10, choices=Trigger.choices)
     reason = models.TextField(blank=True, default="")
     actor = models.CharField(max_length=200, blank=True, default="")
+    # Why the machine stopped it; with one, it ends as failed.
+    fault_reason = models.TextField(blank=True, default="")
     # The definition this cycle runs with, whatever is changed meanwhile.
     config = models.JSONField(default=dict)
     # Records above this key (inbox: row id) arrived later and belong to the next cycle.
@@ -109,6 +111,17 @@ class Run(Counted):
     def request_stop(self, how: Move) -> None:
         """Claim no more; the run ends when nothing is in hand."""
         self._move(RunState.STOPPING, "stop", how, stop_requested_at=how.now)
+
+    def fault(self, how: Move) -> None:
+        """Claim no more, because going on would do harm; ends as failed, for the move's reason."""
+        if self.state != RunState.STOPPING:
+            self._move(
+                RunState.STOPPING, "fault", how, stop_requested_at=how.now, fault_reason=how.reason
+            )
+            return
+        type(self).objects.filter(pk=self.pk).update(fault_reason=how.reason)
+        self.fault_reason = how.reason
+        Event.write(self.processor, "fault", how, run=self)
 
     def end(self, state: RunState, how: Move, counters: dict[str, int]) -> None:
         """Close the books: the state it ended in and its exact counters."""

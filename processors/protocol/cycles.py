@@ -188,7 +188,7 @@ def settle_run(processor: Processor, run: Run, how: Move) -> bool:
         run.become_paused(how)
         return True
     if run.state == RunState.STOPPING:
-        close_books(processor, run, RunState.STOPPED, how)
+        close_books(processor, run, RunState.FAILED if run.fault_reason else RunState.STOPPED, how)
         return True
     if run.state == RunState.RUNNING and not has_more(run, how.now):
         close_books(processor, run, RunState.FINISHED, how)

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from processors import failpoints
+from processors.breaker import TRIAL_RECORDS
 from processors.clock import as_utc, database_now
 from processors.handlers.outcomes import Kind
 from processors.models import Batch
@@ -30,10 +31,14 @@ class LeaseLost(Exception):
 # The run's row is the gate: shared by claims, held alone by stop, pause and the cycle's end, so
 # that no batch opens after their commit. The first claim of a worker holds it alone as well, to
 # find a free slot. Also reads the limits in force, the time, and an id for the batch.
+LIMITS_IN_FORCE = f"""
+       CASE WHEN processor.on_trial THEN 1 ELSE processor.parallelism END,
+       CASE WHEN processor.on_trial AND processor.batch_size > {TRIAL_RECORDS}
+            THEN {TRIAL_RECORDS} ELSE processor.batch_size END,
+       processor.concurrency, processor.record_timeout_seconds"""
 GATE_POSTGRES = """
-SELECT run.state, run.ceiling, run.claim_limit, run.position,
-       processor.parallelism, processor.batch_size, processor.concurrency,
-       processor.record_timeout_seconds, clock_timestamp(),
+SELECT run.state, run.ceiling, run.claim_limit, run.position, {limits},
+       clock_timestamp(),
        nextval(pg_get_serial_sequence('processors_batch', 'id'))
   FROM processors_run AS run
   JOIN processors_processor AS processor ON processor.id = run.processor_id
@@ -41,9 +46,8 @@ SELECT run.state, run.ceiling, run.claim_limit, run.position,
    FOR {lock} OF run
 """
 GATE_SQLITE = """
-SELECT run.state, run.ceiling, run.claim_limit, run.position,
-       processor.parallelism, processor.batch_size, processor.concurrency,
-       processor.record_timeout_seconds, strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now'),
+SELECT run.state, run.ceiling, run.claim_limit, run.position, {limits},
+       strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now'),
        (SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'processors_batch')
   FROM processors_run AS run
   JOIN processors_processor AS processor ON processor.id = run.processor_id
@@ -165,8 +169,8 @@ def pass_gate(ask: Ask, *, alone: bool) -> Gate | None:
     """
     dialect = Dialect("default")
     lock = "NO KEY UPDATE" if alone else "SHARE"
-    sql = GATE_POSTGRES.format(lock=lock) if dialect.is_postgres else GATE_SQLITE
-    rows = dialect.fetch(sql, [ask.run_id])
+    sql = GATE_POSTGRES if dialect.is_postgres else GATE_SQLITE
+    rows = dialect.fetch(sql.format(limits=LIMITS_IN_FORCE, lock=lock), [ask.run_id])
     if not rows:
         return None
     state, ceiling, claim_limit, position, *limits, now, batch_id = rows[0]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import F
 
 from processors import failpoints, queues
@@ -20,10 +20,12 @@ from processors.clock import database_now
 from processors.handlers.outcomes import Outcome
 from processors.models import Batch, Event, Run
 from processors.models.door import Move
+from processors.protocol import faults
 from processors.protocol.cycles import MACHINE
 from processors.protocol.leases import counts
 from processors.protocol.working import handler_of, source_of
 from processors.sources.base import Claimed, Ref, Settlement, Source
+from processors.sources.dialect import is_broken
 from processors.states import BatchState, CloseReason
 
 logger = logging.getLogger(__name__)
@@ -56,13 +58,16 @@ def reap(now: datetime) -> int:
     struck = Batch.objects.expired(now).struck_once()
     taken = 0
     for batch in struck.select_related("run"):
-        still = taker(batch, now)
         taking = Taking(
             CloseReason.REAPED,
             f"Its worker ({batch.owner}) stopped answering while this record was in hand.",
             Move(MACHINE, now, "no heartbeat"),
         )
-        taken += take_back(batch, taking, still)
+        try:
+            taken += take_back(batch, taking, taker(batch, now))
+        except DatabaseError as error:  # one table's trouble must not keep the others' batches
+            logger.warning("batch %s cannot be taken back: %s", batch.pk, error)
+            faults.stop_broken(batch.run, error)
     Batch.objects.expired(now).exclude(suspect_heartbeats=F("heartbeats")).update(
         suspect_heartbeats=F("heartbeats")
     )
@@ -102,6 +107,28 @@ def take_back(
 
 def close_for_worker(run: Run, batch: Batch, taking: Taking) -> None:
     """The books of a batch whose worker cannot write them any more."""
+    try:
+        with transaction.atomic():
+            tell_source(run, batch, taking)
+    except DatabaseError as error:
+        if taking.reason != CloseReason.FORCED or not is_broken(error):
+            raise
+        # An operator does not wait for a table that may never come back.
+        nothing = Settlement(batch.pk, run.pk, batch.owner, taking.how.now)
+        write_close(batch, nothing, len(batch.open_keys), taking)
+    Event.write(
+        run.processor,
+        taking.reason,
+        taking.how,
+        batch=batch,
+        from_state=BatchState.LEASED,
+        to_state=BatchState.CLOSED,
+    )
+    logger.warning("batch %s of run %s was %s: %s", batch.pk, run.pk, taking.reason, taking.message)
+
+
+def tell_source(run: Run, batch: Batch, taking: Taking) -> None:
+    """Suspects and innocents, in the source and in the batch's counters."""
     source = source_of(run)
     suspects, innocent = split(batch, taking.begun)
     settlement = Settlement(batch.pk, run.pk, batch.owner, taking.how.now)
@@ -118,15 +145,6 @@ def close_for_worker(run: Run, batch: Batch, taking: Taking) -> None:
     failpoints.reach("reap.after_blame")
     if innocent:
         give_back(run, batch, source, innocent)
-    Event.write(
-        run.processor,
-        taking.reason,
-        taking.how,
-        batch=batch,
-        from_state=BatchState.LEASED,
-        to_state=BatchState.CLOSED,
-    )
-    logger.warning("batch %s of run %s was %s: %s", batch.pk, run.pk, taking.reason, taking.message)
 
 
 def split(batch: Batch, begun: frozenset[Ref] | None) -> tuple[list[Ref], list[Ref]]:
@@ -185,16 +203,20 @@ def give_back(run: Run, batch: Batch, source: Source, refs: list[Ref]) -> None:
         Run.objects.filter(pk=run.pk).update(position=None)
 
 
-def take_from_dead(owner: str) -> int:
+def take_from_dead(owner: str, *, by_a_record: bool = True) -> int:
     """Take every batch of a process that is known to have ended; how many.
 
-    For its parent, which saw it end: there is no doubt to wait out.
+    For its parent, which saw it end: there is no doubt to wait out. `by_a_record`: nothing else
+    is known to have ended it, so that the circuit breaker counts it.
     """
     taken = 0
     for batch in Batch.objects.leased().filter(owner=owner):
         message = f"Its worker ({owner}) ended while this record was in hand."
         how = Move(MACHINE, database_now(), "its process ended")
-        taken += take_back(batch, Taking(CloseReason.REAPED, message, how))
+        error_type = "WorkerDied" if by_a_record else "WorkerLost"
+        taken += take_back(batch, Taking(CloseReason.REAPED, message, how, error_type))
+        if by_a_record:
+            faults.judge_crash(batch.run_id)
     return taken
 
 

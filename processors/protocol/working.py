@@ -1,8 +1,11 @@
 """What a cycle works with: the definition frozen at its start, opened for use."""
 
+from dataclasses import dataclass
 from typing import Any
 
-from processors.handlers import Handler, registry
+from django.conf import settings
+
+from processors.handlers import Handler, InvalidOptions, registry
 from processors.models import Processor, Run
 from processors.sources import Source, open_source
 
@@ -31,3 +34,38 @@ def source_of(run: Run) -> Source:
 def handler_of(run: Run) -> Handler | None:
     """The handler of a run, None where this installation does not have it."""
     return registry.find(run.config["handler"])
+
+
+class Unable(Exception):
+    """This worker cannot treat a run's records; another may. Says why and what to do."""
+
+    def __init__(self, reason: str, *, missing_handler: str = "") -> None:
+        super().__init__(reason)
+        self.missing_handler = missing_handler
+
+
+@dataclass(frozen=True)
+class Equipment:
+    """What a worker treats records with: the handler, and its options with their secrets."""
+
+    handler: Handler
+    options: Any
+
+
+def equip(run: Run) -> Equipment:
+    """What this worker needs for a run. Raises Unable."""
+    name, handler = run.config["handler"], handler_of(run)
+    if handler is None:
+        raise Unable(
+            f"No worker has the handler '{name}'. {registry.why_missing(name)} Mend that, or "
+            "choose another handler; restart the workers; then clear the fault and start.",
+            missing_handler=name,
+        )
+    try:
+        options = handler.resolved_options(run.config["options"], settings.READ_OPTION)
+    except InvalidOptions as error:
+        raise Unable(
+            f"The options do not fit the handler '{name}'. {error} Correct them, or the workers' "
+            "environment (and restart the workers); then clear the fault and start."
+        ) from None
+    return Equipment(handler, options)

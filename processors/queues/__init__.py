@@ -5,6 +5,7 @@ change nothing but timing.
 """
 
 from processors.queues.job import SafeJob
+from processors.queues.roll_call import WorkerFacts, other_workers, workers
 from processors.queues.scheduler import SafeScheduler
 from processors.queues.wakeups import QueueState, queue_states, relay, wake, wake_on_commit
 from processors.queues.worker import SafeWorker
@@ -14,8 +15,11 @@ __all__ = [
     "SafeJob",
     "SafeScheduler",
     "SafeWorker",
+    "WorkerFacts",
+    "other_workers",
     "queue_states",
     "relay",
     "wake",
     "wake_on_commit",
+    "workers",
 ]

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import time
+from enum import IntEnum
 from typing import Any
 
 from django.conf import settings
@@ -22,6 +23,7 @@ from rq import Worker
 from rq.exceptions import StopRequested
 from rq.serializers import JSONSerializer
 
+from processors.queues import roll_call
 from processors.queues.identity import Identity, owner_name
 
 logger = logging.getLogger(__name__)
@@ -38,6 +40,17 @@ RECLAIM = "processors.protocol.reaping.take_from_dead"
 LEAVE = "processors.cycle.leave"
 
 
+OWN_EXITS = (71, 72)  # of a child without a database or without a parent: see `cycle/watch.py`
+
+
+class Left(IntEnum):
+    """How a child left."""
+
+    VANISHED = 0  # without a word: something ended it
+    CLEAN = 1  # with nothing in hand
+    FAILED = 2  # on an error of ours, perhaps with records in hand
+
+
 class SafeWorker(Worker):
     """One forked child per job; the parent never keeps a database connection."""
 
@@ -47,8 +60,14 @@ class SafeWorker(Worker):
         super().__init__(*args, **kwargs)
         self.maintenance_interval = min(IDLE_TICK_SECONDS, settings.LEASE_SECONDS / 4)  # type: ignore[assignment]
         self._registries_cleaned_at = 0.0
-        # One byte shared with the child: 1 when it left with nothing in hand.
-        self._left_clean = mmap.mmap(-1, 1)
+        # One byte shared with the child: how it left; see `Left`.
+        self._left = mmap.mmap(-1, 1)
+        self._horse_status = 0
+
+    def serialize(self) -> Any:
+        """RQ's facts about this worker and ours."""
+        seconds, micros = self.connection.time()
+        return {**super().serialize(), roll_call.FIELD: roll_call.own_facts(seconds + micros / 1e6)}
 
     @property
     def dequeue_timeout(self) -> int:
@@ -101,7 +120,7 @@ class SafeWorker(Worker):
     def fork_work_horse(self, job: Any, queue: Any) -> None:
         """Fork with no database socket that parent and child could both use."""
         connections.close_all()
-        self._left_clean[0] = 0
+        self._left[0] = Left.VANISHED
         super().fork_work_horse(job, queue)
 
     def main_work_horse(self, job: Any, queue: Any) -> None:
@@ -122,8 +141,7 @@ class SafeWorker(Worker):
     def perform_job(self, job: Any, queue: Any) -> bool:
         """In the child: work, then note that nothing stayed in hand."""
         done: bool = super().perform_job(job, queue)
-        if done:
-            self._left_clean[0] = 1
+        self._left[0] = Left.CLEAN if done else Left.FAILED
         return done
 
     def handle_warm_shutdown_request(self) -> None:
@@ -162,18 +180,25 @@ class SafeWorker(Worker):
             self.register_birth()  # type: ignore[no-untyped-call]
 
     def wait_for_horse(self) -> Any:
-        """RQ's, keeping the child's pid for what must be cleaned up after it."""
+        """RQ's, keeping the child's pid and end for what must be cleaned up after it."""
         self._last_horse = self.horse_pid or self._last_horse
-        return super().wait_for_horse()
+        ended = super().wait_for_horse()
+        self._horse_status = ended[1] if ended[1] is not None else self._horse_status
+        return ended
 
     _last_horse = 0
 
     def _reclaim(self) -> None:
         """Take back what a child held that did not leave clean; costs nothing otherwise."""
-        if self._left_clean[0] or not self._last_horse:
+        if self._left[0] == Left.CLEAN or not self._last_horse:
             return
+        # Whether a record may have ended it: not where we ended it ourselves, nor on an error of
+        # our own, such as a database that stayed away.
+        by_a_record = self._left[0] == Left.VANISHED and not (
+            os.WIFEXITED(self._horse_status) and os.WEXITSTATUS(self._horse_status) in OWN_EXITS
+        )
         reclaim, owner = import_string(RECLAIM), owner_name(self.name, self._last_horse)
-        self._guarded("reclaim", lambda: reclaim(owner))
+        self._guarded("reclaim", lambda: reclaim(owner, by_a_record=by_a_record))
         connections.close_all()
 
 

@@ -59,3 +59,15 @@ def can_pass(error: DatabaseError | InterfaceError) -> bool:
     if name:
         return name.removeprefix("SQLITE_").startswith(PASSING_ON_SQLITE)
     return isinstance(error, OperationalError | InterfaceError)
+
+
+# Postgres: undefined table, column or schema, no privilege, and what follows from a changed type.
+BROKEN_ON_POSTGRES = ("42P01", "42703", "3F000", "42501", "42883", "42804", "428C9")
+BROKEN_ON_SQLITE = ("no such table", "no such column", "has no column")
+
+
+def is_broken(error: Exception) -> bool:
+    """Whether a table is not as it was: gone, changed, or no longer ours to use. No wait helps."""
+    if getattr(error.__cause__, "sqlite_errorname", "") == "SQLITE_ERROR":
+        return any(sign in str(error) for sign in BROKEN_ON_SQLITE)
+    return getattr(error.__cause__, "pgcode", None) in BROKEN_ON_POSTGRES

@@ -222,7 +222,7 @@ class Ledger:
     def _after(
         self, claimed: Claimed, outcome: Outcome, settlement: Settlement, *, synced: bool
     ) -> Record:
-        failed = outcome.kind in ("retry", "dead") and not outcome.is_crash
+        failed = outcome.kind in ("retry", "dead") and not (outcome.is_crash or outcome.is_free)
         state = STATE_AFTER.get(outcome.kind, RecordState.READY)
         return Record(
             processor_id=self.processor_id,

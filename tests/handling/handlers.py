@@ -107,6 +107,8 @@ def deadly(record: Record, context: Context) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if way == "exit":
         os._exit(0)
+    if way == "abort":
+        os.abort()
     if way == "segfault":
         ctypes.string_at(0)
     if way == "hang":
@@ -167,3 +169,15 @@ def seen_before(record: Record, context: Context) -> Any:
 @handler("Take its time and leave nothing", options=Pace)
 def rest(record: Record, context: Context) -> None:
     time.sleep(context.options.seconds)
+
+
+@dataclass
+class Word:
+    """Something to show."""
+
+    word: str = ""
+
+
+@handler("Show its option", options=Word)
+def show_options(record: Record, context: Context) -> str:
+    return str(context.options.word)

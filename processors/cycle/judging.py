@@ -1,0 +1,70 @@
+"""The circuit breaker at work: a worker looks at its outcomes as they come, before their commit.
+
+So a deploy that breaks everything costs a few records, although a fast handler's commit holds a
+thousand.
+"""
+
+from processors.breaker import TRIAL_FAILURES, Window
+from processors.models import Processor, Run
+from processors.protocol import faults
+from processors.sources.base import Settlement
+
+
+class Judge:
+    """One worker's view of one run."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        processor = Processor.objects.get(pk=run.processor_id)
+        self._on_trial = processor.on_trial
+        self._window: Window | None = faults.window_of(processor) if processor.breaker_on else None
+        self._settlement: Settlement | None = None
+        self._seen_done = self._seen_others = 0
+        self._trouble = ""
+        self._has_told = False
+
+    def watch(self, settlement: Settlement) -> None:
+        """From now on outcomes are collected in this one."""
+        self.look()
+        self._settlement, self._seen_done, self._seen_others = settlement, 0, 0
+
+    def look(self) -> None:
+        """Take note of what was added since the last look. Cheap: asked between records."""
+        settlement, window = self._settlement, self._window
+        if settlement is None or window is None:
+            return
+        failed = settlement.others[self._seen_others :]
+        done = len(settlement.done) - self._seen_done
+        if not failed and not done:
+            return
+        window.succeeded(done)
+        for claimed, outcome in failed:
+            if outcome.kind in ("done", "skipped"):
+                window.succeeded()
+            elif not outcome.is_free:
+                window.failed(claimed.key)
+        self._seen_done += done
+        self._seen_others += len(failed)
+        self._trouble = self._trouble or window.trouble
+
+    def refused(self, key: str) -> None:
+        """What counted as a success could not be written."""
+        if self._window is not None:
+            self._window.failed(key)
+            self._trouble = self._trouble or self._window.trouble
+
+    @property
+    def has_tripped(self) -> bool:
+        """Whether to give back what was not begun."""
+        self.look()
+        return bool(self._trouble)
+
+    def conclude(self) -> None:
+        """After a commit: stop the processor, or end its trial. May be called again."""
+        if self.has_tripped:
+            if not self._has_told:
+                faults.trip(self.run, self._trouble)
+                self._has_told = True
+        elif self._on_trial and (self._window is None or self._window.successes >= TRIAL_FAILURES):
+            faults.pass_trial(self.run.processor_id)
+            self._on_trial = False

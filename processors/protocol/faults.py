@@ -1,0 +1,231 @@
+"""Stop a processor that does harm: the circuit breaker's memory, and the stop itself.
+
+What happened lately is read back from batches and attempts, so that it outlives workers and
+reaches over short cycles; `cycle/judging.py` adds what happens since.
+"""
+
+import logging
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, transaction
+
+from processors import queues
+from processors.breaker import Window
+from processors.clock import database_now
+from processors.handlers import registry
+from processors.handlers.outcomes import NOT_NOW
+from processors.models import Attempt, Batch, Processor, Run
+from processors.models.door import Move
+from processors.protocol import cycles
+from processors.protocol.cycles import MACHINE
+from processors.protocol.working import Unable
+from processors.queues.identity import Identity
+from processors.sources.dialect import is_broken
+from processors.sources.inspection import inspect_source
+from processors.states import RunState
+
+logger = logging.getLogger(__name__)
+
+RUNS_LOOKED_AT = 20
+BATCHES_LOOKED_AT = 50
+REASON_LIMIT = 1_000  # characters
+
+# Error types of attempts whose worker ended with the record in hand: by itself, as its parent
+# saw, or at the record's time limit. A machine that is lost ("WorkerLost") blames nobody.
+CRASHES = ("WorkerDied", "TimedOut")
+SILENT = ("WorkerLost", "ForcedStop", "SourceBroken", NOT_NOW)
+
+
+# What happened lately
+
+
+def window_of(processor: Processor) -> Window:
+    """The newest outcomes since the processor was started, changed or its fault cleared.
+
+    Costs two or three queries.
+    """
+    window = Window(processor.breaker)
+    handler = registry.find(processor.handler)
+    answers_together = handler is not None and handler.batch
+    batches = newest_batches(processor)
+    failures = failures_of([batch["id"] for batch in batches])
+    for batch in reversed(batches):
+        crashed, failed = failures.get(batch["id"], ([], []))
+        if answers_together:  # one of them may have failed them all
+            failed = failed[:1]
+        for succeeded, key in spread(batch["done"] + batch["skipped"], failed):
+            window.succeeded(succeeded)
+            if key is not None:
+                window.failed(key)
+        if crashed:  # however many were in hand: one of them ended the process
+            window.crashed(min(crashed))
+    return window
+
+
+def newest_batches(processor: Processor) -> list[dict[str, Any]]:
+    """As many as fill a window, newest first."""
+    runs = Run.objects.filter(processor=processor).order_by("-seq").values_list("pk", flat=True)
+    rows = Batch.objects.filter(run__in=list(runs[:RUNS_LOOKED_AT])).order_by("-id")
+    if processor.judged_since is not None:
+        rows = rows.filter(opened_at__gte=processor.judged_since)
+    columns = ("done", "skipped", "retried", "dead", "parked", "crashed")
+    found, outcomes = [], 0
+    for batch in rows.values("id", *columns)[:BATCHES_LOOKED_AT]:
+        found.append(batch)
+        outcomes += sum(batch[name] for name in columns)
+        if outcomes >= processor.breaker.window:
+            break
+    return found
+
+
+def failures_of(batch_ids: list[int]) -> dict[int, tuple[list[str], list[str]]]:
+    """By batch: the keys of records that ended their process, and of those that failed."""
+    rows = Attempt.objects.filter(batch__in=batch_ids).exclude(outcome__in=["done", "skipped"])
+    rows = rows.exclude(error_type__in=SILENT).order_by("id")
+    found: dict[int, tuple[list[str], list[str]]] = {}
+    for batch_id, key, error_type in rows.values_list("batch_id", "record__key", "error_type"):
+        crashed, failed = found.setdefault(batch_id, ([], []))
+        (crashed if error_type in CRASHES else failed).append(key)
+    return found
+
+
+def spread(successes: int, keys: Iterable[str]) -> Iterator[tuple[int, str | None]]:
+    """A batch's outcomes in an order as good as any: failures evenly among the successes."""
+    keys, left = list(keys), successes
+    for place, key in enumerate(keys):
+        share = left // (len(keys) - place + 1)
+        left -= share
+        yield share, key
+    yield left, None
+
+
+def judge_crash(run_id: int) -> bool:
+    """After a worker's process ended with records in hand: whether that was once too often."""
+    run = Run.objects.select_related("processor").get(pk=run_id)
+    if not run.processor.breaker_on:
+        return False
+    trouble = window_of(run.processor).trouble
+    return bool(trouble) and trip(run, trouble)
+
+
+# The stop
+
+
+def trip(run: Run, trouble: str) -> bool:
+    """The breaker's own reason; whether this call stopped the processor."""
+    again = "After its fault was cleared, " if run.processor.on_trial else ""
+    last = last_error(run)
+    return fault(
+        run.pk,
+        f"{again}{trouble}{f' (the last: {last})' if last else ''}. See the failed attempts of "
+        f"run {run.seq}, mend the cause, then clear the fault and start.",
+    )
+
+
+def last_error(run: Run) -> str:
+    """The newest failure of a run in a few words, empty without one."""
+    rows = Attempt.objects.filter(run=run).exclude(outcome__in=["done", "skipped"])
+    newest = rows.exclude(error_type__in=SILENT).order_by("-id").first()
+    if newest is None:
+        return ""
+    words = f"record {newest.record}: {newest.error_type}: {newest.message}"
+    return words.split("\n", 1)[0].rstrip(".")[:300]
+
+
+def fault(run_id: int, reason: str) -> bool:
+    """Stop a run's processor; the run fails when nothing is in hand. Whether this call did it."""
+    reason = reason[:REASON_LIMIT]
+    with transaction.atomic(durable=True):
+        owner = Run.objects.values_list("processor_id", flat=True).get(pk=run_id)
+        processor = Processor.objects.select_for_update(no_key=True).get(pk=owner)
+        run = Run.objects.select_for_update(no_key=True).get(pk=run_id)
+        run.processor = processor
+        if run.has_ended or run.fault_reason:
+            return False
+        how = Move(MACHINE, database_now(), reason)
+        processor.fault(reason, how)
+        run.fault(how)
+    logger.error("processor %s was stopped by a fault: %s", processor.slug, reason)
+    cycles.end_cycle(run_id)
+    return True
+
+
+def fault_idle(processor_id: int, reason: str) -> bool:
+    """Stop a processor that has no run; whether this call did it."""
+    reason = reason[:REASON_LIMIT]
+    with transaction.atomic(durable=True):
+        processor = Processor.objects.select_for_update(no_key=True).get(pk=processor_id)
+        if processor.is_faulted or Run.objects.active_of(processor_id):
+            return False
+        processor.fault(reason, Move(MACHINE, database_now(), reason))
+    logger.error("processor %s was stopped by a fault: %s", processor.slug, reason)
+    return True
+
+
+def pass_trial(processor_id: int) -> bool:
+    """A few records went well after a fault: on as usual. Whether this call said so."""
+    rows = Processor.objects.filter(pk=processor_id, on_trial=True, fault_reason="")
+    return bool(rows.update(on_trial=False))
+
+
+# Workers that cannot
+
+
+def judge_unable(run: Run, trouble: Unable) -> bool:
+    """A worker cannot treat this run: fault it unless another can; whether it was faulted.
+
+    Of a missing handler live workers say themselves whether they have it. Whether another's
+    environment is better, only its work can tell: it is given some time to begin a batch.
+    """
+    if run.state != RunState.RUNNING:
+        return False
+    others = queues.other_workers(run.config["queue"], Identity.worker)
+    name = trouble.missing_handler
+    if name and any(name in (worker.handlers or ()) for worker in others or ()):
+        return False
+    nobody_else = others is not None and not (
+        [worker for worker in others if worker.handlers is None] if name else others
+    )
+    if not nobody_else and is_fresh(run):
+        return False
+    return fault(run.pk, str(trouble))
+
+
+def is_fresh(run: Run) -> bool:
+    """Whether the run began, or a worker took a batch of it, not long ago."""
+    newest = Batch.objects.filter(run=run).order_by("-id").values_list("opened_at", flat=True)
+    latest = newest.first() or run.started_at
+    return database_now() - latest < timedelta(seconds=settings.LEASE_SECONDS / 2)
+
+
+# Sources that are no longer as they were defined
+
+
+def why_broken(definition: dict[str, Any], error: DatabaseError) -> str:
+    """What is wrong with a source, as its definition's check says it, else as its database does."""
+    said = str(error).strip().split("\n", 1)[0].rstrip(".")
+    try:
+        with transaction.atomic():
+            problems = inspect_source(definition).problems
+    except DatabaseError:
+        problems = {}
+    sentences = [sentence for found in problems.values() for sentence in found]
+    table, alias = definition.get("table"), definition.get("database")
+    where = f"Its source, table '{table}' in '{alias}', cannot be used any more"
+    return (
+        f"{where}: {' '.join(sentences) or said + '.'} Mend that, or correct the source on the "
+        "processor's page; then clear the fault and start."
+    )
+
+
+def stop_broken(run: Run, error: Exception) -> bool:
+    """Fault a run whose source is not as it was; whether this was such an error."""
+    if not isinstance(error, DatabaseError) or not is_broken(error):
+        return False
+    if run.config["source"].get("kind") != "table":
+        return False
+    fault(run.pk, why_broken(run.config["source"], error))
+    return True

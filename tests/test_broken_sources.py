@@ -1,0 +1,85 @@
+"""A table that is no longer as it was defined stops its processor; nobody waits for it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from processors import control, cycle, maintenance
+from processors.clock import database_now
+from processors.models import Batch, Processor, Record, Run
+from processors.protocol import reaping
+from processors.protocol.leases import Ask, claim
+from processors.protocol.working import source_of
+from processors.states import ProcessorState, RecordState, RunState
+from tests.stories import act, define
+from tests.tables import Table
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "shop"])
+
+
+@pytest.fixture
+def goods() -> Iterator[Table]:
+    table = Table()
+    table.fill(range(1, 301))
+    yield table
+    table.run("DROP TABLE IF EXISTS goods")
+
+
+def faulted(processor: Processor) -> str:
+    """Why it was stopped; empty where it was not."""
+    processor.refresh_from_db()
+    return processor.fault_reason
+
+
+def test_a_table_that_was_dropped_stops_the_processor_before_a_run(goods: Table) -> None:
+    processor = define("echo", goods.source(), trigger={"kind": "interval", "pause_seconds": 5})
+    control.start(processor.pk, act())
+    cycle.work(Run.objects.get().pk)
+    goods.run("DROP TABLE goods")
+    Processor.objects.update(next_due_at=database_now(), next_slot_at=database_now())
+
+    maintenance.tick()
+
+    assert "table 'goods' in 'default'" in faulted(processor)
+    assert processor.state == ProcessorState.STOPPED
+
+
+def test_a_table_that_is_dropped_in_a_run_stops_it(goods: Table) -> None:
+    processor = define("echo", goods.source())
+    run = control.run_once(processor.pk, act())
+    goods.run("DROP TABLE goods")
+
+    cycle.work(run.pk)
+    run.refresh_from_db()
+
+    assert run.state == RunState.FAILED
+    assert "goods" in faulted(processor)
+
+
+def test_a_column_that_is_dropped_in_a_run_costs_what_was_in_hand(goods: Table) -> None:
+    processor = define("echo", goods.source(result="result"))
+    run = control.run_once(processor.pk, act())
+    goods.run("ALTER TABLE goods DROP COLUMN result")
+
+    cycle.work(run.pk)
+    run.refresh_from_db()
+
+    assert run.state == RunState.FAILED
+    assert "result" in faulted(processor)
+    assert goods.statuses() == {"NEW": 299, "TAKEN": 1}
+    assert Record.objects.get().state == RecordState.READY
+
+
+def test_a_lost_batch_of_a_dropped_table_keeps_nobody_else_waiting(goods: Table) -> None:
+    processor = define("echo", goods.source())
+    run = control.run_once(processor.pk, act())
+    assert claim(source_of(run), Ask(run.pk, "worker")) is not None
+    goods.run("DROP TABLE goods")
+    Batch.objects.update(lease_until=run.started_at, suspect_heartbeats=0)
+
+    assert reaping.reap(database_now()) == 0
+    assert "goods" in faulted(processor)
+    control.force_stop(processor.pk, act(), typed_name=processor.slug)
+    run.refresh_from_db()
+
+    assert run.state == RunState.FAILED
