@@ -60,6 +60,11 @@ HISTORY: list[tuple[str, str, dict[str, str]]] = [
         },
     ),
     (
+        "processors_runhour",
+        "generate_series(1, %(runs)s / 60) AS n",
+        {"hour": "date_trunc('hour', now()) - n * interval '1 hour'"},
+    ),
+    (
         "processors_record",
         "generate_series(1, %(records)s) AS n",
         {

@@ -1,15 +1,19 @@
 """Why a processor does what it does now: one sentence for the person who looks at it.
 
-Entry point: `why`. It reads and never writes; Redis is asked only where the answer needs it.
+Entry points: `why` for one, `whys` for a page full of them. They read and never write; Redis is
+asked only where the answer needs it.
 """
 
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from django.db.models import Count, OuterRef, Q, Subquery
 from django.utils.translation import gettext as _
 
 from processors.models import Batch, Event, Processor, Run
 from processors.models.processor import TriggerKind
-from processors.queues import queue_states
+from processors.queues import QueueState, queue_states
 from processors.states import ProcessorState, RunState
 from processors.wording import duration, moment
 
@@ -17,38 +21,100 @@ from processors.wording import duration, moment
 LATE = timedelta(seconds=30)
 JUST_BEGUN = timedelta(seconds=5)
 
+AskQueue = Callable[[str], QueueState]
+
+
+def ask_redis(name: str) -> QueueState:
+    """One queue, as Redis has it now."""
+    return queue_states([name])[0]
+
+
+@dataclass
+class Facts:
+    """What the sentences are made from, read for all processors of a page at once."""
+
+    now: datetime
+    queue: AskQueue = ask_redis
+    runs: dict[int, Run] = field(default_factory=dict)  # active ones by processor
+    in_hand: dict[int, tuple[int, int]] = field(default_factory=dict)  # of a run: leased, expired
+    acts: dict[int, Event] = field(default_factory=dict)  # an operator's last, by processor
+    pauses: dict[int, Event] = field(default_factory=dict)  # who paused a run, by run
+
 
 def why(processor: Processor, now: datetime) -> str:
     """One sentence; costs a few queries, and a look at Redis where a run has no worker."""
-    run = Run.objects.active_of(processor.pk)
+    return whys([processor], now)[processor.pk]
+
+
+def whys(
+    processors: Iterable[Processor], now: datetime, queue: AskQueue = ask_redis
+) -> dict[int, str]:
+    """The sentence of each by its id; four queries for any number of them."""
+    listed = list(processors)
+    facts = Facts(now, queue)
+    facts.runs = {
+        run.processor_id: run for run in Run.objects.active().filter(processor__in=listed)
+    }
+    read_runs(facts)
+    facts.acts = last_acts(one for one in listed if one.pk not in facts.runs)
+    return {one.pk: sentence(one, facts) for one in listed}
+
+
+def why_run(processor: Processor, run: Run, now: datetime, queue: AskQueue = ask_redis) -> str:
+    """What an active run waits for."""
+    facts = Facts(now, queue, runs={processor.pk: run})
+    read_runs(facts)
+    return sentence(processor, facts)
+
+
+def read_runs(facts: Facts) -> None:
+    """What the active runs have in hand, and who paused them."""
+    runs = list(facts.runs.values())
+    if not runs:
+        return
+    is_late = Q(lease_until__lt=facts.now)
+    counts = Batch.objects.leased().filter(run__in=runs).order_by().values_list("run")
+    counted = counts.annotate(leased=Count("id"), expired=Count("id", filter=is_late))
+    for run_id, leased, expired in counted:
+        facts.in_hand[run_id] = leased, expired
+    paused = [run for run in runs if run.state == RunState.PAUSED]
+    if paused:
+        told = Event.objects.filter(run__in=paused, to_state=RunState.PAUSING).order_by("id")
+        facts.pauses = {event.run_id: event for event in told if event.run_id}
+
+
+def last_acts(processors: Iterable[Processor]) -> dict[int, Event]:
+    """What brought each of these processors into its state."""
+    newest = Event.objects.of_operators(OuterRef("pk")).order_by("-id").values("pk")[:1]
+    rows = Processor.objects.filter(pk__in=[one.pk for one in processors])
+    ids = rows.order_by().values_list(Subquery(newest), flat=True)
+    return {event.processor_id: event for event in Event.objects.filter(pk__in=list(ids))}
+
+
+def sentence(processor: Processor, facts: Facts) -> str:
+    """Why, from the facts alone."""
+    run, now = facts.runs.get(processor.pk), facts.now
     if processor.is_faulted:
-        return why_faulted(processor, run)
+        return why_faulted(processor, run, facts)
     if run is not None:
-        return why_run(processor, run, now)
+        return of_run(run, facts)
     if processor.state == ProcessorState.STARTED:
         return why_waiting(processor, now)
-    act = last_act(processor, str(processor.state))
+    act = facts.acts.get(processor.pk)
     if act is None:
         return _("Stopped: it was never started.")
     word = _("Paused") if processor.state == ProcessorState.PAUSED else _("Stopped")
     return said(word, act, now)
 
 
-def why_faulted(processor: Processor, run: Run | None) -> str:
+def why_faulted(processor: Processor, run: Run | None, facts: Facts) -> str:
     """What the machine stopped it for, and what is still in hand."""
     sentence = _("Faulted: %(reason)s") % {"reason": processor.fault_reason}
-    in_hand = Batch.objects.leased().filter(run=run).count() if run is not None else 0
-    if run is None or not in_hand:
+    leased, _expired = facts.in_hand.get(run.pk, (0, 0)) if run is not None else (0, 0)
+    if run is None or not leased:
         return sentence
-    going = leaving(_("Run %(seq)s is stopping") % {"seq": run.seq}, in_hand)
+    going = leaving(_("Run %(seq)s is stopping") % {"seq": run.seq}, leased)
     return f"{sentence} {going}"
-
-
-def last_act(processor: Processor, state: str, run: Run | None = None) -> Event | None:
-    """What brought the processor, or its run, into this state."""
-    events = Event.objects.filter(processor=processor, to_state=state)
-    events = events.filter(run=run) if run else events.of_operators(processor)
-    return events.newest()
 
 
 def said(word: str, act: Event, now: datetime) -> str:
@@ -61,24 +127,26 @@ def said(word: str, act: Event, now: datetime) -> str:
 # A run is active
 
 
-def why_run(processor: Processor, run: Run, now: datetime) -> str:
+def of_run(run: Run, facts: Facts) -> str:
     """What an active run waits for."""
-    in_hand = Batch.objects.leased().filter(run=run).count()
+    leased, expired = facts.in_hand.get(run.pk, (0, 0))
     if run.state == RunState.STOPPING:
-        return leaving(_("Run %(seq)s is stopping") % {"seq": run.seq}, in_hand)
+        return leaving(_("Run %(seq)s is stopping") % {"seq": run.seq}, leased)
     if run.state == RunState.PAUSING:
-        return leaving(_("Run %(seq)s is pausing") % {"seq": run.seq}, in_hand)
+        return leaving(_("Run %(seq)s is pausing") % {"seq": run.seq}, leased)
     if run.state == RunState.PAUSED:
-        return why_paused(processor, run, now)
-    if in_hand == 0:
-        return why_nobody_works(run, now)
-    if Batch.objects.expired(now).filter(run=run).count() == in_hand:
+        word = _("Run %(seq)s was paused") % {"seq": run.seq}
+        act = facts.pauses.get(run.pk)
+        return said(word, act, facts.now) if act else f"{word}."
+    if leased == 0:
+        return why_nobody_works(run, facts)
+    if expired == leased:
         return _(
             "The worker of run %(seq)s has not been heard of: its records are taken back and "
             "given to another one within a minute."
         ) % {"seq": run.seq}
-    facts = {"seq": run.seq, "batches": batches(in_hand)}
-    return _("Run %(seq)s is going on: %(batches)s in hand.") % facts
+    told = {"seq": run.seq, "batches": batches(leased)}
+    return _("Run %(seq)s is going on: %(batches)s in hand.") % told
 
 
 def leaving(start: str, in_hand: int) -> str:
@@ -96,19 +164,12 @@ def batches(count: int) -> str:
     return _("1 batch") if count == 1 else _("%(count)s batches") % {"count": count}
 
 
-def why_paused(processor: Processor, run: Run, now: datetime) -> str:
-    """Who paused it; the machine's own note that it has paused says nothing."""
-    act = last_act(processor, RunState.PAUSING, run)
-    word = _("Run %(seq)s was paused") % {"seq": run.seq}
-    return said(word, act, now) if act else f"{word}."
-
-
-def why_nobody_works(run: Run, now: datetime) -> str:
+def why_nobody_works(run: Run, facts: Facts) -> str:
     """A run without a batch in hand: no Redis, no worker, or none that is free."""
-    if now - run.started_at < JUST_BEGUN:
+    if facts.now - run.started_at < JUST_BEGUN:
         return _("Run %(seq)s has just begun.") % {"seq": run.seq}
     name = run.config.get("queue", "default")
-    [queue] = queue_states([name])
+    queue = facts.queue(name)
     if queue.workers is None:
         return _("Run %(seq)s waits: Redis does not answer, so no worker hears of it.") % {
             "seq": run.seq

@@ -70,6 +70,10 @@ class RunQuerySet(OfProcessorQuerySet):
         """Not ended."""
         return self.filter(ended_at__isnull=True)
 
+    def with_failures(self) -> "RunQuerySet":
+        """Whose records need, or needed, a person."""
+        return self.filter(models.Q(dead__gt=0) | models.Q(parked__gt=0))
+
     def active_of(self, processor_id: int) -> "Run | None":
         """The active run of a processor, None without one."""
         run: Run | None = self.active().filter(processor_id=processor_id).first()

@@ -7,8 +7,13 @@ importing that package registers ours.
 from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import path
 from django.utils.translation import gettext_lazy as _
+
+from processors.clock import database_now
 
 
 class Site(admin.AdminSite):
@@ -31,3 +36,21 @@ class Site(admin.AdminSite):
         if live.is_poll(request):
             return live.answer(request, self.index_template, facts)
         return super().index(request, {**facts, **(extra_context or {})})
+
+    def get_urls(self) -> list[Any]:
+        """With the pages that belong to no model."""
+        own = path("schedule/", self.admin_view(self.schedule), name="schedule")
+        return [own, *super().get_urls()]
+
+    def schedule(self, request: HttpRequest) -> HttpResponse:
+        """What starts in the next 24 hours."""
+        from processors.admin import overview, upcoming
+
+        if not overview.may_see(request):
+            raise PermissionDenied
+        context = {
+            **self.each_context(request),
+            "title": _("Next 24 hours"),
+            **upcoming.facts(database_now()),
+        }
+        return TemplateResponse(request, "admin/schedule.html", context)

@@ -40,12 +40,32 @@ def number(value: float) -> str:
     return f"{value:,}"
 
 
+def compact(value: float) -> str:
+    """1,250,000 as `1.25M`, 50,000 as `50k`: for the edge of a chart."""
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:.3g}{unit}"
+    return f"{value:.3g}"
+
+
 def rate(count: int, seconds: float) -> str:
     """Records per second: `50/s`, `0.3/s`; empty where nothing can be said."""
-    if seconds <= 0 or count <= 0:
-        return ""
-    per_second = count / seconds
+    return rate_words(count / seconds) if seconds > 0 and count > 0 else ""
+
+
+def rate_words(per_second: float) -> str:
+    """`50/s`; what is slower than one in ten seconds by the minute."""
+    if per_second < 0.1:
+        return f"{per_second * 60:.1f}/min"
     return f"{per_second:,.0f}/s" if per_second >= 10 else f"{per_second:.1f}/s"
+
+
+def roughly(seconds: float) -> str:
+    """A length of time as nobody knows it exactly: `40 s`, `55 min`, `3 h`, `2 d`."""
+    for unit, word in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
+        if seconds >= 2 * unit:
+            return f"{round(seconds / unit)} {word}"
+    return f"{max(5, round(seconds / 5) * 5)} s"
 
 
 def moment(at: datetime, now: datetime) -> str:

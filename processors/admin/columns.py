@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -13,6 +14,7 @@ from django.utils.translation import gettext as _
 from processors import wording
 from processors.admin.live import region
 from processors.models import Processor, Record, Run
+from processors.models.processor import TriggerKind
 from processors.states import ProcessorState, RecordState, RunState
 
 CAP = 1_000_000  # a backlog is counted no further
@@ -28,7 +30,7 @@ RUN_LOOKS: Mapping[str, tuple[str, str]] = {
     RunState.FAILED: ("bad", "✕"),
 }
 PROCESSOR_LOOKS: Mapping[str, tuple[str, str]] = {
-    ProcessorState.STARTED: ("run", "▶"),
+    ProcessorState.STARTED: ("ok", "○"),
     ProcessorState.PAUSED: ("warn", "❚❚"),
     ProcessorState.STOPPED: ("idle", "■"),
 }
@@ -50,26 +52,36 @@ def badge(look: str, sign: str, word: object) -> SafeString:
 
 
 def processor_badge(processor: Processor) -> SafeString:
-    """Its state; a fault hides the word `stopped`, because it says why."""
+    """Its state; its active run, or a fault, says more than what the operator wants."""
     if processor.is_faulted:
         return badge("bad", "✕", _("Faulted"))
+    run = getattr(processor, "current_run", None)
+    if run is not None:
+        return run_badge(run)
     look, sign = PROCESSOR_LOOKS[processor.state]
     return badge(look, sign, _(processor.get_state_display()))
 
 
 def run_badge(run: Run) -> SafeString:
-    """Its state; a finished run with failed records does not look like a success."""
-    if run.state == RunState.FINISHED and run.dead + run.parked:
-        return badge("warn", "!", _("With failures"))
-    look, sign = RUN_LOOKS[run.state]
-    return badge(look, sign, _(run.get_state_display()))
+    """Its state; what is only called running, or finished, does not look like it."""
+    look, sign, word = run_words(run)
+    return badge(look, sign, word)
+
+
+def run_words(run: Run) -> tuple[str, str, str]:
+    """Colour, sign and word."""
+    if run.state == RunState.FINISHED and run.has_failures:
+        return "warn", "!", _("With failures")
+    if run.state == RunState.RUNNING and getattr(run, "is_silent", False):
+        return "warn", "?", _("Stalled?")
+    if run.state == RunState.RUNNING and run.claimed == 0 and getattr(run, "in_hand", 1) == 0:
+        return "idle", "…", _("Queued")
+    return *RUN_LOOKS[run.state], _(run.get_state_display())
 
 
 def run_look(run: Run) -> str:
     """The colour of a run in a strip."""
-    if run.state == RunState.FINISHED and run.dead + run.parked:
-        return "warn"
-    return RUN_LOOKS[run.state][0]
+    return run_words(run)[0]
 
 
 def record_badge(record: Record) -> SafeString:
@@ -133,6 +145,37 @@ def exactly(moment: datetime | None) -> str:
     return f"{timezone.localtime(moment):%Y-%m-%d %H:%M:%S %Z}" if moment else NONE
 
 
+def clock(moment: datetime) -> str:
+    """The time of day, with the day where it is not today's."""
+    local = timezone.localtime(moment)
+    is_today = local.date() == timezone.localdate()
+    return f"{local:%H:%M}" if is_today else date_format(local, "D H:i")
+
+
+def next_run(processor: Any, now: datetime) -> SafeString | str:
+    """When the next cycle begins; what only waits for records, or for a person, has no time."""
+    if processor.is_faulted or not processor.is_started:
+        return nothing()
+    if processor.trigger_kind == TriggerKind.ARRIVAL:
+        return _("on arrival")
+    if getattr(processor, "current_run", None) is not None:
+        return _("after this run")
+    if processor.next_due_at is None:
+        return _("on demand")
+    return due(processor.next_due_at, now)
+
+
+def pace(run: Any, why: str) -> SafeString | str:
+    """`50/s · about 55 min left`; where nothing moves, why."""
+    if not run.rate:
+        return why
+    parts = [wording.rate_words(run.rate)]
+    if run.seconds_left is not None:
+        left = wording.roughly(run.seconds_left)
+        parts.append(_("about %(time)s left") % {"time": left})
+    return " · ".join(parts)
+
+
 def capped(count: int | None, cap: int = CAP) -> str:
     """A count that was stopped at its cap; `?` where the source cannot be asked."""
     if count is None:
@@ -150,17 +193,12 @@ def run_length(run: Run, now: datetime) -> SafeString | str:
 def run_rate(run: Run, now: datetime) -> str:
     """Records per second over the whole run."""
     seconds = ((run.ended_at or now) - run.started_at).total_seconds()
-    return wording.rate(handled(run), seconds) or NONE
-
-
-def handled(run: Run) -> int:
-    """Records with an outcome in this run."""
-    return run.done + run.skipped + run.retried + run.dead + run.parked + run.crashed
+    return wording.rate(run.handled, seconds) or NONE
 
 
 def outcome(run: Run) -> SafeString:
     """`1,237 · 3 failed`."""
-    total = wording.number(handled(run))
+    total = wording.number(run.handled)
     failed = run.dead + run.parked
     if not failed:
         return format_html("{}", total)
@@ -175,10 +213,10 @@ def progress(run: Run) -> SafeString:
     tail = format_html(' · <span class="bad-text">{}</span>', words) if failed else ""
     if not run.expected:
         return format_html(
-            '<div class="progress-text">{}{}</div>', wording.number(handled(run)), tail
+            '<div class="progress-text">{}{}</div>', wording.number(run.handled), tail
         )
     # More may be handled than was there at the start: what arrived since comes along.
-    share = min(100.0, 100 * handled(run) / run.expected)
+    share = min(100.0, 100 * run.handled / run.expected)
     bad = min(share, max(1.0, 100 * failed / run.expected)) if failed else 0.0
     return format_html(
         '<svg class="bar" viewBox="0 0 100 6" preserveAspectRatio="none" role="progressbar"'
@@ -194,33 +232,45 @@ def progress(run: Run) -> SafeString:
         f"{bad:.2f}",
         f"{share:.0f}",
         _("%(done)s of %(expected)s")
-        % {"done": wording.number(handled(run)), "expected": wording.number(run.expected)},
+        % {"done": wording.number(run.handled), "expected": wording.number(run.expected)},
         tail,
     )
 
 
-HEIGHTS = {"ok": 9, "idle": 9, "run": 14, "warn": 14, "bad": 18}
+HEIGHTS = {"ok": 10, "idle": 10, "run": 15, "warn": 15, "bad": 20}
+STEP, TALLEST = 8, 20  # pixels
 
 
-def strip(runs: list[Run]) -> SafeString | str:
-    """The last runs, the newest at the right; colour and height carry the outcome."""
+def strip(runs: list[Run], this: int | None = None) -> SafeString | str:
+    """The last runs, the newest at the right; colour and height carry the outcome.
+
+    `this` is the id of the run whose page it is.
+    """
     if not runs:
         return nothing()
     bars = format_html_join(
         "",
-        '<rect class="fill-{}" x="{}" y="{}" width="5" height="{}" rx="1"><title>{}</title></rect>',
+        '<rect class="fill-{}{}" x="{}" y="{}" width="6" height="{}" rx="1">'
+        "<title>{}</title></rect>",
         (
-            (look, str(at * 7), str(18 - HEIGHTS[look]), str(HEIGHTS[look]), str(run.seq))
+            (
+                look,
+                " this" if run.pk == this else "",
+                str(at * STEP + 1),
+                str(TALLEST - HEIGHTS[look]),
+                str(HEIGHTS[look]),
+                f"#{run.seq} {word}",
+            )
             for at, run in enumerate(runs)
-            for look in [run_look(run)]
+            for look, _sign, word in [run_words(run)]
         ),
     )
     troubled = sum(run_look(run) in ("warn", "bad") for run in runs)
     label = _("Last %(count)s runs: %(bad)s with failures") % {"count": len(runs), "bad": troubled}
     return format_html(
-        '<svg class="strip" width="{0}" height="18" viewBox="0 0 {0} 18"'
+        '<svg class="strip" width="{0}" height="20" viewBox="0 0 {0} 20"'
         ' preserveAspectRatio="xMaxYMid slice" role="img" aria-label="{1}">{2}</svg>',
-        str(len(runs) * 7),
+        str(len(runs) * STEP),
         label,
         bars,
     )

@@ -4,44 +4,59 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.core.cache import cache
 from django.db import DatabaseError, transaction
-from django.db.models import Count, F, Max, Sum, Window
+from django.db.models import Count, F, Max, Q, Sum, Window
 from django.db.models.functions import RowNumber
 from django.utils.translation import gettext as _
 
 from processors.admin.columns import CAP
+from processors.explain import LATE
 from processors.models import Attempt, Batch, Processor, Record, Run
 from processors.queues import QueueState, queue_states
 from processors.sources import SourceTrouble, open_source
 from processors.sources.connecting import Unreachable
 from processors.sources.ledger import normalised
-from processors.states import COUNTERS
+from processors.states import COUNTERS, BatchState, RunState
 
 logger = logging.getLogger(__name__)
 
 STRIP = 20  # runs shown beside a processor
 FRESH_SECONDS = 2  # a backlog of up to a million rows is not counted for every poll
+GROUPS = 15
 SAMPLE = 1_000  # failed records that the groups of errors are made from
 
 
-def with_counters(runs: Iterable[Run]) -> None:
-    """Give active runs the sum of their batches; ended ones have theirs. One query."""
+def with_counters(runs: Iterable[Any], now: datetime) -> None:
+    """Give active runs the sum of their batches, and who holds what. One query.
+
+    `in_hand` is how many batches workers hold, `is_silent` whether all of these are overdue.
+    """
     active = {run.pk: run for run in runs if not run.has_ended}
     if not active:
         return
+    for run in active.values():
+        run.in_hand, run.is_silent = 0, False
     sums = Batch.objects.filter(run__in=active).order_by().values("run")
-    for row in sums.annotate(**{f"sum_{name}": Sum(name) for name in COUNTERS}):
+    leased = Q(state=BatchState.LEASED)
+    held = sums.annotate(
+        in_hand=Count("id", filter=leased),
+        silent=Count("id", filter=leased & Q(lease_until__lt=now)),
+    )
+    for row in held.annotate(**{f"sum_{name}": Sum(name) for name in COUNTERS}):
+        run = active[row["run"]]
+        run.in_hand, run.is_silent = row["in_hand"], 0 < row["in_hand"] == row["silent"]
         for name in COUNTERS:
-            setattr(active[row["run"]], name, row[f"sum_{name}"] or 0)
+            setattr(run, name, row[f"sum_{name}"] or 0)
 
 
-def active_runs(processors: Iterable[Processor]) -> dict[int, Run]:
+def active_runs(processors: Iterable[Processor], now: datetime) -> dict[int, Run]:
     """The active run of each processor that has one, with its counters."""
     runs = list(Run.objects.active().filter(processor__in=list(processors)).defer("config"))
-    with_counters(runs)
+    with_counters(runs, now)
     return {run.processor_id: run for run in runs}
 
 
@@ -77,33 +92,58 @@ def count_backlog(processor: Processor) -> int | None:
 
 @dataclass(frozen=True)
 class ErrorGroup:
-    """Failed records with the same kind of error."""
+    """Failed records of a processor with the same kind of error."""
 
+    processor_id: int
     fingerprint: str
     error_type: str
     message: str
     count: int
 
 
-def error_groups(processor: Processor) -> list[ErrorGroup]:
-    """The kinds of error among the newest SAMPLE failed records, the most frequent first."""
-    rows = Record.objects.filter(processor=processor).needing_attention()
+def telling(processor: Any, why: str, now: datetime) -> str:
+    """The sentence, where it says more than what stands beside it on a list anyhow."""
+    run = processor.current_run
+    if run is not None:
+        goes_on = run.state == RunState.RUNNING and run.in_hand and not run.is_silent
+        return "" if goes_on else why
+    if processor.is_faulted or not processor.is_started:
+        return why
+    due = processor.next_due_at
+    return why if due is not None and due <= now - LATE else ""
+
+
+def error_groups(processor: Processor | None = None) -> list[ErrorGroup]:
+    """The kinds of error among the newest SAMPLE failed records, the most frequent first.
+
+    Of one processor, or of all: then the same error of two processors is two groups.
+    """
+    rows = Record.objects.needing_attention()
+    if processor is not None:
+        rows = rows.filter(processor=processor)
     failed = rows.order_by("-settled_at", "-id").values_list("pk", flat=True)[:SAMPLE]
     attempts = Attempt.objects.filter(record__in=list(failed)).exclude(fingerprint="")
     groups = (
         attempts.order_by()
-        .values("fingerprint")
+        .values("processor", "fingerprint")
         .annotate(count=Count("record", distinct=True), newest=Max("pk"))
     )
-    found = list(groups.order_by("-count")[:15])
-    samples = Attempt.objects.in_bulk([group["newest"] for group in found])
+    found = list(groups.order_by("-count")[:GROUPS])
+    samples = Attempt.objects.defer("traceback", "log").in_bulk(
+        [group["newest"] for group in found]
+    )
     return [as_group(group, samples[group["newest"]]) for group in found]
 
 
 def as_group(group: dict[str, Any], sample: Attempt) -> ErrorGroup:
     """One line of the list."""
-    name = sample.error_type or _("No error type")
-    return ErrorGroup(sample.fingerprint, name, normalised(sample.message), group["count"])
+    return ErrorGroup(
+        sample.processor_id,
+        sample.fingerprint,
+        sample.error_type or _("No error type"),
+        normalised(sample.message),
+        group["count"],
+    )
 
 
 def trouble(names: Iterable[str]) -> list[str]:
@@ -123,7 +163,17 @@ def listening(names: Iterable[str]) -> list[QueueState]:
     """The queues, asked one by one until Redis turns out not to answer."""
     found: list[QueueState] = []
     for name in names:
-        found += queue_states([name])
+        found.append(queue(name))
         if found[-1].workers is None:
             break
+    return found
+
+
+def queue(name: str) -> QueueState:
+    """A queue, up to FRESH_SECONDS old: many tabs poll, and a hung Redis costs a second each."""
+    key = f"queue:{name}"
+    found: QueueState | None = cache.get(key)
+    if found is None:
+        [found] = queue_states([name])
+        cache.set(key, found, FRESH_SECONDS)
     return found

@@ -1,20 +1,24 @@
 """The first page: what runs, what needs a person, what comes next."""
 
-from datetime import timedelta
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Exists, OuterRef, Q
 from django.http import HttpRequest
 
-from processors.admin import looks
+from processors.admin import frame, history, looks, throughput, upcoming
 from processors.admin.buttons import buttons
+from processors.admin.live import is_poll
 from processors.clock import database_now
-from processors.models import Processor, Record, Run
-from processors.models.processor import TriggerKind
+from processors.explain import whys
+from processors.models import Processor, Run
 from processors.states import RunState
 
-FAILED_CAP = 10_000
-SHOWN = 15
+SHOWN = 15  # processors
+ACTIVE = 50  # runs
+STARTS = 8
+GROUPS = 6
 LIVE_MS = 3_000
 
 
@@ -24,45 +28,78 @@ def may_see(request: HttpRequest) -> bool:
 
 
 def facts(request: HttpRequest) -> dict[str, Any]:
-    """Everything on the page; a fixed number of queries."""
+    """Everything on the page; a fixed number of queries. Polls go without what stays."""
     now = database_now()
-    active = list(Run.objects.active().select_related("processor").order_by("started_at")[:50])
-    looks.with_counters(active)
-    processors = list(Processor.objects.order_by("name")[: SHOWN + 1])
-    newest = looks.last_runs(processors)
+    found = live_facts(request, now)
+    if not is_poll(request):
+        found |= still_facts(request, now)
+    return found
+
+
+def live_facts(request: HttpRequest, now: datetime) -> dict[str, Any]:
+    """Numbers, runs, queues, processors."""
+    active = active_runs(now)
+    rows = first_processors()
     current = {run.processor_id: run for run in active}
+    newest = looks.last_runs(rows)
+    reasons = whys({*rows, *(run.processor for run in active)}, now, looks.queue)
+    for row in rows:
+        row.current_run = current.get(row.pk)
+        reasons[row.pk] = looks.telling(row, reasons[row.pk], now)
+    waiting = upcoming.scheduled(1)
     return {
         "now": now,
-        "active": [(run, buttons(run.processor, run, request)) for run in active],
-        "paused": sum(run.state == RunState.PAUSED for run in active),
-        "failed": failed_records(),
-        "failed_cap": FAILED_CAP,
-        "day": runs_since(now - timedelta(days=1)),
-        "next": next_due(),
-        "rows": [
-            (one, newest.get(one.pk, []), buttons(one, current.get(one.pk), request)[:2])
-            for one in processors[:SHOWN]
+        "active": [
+            (run, buttons(run.processor, run, request), reasons[run.processor_id]) for run in active
         ],
-        "more": len(processors) > SHOWN,
+        "queued": sum(run.state == RunState.RUNNING and not run.claimed for run in active),
+        "paused": sum(run.state == RunState.PAUSED for run in active),
+        "failed": frame.failed_words(),
+        "day": history.of(None, "24h", now),
+        "next": waiting[0] if waiting else None,
+        "rows": [
+            (
+                row,
+                newest.get(row.pk, []),
+                buttons(row, row.current_run, request)[:2],
+                reasons[row.pk],
+            )
+            for row in rows[:SHOWN]
+        ],
+        "more": len(rows) > SHOWN,
         "queues": looks.listening(settings.QUEUES),
     }
 
 
-def failed_records() -> int:
-    """How many records need a person, counted up to FAILED_CAP."""
-    return Record.objects.needing_attention().order_by()[:FAILED_CAP].count()
+def still_facts(request: HttpRequest, now: datetime) -> dict[str, Any]:
+    """Charts, errors, and what starts next."""
+    span = history.span_of(request)
+    names = dict(Processor.objects.values_list("pk", "name"))
+    groups = looks.error_groups()
+    return {
+        "history": history.of(None, span, now),
+        "ranges": history.links(span),
+        "errors": [(group, names.get(group.processor_id, "")) for group in groups[:GROUPS]],
+        "sample": looks.SAMPLE,
+        "starts": upcoming.starts(upcoming.scheduled(), now)[:STARTS],
+    }
 
 
-def runs_since(start: Any) -> dict[str, int]:
-    """How many runs began, and how many of them had failures; counted up to a cap."""
-    rows = Run.objects.filter(started_at__gte=start).order_by("-started_at")[:FAILED_CAP]
-    troubled = [dead + parked > 0 for dead, parked in rows.values_list("dead", "parked")]
-    return {"runs": len(troubled), "with_failures": sum(troubled)}
+def active_runs(now: datetime) -> list[Any]:
+    """The oldest ACTIVE runs that have not ended, with all that is shown of them."""
+    rows = Run.objects.active().select_related("processor").order_by("started_at")
+    active = list(rows[:ACTIVE])
+    looks.with_counters(active, now)
+    throughput.with_rates(active, now)
+    return active
 
 
-def next_due() -> Processor | None:
-    """The processor whose cycle begins next at a set time; those on arrival have none."""
-    waiting = Processor.objects.filter(state="started", next_due_at__isnull=False, fault_reason="")
-    timed = waiting.exclude(trigger_kind=TriggerKind.ARRIVAL)
-    found: Processor | None = timed.order_by("next_due_at").first()
-    return found
+def first_processors() -> list[Any]:
+    """What is at work first, then what ended badly, then by name."""
+    own = Run.objects.filter(processor=OuterRef("pk"))
+    newest = own.filter(seq=OuterRef("last_seq"))
+    is_bad = Q(state=RunState.FAILED) | Q(dead__gt=0) | Q(parked__gt=0)
+    rows = Processor.objects.annotate(
+        is_active=Exists(own.active()), is_troubled=Exists(newest.filter(is_bad))
+    )
+    return list(rows.order_by("-is_active", "-is_troubled", "-fault_reason", "name")[: SHOWN + 1])

@@ -31,9 +31,10 @@ PREVIEWED_RUNS = 5
 def facts(processor: Processor, request: HttpRequest) -> dict[str, Any]:
     """Head, facts and history of one processor."""
     now = database_now()
-    run = looks.active_runs([processor]).get(processor.pk)
+    run = looks.active_runs([processor], now).get(processor.pk)
+    processor.current_run = run  # type: ignore[attr-defined]
     runs = list(Run.objects.filter(processor=processor).order_by("-seq").defer("config")[:RUNS])
-    looks.with_counters(runs)
+    looks.with_counters(runs, now)
     for each in runs:
         each.processor = processor
     events = Event.objects.filter(processor=processor, subject="processor").order_by("-id")

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from processors import control, editing
-from processors.admin import columns, looks
+from processors.admin import columns, looks, throughput
 from processors.admin.access import Access
 from processors.admin.acts import Acts, bulk_action
 from processors.admin.base import LIVE_MS, user_of
@@ -25,11 +25,11 @@ from processors.admin.buttons import VERBS, buttons
 from processors.admin.filters import ProcessorStateFilter
 from processors.admin.live import is_poll
 from processors.admin.processor_page import facts, form_page, looked_at
+from processors.admin.upcoming import trigger_words
+from processors.clock import database_now
+from processors.explain import whys
 from processors.forms import ProcessorForm
 from processors.models import Processor
-from processors.models.processor import TriggerKind
-from processors.schedules import InvalidSchedule, describe
-from processors.wording import duration
 
 
 class ProcessorList(ChangeList):
@@ -38,10 +38,14 @@ class ProcessorList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         rows: list[Any] = list(self.result_list)
-        runs, newest = looks.active_runs(rows), looks.last_runs(rows)
+        now = database_now()
+        runs, newest = looks.active_runs(rows, now), looks.last_runs(rows)
+        throughput.with_rates(list(runs.values()), now)
+        reasons = whys(rows, now, looks.queue)
         for processor in rows:
             processor.current_run = runs.get(processor.pk)
             processor.newest_runs = newest.get(processor.pk, [])
+            processor.why = looks.telling(processor, reasons[processor.pk], now)
             processor.waiting = looks.backlog(processor)
             processor.buttons = buttons(processor, processor.current_run, request)
         self.result_list = rows
@@ -98,12 +102,15 @@ class ProcessorAdmin(Acts, Access):
         )
 
     @admin.display(description=gettext_lazy("State"))
-    def state_shown(self, processor: Processor) -> SafeString:
-        """State, and the reason of a fault."""
-        shown = columns.processor_badge(processor)
-        if processor.is_faulted:
-            reason = columns.cut(processor.fault_reason, 80)
-            shown = format_html('{}<div class="bad-text">{}</div>', shown, reason)
+    def state_shown(self, processor: Any) -> SafeString:
+        """State, and in a sentence why."""
+        look = "bad-text" if processor.is_faulted else "quiet"
+        shown = format_html(
+            '{}<div class="why {}">{}</div>',
+            columns.processor_badge(processor),
+            look,
+            columns.cut(processor.why, 160),
+        )
         return columns.live(f"state-{processor.pk}", shown)
 
     @admin.display(description=gettext_lazy("Waiting"))
@@ -134,11 +141,9 @@ class ProcessorAdmin(Acts, Access):
     @admin.display(description=gettext_lazy("Next run"))
     def next_run(self, processor: Any) -> SafeString:
         """When, and what sets the time."""
-        has_time = processor.trigger_kind != TriggerKind.ARRIVAL and not processor.current_run
-        due = processor.next_due_at if has_time else None
         shown = format_html(
             '{}<div class="quiet">{}</div>',
-            columns.labelled(_("Next run"), columns.when(due, timezone.now())),
+            columns.labelled(_("Next run"), columns.next_run(processor, timezone.now())),
             trigger_words(processor),
         )
         return columns.live(f"next-{processor.pk}", shown)
@@ -268,17 +273,3 @@ def refuse_doubles(request: HttpRequest) -> None:
     for name, values in request.POST.lists():
         if len(values) > 1:
             raise BadRequest(f"The field {name[:80]!r} was sent {len(values)} times.")
-
-
-def trigger_words(processor: Processor) -> str:
-    """What begins a cycle, in words."""
-    kind = processor.trigger_kind
-    if kind == TriggerKind.INTERVAL:
-        return _("%(pause)s after the last one") % {"pause": duration(processor.pause_seconds)}
-    if kind == TriggerKind.CRON:
-        try:
-            words = describe(processor.cron)
-        except InvalidSchedule:
-            words = processor.cron
-        return f"{words} ({processor.time_zone})"
-    return _("on arrival") if kind == TriggerKind.ARRIVAL else _("by hand")

@@ -32,7 +32,7 @@ class RunList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         self.result_list = list(self.result_list)
-        looks.with_counters(self.result_list)
+        looks.with_counters(self.result_list, database_now())
 
 
 @admin.register(Run)
@@ -135,7 +135,7 @@ class RunAdmin(HistoryAdmin):
 def facts(run: Run, request: HttpRequest) -> dict[str, Any]:
     """Everything about one run."""
     now = database_now()
-    looks.with_counters([run])
+    looks.with_counters([run], now)
     batches = Batch.objects.filter(run=run).defer("keys", "remaining").order_by("-id")
     failures = Attempt.objects.filter(run=run).failures().select_related("record")
     told = Event.objects.filter(Q(run=run) | Q(batch__run=run)).order_by("id")

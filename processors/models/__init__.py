@@ -6,6 +6,7 @@ from processors.models.installation import Installation
 from processors.models.processor import Processor
 from processors.models.record import Record
 from processors.models.run import Run
+from processors.models.run_hour import RunHour
 
 __all__ = [
     "Actor",
@@ -16,5 +17,6 @@ __all__ = [
     "Processor",
     "Record",
     "Run",
+    "RunHour",
     "StateConflict",
 ]

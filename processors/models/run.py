@@ -80,6 +80,14 @@ class Run(Counted):
             # The run list, newest first, whole and of one processor.
             models.Index(fields=["-started_at", "-id"], name="run_newest"),
             models.Index(fields=["processor", "-seq"], name="run_of_processor"),
+            # The same by what became of them, or why they began; and of these the rare ones.
+            models.Index(fields=["state", "-started_at", "-id"], name="run_by_state"),
+            models.Index(fields=["trigger", "-started_at", "-id"], name="run_by_trigger"),
+            models.Index(
+                fields=["-started_at", "-id"],
+                condition=Q(dead__gt=0) | Q(parked__gt=0),
+                name="run_with_failures",
+            ),
             # Which runs are active? Asked by every tick.
             models.Index(fields=["id"], condition=Q(ended_at__isnull=True), name="run_active"),
         )
@@ -95,6 +103,16 @@ class Run(Counted):
     def has_ended(self) -> bool:
         """Whether its counters are final."""
         return self.ended_at is not None
+
+    @property
+    def handled(self) -> int:
+        """Records with an outcome in this run."""
+        return self.done + self.skipped + self.retried + self.dead + self.parked + self.crashed
+
+    @property
+    def has_failures(self) -> bool:
+        """Whether records of it need a person."""
+        return self.dead + self.parked > 0
 
     def request_pause(self, how: Move) -> None:
         """Claim no more; batches in hand come back after their record in hand."""

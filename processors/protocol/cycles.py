@@ -13,7 +13,7 @@ from django.db.models import Min
 
 from processors import failpoints, queues, schedules
 from processors.clock import database_now
-from processors.models import Actor, Batch, Event, Processor, Record, Run
+from processors.models import Actor, Batch, Event, Processor, Record, Run, RunHour
 from processors.models.door import Move
 from processors.models.processor import Misfire, TriggerKind
 from processors.models.run import Trigger
@@ -210,6 +210,7 @@ def close_books(processor: Processor, run: Run, state: RunState, how: Move) -> N
     tell_rest(run, how.now)
     counters = Batch.objects.filter(run=run).counters()
     run.end(state, how, {name: counters[name] for name in COUNTERS})
+    RunHour.count(run)
     if processor.trigger_kind == TriggerKind.CRON and processor.is_started:
         note_overlapped(processor, run, how)
     arm(processor, how.now)

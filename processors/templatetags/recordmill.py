@@ -16,6 +16,7 @@ register = template.Library()
 register.filter("duration", wording.duration)
 register.filter("number", wording.number)
 register.filter("exactly", columns.exactly)
+register.filter("clock", columns.clock)
 register.filter("capped", columns.capped)
 register.filter("cut", columns.cut)
 register.filter("progress", columns.progress)
@@ -45,6 +46,18 @@ def ago(moment: Any) -> SafeString | str:
 def due(moment: Any) -> SafeString | str:
     """`in 3 min`, then `due now`."""
     return columns.due(moment, timezone.now())
+
+
+@register.filter
+def next_run(processor: Processor) -> SafeString | str:
+    """When its next cycle begins, or what begins it."""
+    return columns.next_run(processor, timezone.now())
+
+
+@register.filter
+def pace(run: Run, why: str) -> SafeString | str:
+    """How fast an active run goes and how long it takes yet; where it does not go, why."""
+    return columns.pace(run, why)
 
 
 @register.filter

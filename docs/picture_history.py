@@ -1,0 +1,121 @@
+"""A month of believable history for the pictures: rows as the product would have written them.
+
+Only for `make screenshots`, in the demo of this clone: `python -m docs.picture_history`.
+"""
+
+import os
+import random
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+DAYS = 30
+SEED = 7
+# Name, what it is for, cron, records of a usual run, seconds a record takes, share of bad runs.
+PROCESSORS = (
+    ("Nightly price update", "Apply the suppliers' price lists", "0 3 * * *", 4_200, 0.02, 0.06),
+    ("Fetch exchange rates", "Rates of the central bank", "15 16 * * 1-5", 42, 0.1, 0.15),
+    ("Import bank statements", "Post booking lines", "*/30 * * * *", 380, 0.05, 0.04),
+    ("Export to the warehouse", "Write changed rows as files", "0 */4 * * *", 2_600, 0.03, 0.0),
+    ("Geocode shipments", "Resolve delivery addresses to places", "10 */2 * * *", 610, 0.08, 0.3),
+    ("Send dunning letters", "Letters for invoices that are overdue", "0 8 * * 1-5", 90, 0.6, 0.04),
+    ("Archive old tickets", "Tickets that were closed two years ago", "30 1 * * 6", 900, 0.05, 0.0),
+)  # fmt: skip
+ERRORS = (
+    ("GeocodingError", "No match for 'Main Street 7, 1234 Springfield'"),
+    ("ReadTimeout", "The partner did not answer within 10 seconds."),
+    ("ValidationError", "VAT number DE12345678 has the wrong length."),
+    ("KeyError", "'postal_code'"),
+)
+
+
+def fill() -> None:
+    """Once; a clone that has the history already is left alone."""
+    from processors.models import Processor
+
+    if Processor.objects.filter(slug="nightly-price-update").exists():
+        return
+    dice = random.Random(SEED)
+    for row in PROCESSORS:
+        fill_one(dice, *row)
+
+
+def fill_one(
+    dice: random.Random, name: str, about: str, cron: str, records: int, seconds: float, bad: float
+) -> None:
+    """A processor with its runs."""
+    from processors import schedules
+    from processors.clock import database_now
+    from processors.models import Processor
+
+    now = database_now()
+    processor = Processor.objects.create(
+        slug=name.lower().replace(" ", "-"), name=name, description=about,
+        handler="demo.price_order", source={"kind": "inbox", "topic": None}, cron=cron,
+        trigger_kind="cron", time_zone="Europe/Berlin", state="started",
+        next_due_at=schedules.next_slot(cron, "Europe/Berlin", now),
+    )  # fmt: skip
+    slot = now - timedelta(days=DAYS)
+    while (slot := schedules.next_slot(cron, "Europe/Berlin", slot)) < now - timedelta(minutes=20):
+        processor.last_seq += 1
+        add_run(dice, processor, slot, int(records * dice.uniform(0.7, 1.3)), seconds, bad)
+    processor.save()
+
+
+def add_run(
+    dice: random.Random, processor: Any, start: datetime, records: int, seconds: float, bad: float
+) -> None:
+    """One run as it ended, with some of its failed records."""
+    from processors.models import Batch, Run, RunHour
+
+    failed = dice.randint(1, 9) if dice.random() < bad else 0
+    end = start + timedelta(seconds=records * seconds * dice.uniform(0.8, 1.2) / 4)
+    counters = {"claimed": records, "done": records - failed, "dead": failed}
+    run = Run.objects.create(
+        processor=processor, seq=processor.last_seq, slot=start, trigger="schedule",
+        actor="recordmill", state="finished", started_at=start, ended_at=end, expected=records,
+        config={"queue": "default"}, **counters,
+    )  # fmt: skip
+    RunHour.count(run)
+    batch = Batch.objects.create(
+        run=run, slot=0, state="closed", close_reason="completed", owner="worker-1",
+        lease_until=end, opened_at=start, closed_at=end, remaining=[], **counters,
+    )  # fmt: skip
+    for number in range(failed):
+        add_failure(dice, run, batch, number)
+
+
+def add_failure(dice: random.Random, run: Any, batch: Any, number: int) -> None:
+    """A dead letter."""
+    from processors.handlers.outcomes import Outcome
+    from processors.models import Attempt, Record
+    from processors.sources.ledger import fingerprint
+
+    kind, message = dice.choices(ERRORS, weights=(6, 4, 2, 1))[0]
+    record = Record.objects.create(
+        processor=run.processor, key=f"INV-{run.pk * 97 % 900_000 + number:06}", state="dead",
+        payload={"city": "Springfield"}, attempts=5, last_error=f"{kind}: {message}",
+        available_at=run.started_at, created_at=run.started_at, settled_at=run.ended_at,
+    )  # fmt: skip
+    Attempt.objects.create(
+        processor=run.processor, record=record, run=run, batch=batch, visit=1, number=5,
+        outcome="dead", error_type=kind, message=message, owner="worker-1", at=run.ended_at,
+        fingerprint=fingerprint(Outcome("dead", error_type=kind, message=message)),
+        duration_seconds=0.2,
+    )  # fmt: skip
+
+
+def main() -> int:
+    """In the environment that the demo runs with."""
+    import django
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    django.setup()
+    fill()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,110 @@
+"""How fast runs go, seen from their batches: now, and over the run.
+
+A batch stands for an even stretch of work from its opening to its end. No more than the newest
+CAP of them are looked at, so that a page costs the same for a run of ten million records.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from processors.models import Batch, Run
+
+CAP = 1_000
+MINUTE = timedelta(minutes=1)
+SETTLED = ("done", "skipped", "retried", "dead", "parked", "crashed")
+POINTS = 60
+OUTLIERS = 0.99  # of the points a chart shows whole
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Records with an outcome between two moments."""
+
+    start: datetime
+    end: datetime
+    records: int
+
+    def within(self, start: datetime, end: datetime) -> float:
+        """How many of them in this time."""
+        whole = (self.end - self.start).total_seconds()
+        shared = (min(end, self.end) - max(start, self.start)).total_seconds()
+        if whole <= 0:
+            return float(self.records) if start <= self.end < end else 0.0
+        return self.records * max(0.0, shared) / whole
+
+
+def stretches(runs: Iterable[Run], now: datetime) -> dict[int, list[Stretch]]:
+    """The newest work of these runs; one query."""
+    rows = Batch.objects.filter(run__in=[run.pk for run in runs]).order_by("-id")
+    found: dict[int, list[Stretch]] = defaultdict(list)
+    for run_id, start, end, *counters in rows.values_list(
+        "run", "opened_at", "closed_at", *SETTLED
+    )[:CAP]:
+        if records := sum(counters):
+            found[run_id].append(Stretch(start, end or now, records))
+    return found
+
+
+def recent_rate(work: Sequence[Stretch], now: datetime, window: timedelta = MINUTE) -> float:
+    """Records a second lately; 0 where nothing was done."""
+    if not work:
+        return 0.0
+    start = max(now - window, min(one.start for one in work))
+    seconds = (now - start).total_seconds()
+    return sum(one.within(start, now) for one in work) / seconds if seconds > 0 else 0.0
+
+
+def with_rates(runs: Sequence[Any], now: datetime) -> None:
+    """Give active runs `rate` (records a second over the last minute) and `seconds_left`."""
+    active = [run for run in runs if not run.has_ended]
+    work = stretches(active, now) if active else {}
+    for run in active:
+        run.rate = recent_rate(work.get(run.pk, []), now)
+        run.seconds_left = time_left(run, recent_rate(work.get(run.pk, []), now, 2 * MINUTE))
+
+
+def time_left(run: Run, rate: float) -> float | None:
+    """Seconds, from the pace of the last two minutes; None where nobody can tell."""
+    if not run.expected or rate <= 0 or run.state != "running":
+        return None
+    rest = run.expected - run.handled
+    return rest / rate if rest > 0 else None
+
+
+@dataclass(frozen=True)
+class Series:
+    """Records a second over time: a point each `step_seconds` from `start` on."""
+
+    start: datetime
+    step_seconds: float
+    rates: list[float]
+
+    @property
+    def ceiling(self) -> float:
+        """What nearly all points stay below: a single one must not flatten the rest."""
+        ordered = sorted(self.rates)
+        usual = ordered[max(0, int(len(ordered) * OUTLIERS) - 1)] if ordered else 0.0
+        return usual if ordered and ordered[-1] > 2 * usual > 0 else max(ordered, default=0.0)
+
+
+def series(work: Sequence[Stretch], until: datetime) -> Series | None:
+    """The pace from the first of this work on; None of too little to draw."""
+    if not work:
+        return None
+    start = min(one.start for one in work)
+    seconds = (until - start).total_seconds()
+    if seconds < 2:
+        return None
+    step = timedelta(seconds=max(1.0, seconds / POINTS))
+    counts = [0.0] * (int(seconds / step.total_seconds()) + 1)
+    for one in work:
+        first = int((one.start - start) / step)
+        last = min(int((one.end - start) / step), len(counts) - 1)
+        for at in range(first, last + 1):
+            counts[at] += one.within(start + at * step, start + (at + 1) * step)
+    # The last step is only begun: as a pace it would lie.
+    whole = counts[:-1] or counts
+    return Series(start, step.total_seconds(), [each / step.total_seconds() for each in whole])

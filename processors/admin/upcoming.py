@@ -1,0 +1,82 @@
+"""What starts in the next 24 hours."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from processors import schedules
+from processors.models import Processor
+from processors.models.processor import TriggerKind
+from processors.wording import duration, number
+
+DAY = timedelta(days=1)
+PROCESSORS = 200  # that are looked at, the next ones first
+TIMES = 6  # of one processor that are listed one by one
+COUNTED = 300  # times that are counted
+
+
+@dataclass(frozen=True)
+class Start:
+    """One start; `words` says what sets the time, `more` how many of the same kind follow."""
+
+    at: datetime
+    processor: Processor
+    words: str
+    more: str = ""
+
+
+def facts(now: datetime) -> dict[str, Any]:
+    """The page: starts in order, and who waits for records instead."""
+    arriving = Processor.objects.filter(
+        state="started", fault_reason="", trigger_kind=TriggerKind.ARRIVAL
+    )
+    return {"starts": starts(scheduled(), now), "arriving": arriving.order_by("name")[:PROCESSORS]}
+
+
+def scheduled(count: int = PROCESSORS) -> list[Processor]:
+    """Started processors whose cycles begin at a set time, the next one first."""
+    waiting = Processor.objects.filter(state="started", fault_reason="", next_due_at__isnull=False)
+    timed = waiting.exclude(trigger_kind=TriggerKind.ARRIVAL)
+    return list(timed.order_by("next_due_at", "name")[:count])
+
+
+def starts(processors: Iterable[Processor], now: datetime) -> list[Start]:
+    """In the order of their times."""
+    found = [start for processor in processors for start in starts_of(processor, now)]
+    return sorted(found, key=lambda start: (start.at, start.processor.name))
+
+
+def starts_of(processor: Processor, now: datetime) -> list[Start]:
+    """Of one; what comes often is listed once."""
+    due = processor.next_due_at
+    if due is None or due > now + DAY:
+        return []
+    words = trigger_words(processor)
+    if processor.trigger_kind != TriggerKind.CRON:
+        return [Start(due, processor, words)]
+    cron, zone = processor.cron, processor.time_zone
+    following = schedules.missed_slots(cron, zone, due, now + DAY, limit=COUNTED)
+    if following >= TIMES:
+        shown = f"{number(COUNTED)}+" if following >= COUNTED else number(following)
+        return [Start(due, processor, words, _("and %(count)s more") % {"count": shown})]
+    times = schedules.next_slots(cron, zone, due, following)
+    return [Start(time, processor, words) for time in (due, *times)]
+
+
+def trigger_words(processor: Processor) -> str:
+    """What sets the time of a cycle, in words."""
+    if processor.trigger_kind == TriggerKind.CRON:
+        try:
+            words = schedules.describe(processor.cron)
+        except schedules.InvalidSchedule:
+            words = processor.cron
+        return words if processor.time_zone == "UTC" else f"{words} ({processor.time_zone})"
+    if processor.trigger_kind == TriggerKind.INTERVAL:
+        pause = duration(processor.pause_seconds)
+        return _("%(pause)s after each run") % {"pause": pause}
+    if processor.trigger_kind == TriggerKind.ARRIVAL:
+        return _("when a record arrives")
+    return _("on demand")
