@@ -51,6 +51,6 @@ class Site(admin.AdminSite):
         context = {
             **self.each_context(request),
             "title": _("Next 24 hours"),
-            **upcoming.facts(database_now()),
+            **upcoming.facts(request.user, database_now()),
         }
         return TemplateResponse(request, "admin/schedule.html", context)

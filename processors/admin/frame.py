@@ -42,7 +42,7 @@ def sections(request: HttpRequest) -> list[Section]:
             url=(url := reverse(f"admin:{name}")),
             word=word,
             is_here=is_here(request.path, url),
-            failed=failed_words() if name == "processors_record_changelist" else None,
+            failed=failed_words(request) if name == "processors_record_changelist" else None,
         )
         for right, name, word in SECTIONS
         if not right or request.user.has_perm(right)
@@ -54,14 +54,11 @@ def is_here(path: str, url: str) -> bool:
     return path == url if url == reverse("admin:index") else path.startswith(url)
 
 
-def failed_records() -> int:
-    """How many records need a person, counted up to FAILED_CAP."""
-    return Record.objects.needing_attention().order_by()[:FAILED_CAP].count()
-
-
-def failed_words() -> str:
-    """The same, as the header says it; nothing where there is none."""
-    return columns.capped(count, FAILED_CAP) if (count := failed_records()) else ""
+def failed_words(request: HttpRequest) -> str:
+    """How many records need a person, counted up to FAILED_CAP; empty for none."""
+    rows = Record.objects.needing_attention().visible_to(request.user)
+    count = rows.order_by()[:FAILED_CAP].count()
+    return columns.capped(count, FAILED_CAP) if count else ""
 
 
 def trouble(request: HttpRequest) -> list[str]:

@@ -1,11 +1,13 @@
 """Charts over hours and days: what runs came to, of one processor or of all."""
 
+import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.cache import cache
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 from django.db.models.functions import TruncDay
 from django.http import HttpRequest
 from django.utils import timezone
@@ -133,24 +135,26 @@ def links(span: str) -> list[dict[str, Any]]:
     ]
 
 
-def of(processor: Processor | None, span: str, now: datetime) -> History:
-    """Of one processor or of all, some seconds old."""
-    key = f"history:{processor.pk if processor else 'all'}:{span}"
+def of(
+    processor: Processor | None, span: str, now: datetime, hidden: Sequence[int] = ()
+) -> History:
+    """Of one processor, or of all but the `hidden`; some seconds old."""
+    which = processor.pk if processor else f"all-{zlib.crc32(repr(hidden).encode())}"
+    key = f"history:{which}:{span}"
     found: History | None = cache.get(key)
     if found is None:
-        found = read(processor, span, now)
+        rows = RunHour.objects.exclude(processor__in=hidden)
+        found = read(rows.filter(processor=processor) if processor else rows, span, now)
         cache.set(key, found, FRESH_SECONDS)
     return found
 
 
-def read(processor: Processor | None, span: str, now: datetime) -> History:
+def read(hours: QuerySet[RunHour], span: str, now: datetime) -> History:
     """One query over the hours."""
     count, _word = RANGES[span]
     is_hourly = span == "24h"
     starts = slot_starts(now, count, is_hourly=is_hourly)
-    rows = RunHour.objects.filter(hour__gte=starts[0]).order_by()
-    if processor is not None:
-        rows = rows.filter(processor=processor)
+    rows = hours.filter(hour__gte=starts[0]).order_by()
     keyed: Any = rows.values("hour") if is_hourly else rows.values(day=TruncDay("hour"))
     summed = {
         row["hour" if is_hourly else "day"]: row

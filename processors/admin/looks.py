@@ -15,7 +15,8 @@ from django.utils.translation import gettext as _
 
 from processors.admin.columns import CAP
 from processors.explain import LATE
-from processors.models import Attempt, Batch, Processor, Record, Run
+from processors.models import Attempt, Batch, Processor, Run
+from processors.querysets import RecordQuerySet
 from processors.queues import QueueState, queue_states
 from processors.sources import SourceTrouble, open_source
 from processors.sources.connecting import Unreachable
@@ -113,14 +114,12 @@ def telling(processor: Any, why: str, now: datetime) -> str:
     return why if due is not None and due <= now - LATE else ""
 
 
-def error_groups(processor: Processor | None = None) -> list[ErrorGroup]:
-    """The kinds of error among the newest SAMPLE failed records, the most frequent first.
+def error_groups(records: RecordQuerySet) -> list[ErrorGroup]:
+    """The kinds of error among the newest SAMPLE failed ones of these, the most frequent first.
 
-    Of one processor, or of all: then the same error of two processors is two groups.
+    The same error of two processors is two groups.
     """
-    rows = Record.objects.needing_attention()
-    if processor is not None:
-        rows = rows.filter(processor=processor)
+    rows = records.needing_attention()
     failed = rows.order_by("-settled_at", "-id").values_list("pk", flat=True)[:SAMPLE]
     attempts = Attempt.objects.filter(record__in=list(failed)).exclude(fingerprint="")
     groups = (

@@ -12,7 +12,8 @@ from processors.admin.buttons import buttons
 from processors.admin.live import is_poll
 from processors.clock import database_now
 from processors.explain import whys
-from processors.models import Processor, Run
+from processors.models import Processor, Record, Run
+from processors.querysets import ProcessorQuerySet, RunQuerySet
 from processors.states import RunState
 
 SHOWN = 15  # processors
@@ -38,15 +39,16 @@ def facts(request: HttpRequest) -> dict[str, Any]:
 
 def live_facts(request: HttpRequest, now: datetime) -> dict[str, Any]:
     """Numbers, runs, queues, processors."""
-    active = active_runs(now)
-    rows = first_processors()
+    user = request.user
+    active = active_runs(Run.objects.visible_to(user), now)
+    rows = first_processors(Processor.objects.visible_to(user))
     current = {run.processor_id: run for run in active}
     newest = looks.last_runs(rows)
     reasons = whys({*rows, *(run.processor for run in active)}, now, looks.queue)
     for row in rows:
         row.current_run = current.get(row.pk)
         reasons[row.pk] = looks.telling(row, reasons[row.pk], now)
-    waiting = upcoming.scheduled(1)
+    waiting = upcoming.scheduled(user, 1)
     return {
         "now": now,
         "active": [
@@ -54,8 +56,8 @@ def live_facts(request: HttpRequest, now: datetime) -> dict[str, Any]:
         ],
         "queued": sum(run.state == RunState.RUNNING and not run.claimed for run in active),
         "paused": sum(run.state == RunState.PAUSED for run in active),
-        "failed": frame.failed_words(),
-        "day": history.of(None, "24h", now),
+        "failed": frame.failed_words(request),
+        "day": history.of(None, "24h", now, Processor.objects.hidden_from(user)),
         "next": waiting[0] if waiting else None,
         "rows": [
             (
@@ -74,32 +76,34 @@ def live_facts(request: HttpRequest, now: datetime) -> dict[str, Any]:
 def still_facts(request: HttpRequest, now: datetime) -> dict[str, Any]:
     """Charts, errors, and what starts next."""
     span = history.span_of(request)
-    names = dict(Processor.objects.values_list("pk", "name"))
-    groups = looks.error_groups()
+    visible = Processor.objects.visible_to(request.user)
+    hidden = Processor.objects.hidden_from(request.user)
+    groups = looks.error_groups(Record.objects.exclude(processor__in=hidden))
+    names = dict(visible.values_list("pk", "name"))
     return {
-        "history": history.of(None, span, now),
+        "history": history.of(None, span, now, hidden),
         "ranges": history.links(span),
         "errors": [(group, names.get(group.processor_id, "")) for group in groups[:GROUPS]],
         "sample": looks.SAMPLE,
-        "starts": upcoming.starts(upcoming.scheduled(), now)[:STARTS],
+        "starts": upcoming.starts(upcoming.scheduled(request.user), now)[:STARTS],
     }
 
 
-def active_runs(now: datetime) -> list[Any]:
+def active_runs(visible: RunQuerySet, now: datetime) -> list[Any]:
     """The oldest ACTIVE runs that have not ended, with all that is shown of them."""
-    rows = Run.objects.active().select_related("processor").order_by("started_at")
+    rows = visible.active().select_related("processor").order_by("started_at")
     active = list(rows[:ACTIVE])
     looks.with_counters(active, now)
     throughput.with_rates(active, now)
     return active
 
 
-def first_processors() -> list[Any]:
+def first_processors(visible: ProcessorQuerySet) -> list[Any]:
     """What is at work first, then what ended badly, then by name."""
     own = Run.objects.filter(processor=OuterRef("pk"))
     newest = own.filter(seq=OuterRef("last_seq"))
     is_bad = Q(state=RunState.FAILED) | Q(dead__gt=0) | Q(parked__gt=0)
-    rows = Processor.objects.annotate(
+    rows = visible.annotate(
         is_active=Exists(own.active()), is_troubled=Exists(newest.filter(is_bad))
     )
     return list(rows.order_by("-is_active", "-is_troubled", "-fault_reason", "name")[: SHOWN + 1])

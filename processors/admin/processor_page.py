@@ -17,7 +17,7 @@ from processors.explain import why
 from processors.forms import ProcessorForm
 from processors.handlers import Handler, registry
 from processors.handlers.options import options_form
-from processors.models import Event, Processor, Run
+from processors.models import Event, Processor, Record, Run
 from processors.models.processor import TriggerKind
 from processors.sources.connecting import Unreachable
 from processors.sources.inspection import InvalidSource, Preview
@@ -48,7 +48,7 @@ def facts(processor: Processor, request: HttpRequest) -> dict[str, Any]:
         "waiting": looks.backlog(processor),
         "buttons": buttons(processor, run, request),
         "may_force": run is not None and request.user.has_perm(control.FORCE_STOP),
-        "errors": looks.error_groups(processor),
+        "errors": looks.error_groups(Record.objects.filter(processor=processor)),
         "events": events[:EVENTS],
         "handler": registry.find(processor.handler),
         "queue": looks.listening([processor.queue])[0],

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from processors import schedules
 from processors.models import Processor
 from processors.models.processor import TriggerKind
+from processors.querysets import Person
 from processors.wording import duration, number
 
 DAY = timedelta(days=1)
@@ -28,18 +29,21 @@ class Start:
     more: str = ""
 
 
-def facts(now: datetime) -> dict[str, Any]:
+def facts(person: Person, now: datetime) -> dict[str, Any]:
     """The page: starts in order, and who waits for records instead."""
-    arriving = Processor.objects.filter(
+    arriving = Processor.objects.visible_to(person).filter(
         state="started", fault_reason="", trigger_kind=TriggerKind.ARRIVAL
     )
-    return {"starts": starts(scheduled(), now), "arriving": arriving.order_by("name")[:PROCESSORS]}
+    return {
+        "starts": starts(scheduled(person), now),
+        "arriving": arriving.order_by("name")[:PROCESSORS],
+    }
 
 
-def scheduled(count: int = PROCESSORS) -> list[Processor]:
+def scheduled(person: Person, count: int = PROCESSORS) -> list[Processor]:
     """Started processors whose cycles begin at a set time, the next one first."""
-    waiting = Processor.objects.filter(state="started", fault_reason="", next_due_at__isnull=False)
-    timed = waiting.exclude(trigger_kind=TriggerKind.ARRIVAL)
+    waiting = Processor.objects.visible_to(person).filter(state="started", fault_reason="")
+    timed = waiting.exclude(trigger_kind=TriggerKind.ARRIVAL).exclude(next_due_at=None)
     return list(timed.order_by("next_due_at", "name")[:count])
 
 

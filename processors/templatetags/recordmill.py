@@ -105,8 +105,9 @@ def sections(context: Any) -> list[frame.Section]:
 @register.simple_tag(takes_context=True)
 def failed_count(context: Any) -> str | None:
     """How many records need a person; None for who may not see them."""
-    user = context["request"].user
-    return frame.failed_words() if user.has_perm("processors.view_record") else None
+    request = context["request"]
+    may_see = request.user.has_perm("processors.view_record")
+    return frame.failed_words(request) if may_see else None
 
 
 @register.simple_tag(takes_context=True)
