@@ -39,8 +39,16 @@ class Site(admin.AdminSite):
 
     def get_urls(self) -> list[Any]:
         """With the pages that belong to no model."""
-        own = path("schedule/", self.admin_view(self.schedule), name="schedule")
-        return [own, *super().get_urls()]
+        from processors.admin import queue_buttons, queue_pages
+
+        wrap = self.admin_view
+        own = [
+            path("schedule/", wrap(self.schedule), name="schedule"),
+            path("queues/", wrap(queue_pages.overview), name="queues"),
+            path("queues/jobs/", wrap(queue_pages.jobs), name="queue_jobs"),
+            path("queues/do/<slug:verb>/", wrap(queue_buttons.act), name="queue_act"),
+        ]
+        return [*own, *super().get_urls()]
 
     def schedule(self, request: HttpRequest) -> HttpResponse:
         """What starts in the next 24 hours."""

@@ -7,7 +7,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
@@ -53,7 +53,7 @@ class Acts(OurAdmin):
         if verb.asks and not is_answered:
             return self.ask_reason(request, processor, verb)
         say(request, lambda: verb.act(processor.pk, act_of(request)))
-        return redirect(way_back(request, processor))
+        return redirect(way_back(request, processor.get_absolute_url()))
 
     def ask_reason(self, request: HttpRequest, processor: Processor, verb: Verb) -> HttpResponse:
         """The page between the button and the act; it carries the click on."""
@@ -62,7 +62,7 @@ class Acts(OurAdmin):
             "verb": verb,
             "button": Button(verb, processor),
             "seen": request.POST.get("seen", ""),
-            "back": way_back(request, processor),
+            "back": way_back(request, processor.get_absolute_url()),
         }
         title = f"{verb.label}: {processor}"
         return self.page(request, "admin/processors/processor/confirm.html", title, **context)
@@ -139,9 +139,9 @@ def say(request: HttpRequest, act: Callable[[], str]) -> bool:
     return True
 
 
-def way_back(request: HttpRequest, processor: Processor) -> str:
+def way_back(request: HttpRequest, otherwise: str) -> str:
     """The page the click came from, if it is one of ours."""
     given = request.POST.get("next", "")
     if given.startswith("/") and url_has_allowed_host_and_scheme(given, allowed_hosts=None):
         return given
-    return reverse("admin:processors_processor_change", args=[processor.pk])
+    return otherwise

@@ -30,6 +30,14 @@ NEWS_CAP = 100
 VIEW_LOG = "admin.view_logentry"
 
 
+def page(request: HttpRequest, template: str, title: object, **context: Any) -> HttpResponse:
+    """A page in the admin's frame; its regions alone for live.js."""
+    if live.is_poll(request):
+        return live.answer(request, template, {"title": title, **context})
+    frame = {**admin.site.each_context(request), "title": title}
+    return TemplateResponse(request, template, {**frame, **context})
+
+
 class CappedPaginator(Paginator):  # type: ignore[type-arg]
     """Counts no further than COUNT_CAP, so that a page costs the same on any table."""
 
@@ -111,13 +119,9 @@ class OurAdmin(ModelAdmin):
     def page(
         self, request: HttpRequest, template: str, title: object, **context: Any
     ) -> HttpResponse:
-        """One of our pages in the admin's frame; its regions alone for live.js."""
-        if live.is_poll(request):
-            return live.answer(request, template, {"title": title, **context})
-        frame = {**self.admin_site.each_context(request), "opts": self.opts, "title": title}
-        return TemplateResponse(
-            request, template, {**frame, "list_title": self.list_title, **context}
-        )
+        """One of our pages about a model."""
+        about = {"opts": self.opts, "list_title": self.list_title}
+        return page(request, template, title, **about, **context)
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

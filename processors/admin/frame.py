@@ -31,6 +31,7 @@ SECTIONS: list[tuple[str, str, Any]] = [
     ("processors.view_processor", "processors_processor_changelist", gettext_lazy("Processors")),
     ("processors.view_run", "processors_run_changelist", gettext_lazy("Runs")),
     ("processors.view_record", "processors_record_changelist", gettext_lazy("Failed records")),
+    ("processors.view_queues", "queues", gettext_lazy("Queues & workers")),
     ("processors.view_event", "processors_event_changelist", gettext_lazy("Events")),
 ]
 

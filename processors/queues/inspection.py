@@ -9,6 +9,7 @@ from django.utils.module_loading import import_string
 from redis.exceptions import RedisError
 from rq.exceptions import NoSuchJobError
 
+from processors.queues.census import line
 from processors.queues.job import ForeignJob, SafeJob
 from processors.queues.scheduler import SafeScheduler
 from processors.queues.wakeups import queue
@@ -41,7 +42,7 @@ class ForeignEntry:
 def redis_facts() -> RedisFacts:
     """Ask Redis; never raises. The error names its kind only: texts may hold addresses."""
     try:
-        info: dict[str, Any] = queue("default").connection.info()
+        info: dict[str, Any] = line().info()
     except (RedisError, OSError) as error:
         return RedisFacts(error=type(error).__name__)
     return RedisFacts(

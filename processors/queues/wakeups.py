@@ -8,7 +8,6 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any
 
 import django_rq
 from django.conf import settings
@@ -17,6 +16,7 @@ from redis.exceptions import RedisError
 from rq import Queue
 
 from processors import failpoints
+from processors.queues.census import line, listeners
 from processors.queues.job import WORK
 
 logger = logging.getLogger(__name__)
@@ -96,10 +96,7 @@ def queue_states(names: Iterable[str] | None = None) -> list[QueueState]:
 
 def state_of(name: str) -> QueueState:
     """One queue."""
-    from processors.queues.worker import SafeWorker
-
     try:
-        found: Any = queue(name)
-        return QueueState(name, found.count, len(SafeWorker.all_keys(queue=found)))
+        return QueueState(name, int(line().llen(f"rq:queue:{name}")), listeners(name))
     except (RedisError, OSError):
         return QueueState(name, None, None)

@@ -1,0 +1,145 @@
+"""What an operator can do to queues and workers: on Redis alone, without asking for rights.
+
+Each raises NoAnswer where Redis does not answer, and NotThere where somebody was first.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from redis.exceptions import RedisError
+from rq import Queue, suspension
+from rq.command import send_shutdown_command, send_stop_job_command
+from rq.exceptions import InvalidJobOperation, NoSuchJobError
+from rq.registry import FailedJobRegistry
+from rq.serializers import JSONSerializer
+
+from processors.queues.census import (
+    REGISTRIES,
+    WAITING,
+    WORKER_PREFIX,
+    WORKERS,
+    line,
+    read_jobs,
+    text,
+)
+from processors.queues.job import SafeJob
+
+AT_ONCE = 1_000
+
+
+class NotThere(Exception):
+    """What was to be acted on is not there (any more)."""
+
+
+class NoAnswer(Exception):
+    """Redis does not answer; what was begun may or may not have been done."""
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Around a command: trouble with Redis as NoAnswer."""
+    try:
+        yield
+    except (RedisError, OSError) as error:
+        raise NoAnswer("Redis does not answer: try again when it is back.") from error
+
+
+def queue_of(name: str) -> Any:
+    """RQ's queue, on our line."""
+    return Queue(name, connection=line(), job_class=SafeJob, serializer=JSONSerializer)
+
+
+@answering()
+def empty(queue_name: str, place: str) -> int:
+    """Delete the jobs of a queue or registry; how many. Those at work are left alone."""
+    if place == WAITING:
+        return int(queue_of(queue_name).empty())
+    key, removed = REGISTRIES[place].format(queue_name), 0
+    while ids := line().zrange(key, 0, AT_ONCE - 1):
+        line().delete(*(SafeJob.key_for(text(raw)) for raw in ids))
+        removed += int(line().zrem(key, *ids))
+    return removed
+
+
+@answering()
+def requeue_all(queue_name: str) -> int:
+    """Put failed jobs back into their queue; how many. Those that are not ours stay."""
+    ids = [text(raw) for raw in line().zrange(REGISTRIES["failed"].format(queue_name), 0, -1)]
+    return sum(try_requeue(queue_name, job_id) for job_id in ids)
+
+
+def try_requeue(queue_name: str, job_id: str) -> bool:
+    """Whether it went back."""
+    try:
+        requeue(queue_name, job_id)
+    except NotThere:
+        return False
+    return True
+
+
+@answering()
+def requeue(queue_name: str, job_id: str) -> None:
+    """Put one failed job back, if it is one of ours."""
+    [found] = read_jobs([job_id])
+    if found.problem:
+        raise NotThere(f"Job {job_id} cannot be put back: {found.problem}.")
+    registry: Any = FailedJobRegistry(
+        queue_name, connection=line(), job_class=SafeJob, serializer=JSONSerializer
+    )
+    try:
+        registry.requeue(job_id)
+    except (NoSuchJobError, InvalidJobOperation) as error:
+        raise NotThere(f"Job {job_id} is not among the failed ones any more.") from error
+
+
+@answering()
+def remove(queue_name: str, place: str, job_id: str) -> None:
+    """Delete a job that is not at work, with its place."""
+    if place == WAITING:
+        removed = line().lrem(f"rq:queue:{queue_name}", 0, job_id)
+    else:
+        removed = line().zrem(REGISTRIES[place].format(queue_name), job_id)
+    if not removed:
+        raise NotThere(f"Job {job_id} is not there any more.")
+    line().delete(SafeJob.key_for(job_id))
+
+
+@answering()
+def suspend() -> None:
+    """Let no worker take another job, until `resume`."""
+    suspension.suspend(line())
+
+
+@answering()
+def resume() -> None:
+    """Let workers take jobs again."""
+    suspension.resume(line())
+
+
+@answering()
+def stop_job(job_id: str) -> None:
+    """Have its worker kill the child that works on it."""
+    try:
+        send_stop_job_command(line(), job_id, serializer=JSONSerializer)
+    except (NoSuchJobError, InvalidJobOperation) as error:
+        raise NotThere(f"Job {job_id} is not at work any more.") from error
+
+
+@answering()
+def drain(worker_name: str) -> None:
+    """Have a worker finish the record in hand, give back the rest of its batch, and end."""
+    if not line().exists(f"{WORKER_PREFIX}{worker_name}"):
+        raise NotThere(f"Worker {worker_name} is not there any more.")
+    send_shutdown_command(line(), worker_name)
+
+
+@answering()
+def forget(worker_name: str) -> None:
+    """Take a worker off the lists that ended without a word; one that lives stays."""
+    key = f"{WORKER_PREFIX}{worker_name}"
+    if line().exists(key):
+        raise NotThere(f"Worker {worker_name} still has a heartbeat: drain it instead.")
+    line().srem(WORKERS, key)
+    for raw in line().smembers("rq:queues"):
+        line().srem(f"rq:workers:{text(raw).removeprefix('rq:queue:')}", key)
