@@ -50,7 +50,7 @@ def said(answer: Any) -> str:
 def list_worker(redis: Redis, name: str, *, silent: float = 0, **told: str) -> None:
     """A worker as it describes itself in Redis."""
     now = datetime.now(UTC)
-    facts = {
+    facts: dict[Any, Any] = {
         "birth": utcformat(now - timedelta(hours=1)),
         "last_heartbeat": utcformat(now - timedelta(seconds=silent)),
         "hostname": "mill-1",
@@ -178,7 +178,7 @@ def test_jobs_are_listed_with_their_run_and_their_error(admin: Client) -> None:
 
 
 def test_a_foreign_job_is_shown_as_text_and_cannot_be_put_back(admin: Client, redis: Redis) -> None:
-    evil = {
+    evil: dict[Any, Any] = {
         "data": "gASVHAAAAAAAAACMBXBvc2l4lIwGc3lzdGVtlJOUjARib29tlIWUUpQu",
         "description": "<script>alert(1)</script>",
         "created_at": utcformat(datetime.now(UTC)),
@@ -295,7 +295,7 @@ def test_commands_reach_the_channel_of_their_worker(admin: Client, redis: Redis)
     list_worker(redis, "aaaa")
     job_id = fail_one()
     redis.hset(f"rq:job:{job_id}", "worker_name", "aaaa")
-    with redis.pubsub(ignore_subscribe_messages=True) as channel:
+    with redis.pubsub(ignore_subscribe_messages=True) as channel:  # type: ignore[no-untyped-call]
         channel.subscribe("rq:pubsub:aaaa")
         channel.get_message(timeout=5)
 
