@@ -30,7 +30,7 @@ class Selection:
         if self.fingerprint:
             rows = rows.filter(history__fingerprint=self.fingerprint)
         if self.since:
-            rows = rows.filter(settled_at__gte=self.since)
+            rows = rows.filter(failed_at__gte=self.since)
         if self.ids:
             rows = rows.filter(pk__in=self.ids)
         return list(rows.order_by("pk").values_list("pk", flat=True).distinct())

@@ -160,7 +160,7 @@ def prune(retention: Retention, *, now: datetime, dry_run: bool = False) -> dict
 def prune_runs(before: datetime, removed: dict[str, int], *, dry_run: bool) -> None:
     """Runs that ended long ago, with what hangs on them; never a processor's last."""
     old = Run.objects.filter(ended_at__lt=before).exclude(seq=F("processor__last_seq"))
-    needed = Attempt.objects.filter(record__state__in=["dead", "parked"]).values("run")
+    needed = Attempt.objects.filter(record__failed_at__isnull=False).values("run")
     old = old.exclude(pk__in=needed)
     if dry_run:
         for name, rows in hanging_on(old.values("pk")):

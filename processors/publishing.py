@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import transaction
 
@@ -27,7 +27,8 @@ from processors.screening import (
     check_priority,
     check_time,
 )
-from processors.sources.dialect import Dialect
+from processors.sources import arrivals
+from processors.sources.arrivals import Prepared
 
 CHUNK = 5_000
 KNOWN_FIELDS = frozenset({"key", "payload", "priority", "available_at", "expires_at"})
@@ -59,17 +60,6 @@ class Published:
 
     new: int
     known: int
-
-
-class Prepared(NamedTuple):
-    """A record found fit to be stored."""
-
-    target: str
-    key: str
-    payload: str
-    priority: int = 0
-    available_at: datetime | None = None
-    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -170,66 +160,14 @@ def prepare(target: str, payload: Mapping[str, Any], key: str) -> Prepared:
     return Prepared(target, check_key(key), check_payload(payload))
 
 
-# Store new keys; those that exist are left alone and looked at afterwards.
-INSERT_POSTGRES = """
-INSERT INTO processors_record
-       (processor_id, key, visit, state, payload, priority, available_at, expires_at, attempts,
-        crashes, alone, maybe_seen, synced, last_error, created_at)
-SELECT %s, given.key, 1, 'ready', given.payload::jsonb, given.priority,
-       coalesce(given.available_at, %s), given.expires_at, 0, 0, FALSE, FALSE, TRUE, '', %s
-  FROM (SELECT unnest(%s::text[]) AS key, unnest(%s::text[]) AS payload,
-               unnest(%s::smallint[]) AS priority,
-               unnest(%s::timestamptz[]) AS available_at,
-               unnest(%s::timestamptz[]) AS expires_at) AS given
-    ON CONFLICT (processor_id, key) DO NOTHING
-"""
-INSERT_SQLITE = """
-INSERT INTO processors_record
-       (processor_id, key, visit, state, payload, priority, available_at, expires_at, attempts,
-        crashes, alone, maybe_seen, synced, last_error, created_at)
-VALUES (%s, %s, 1, 'ready', %s, %s, %s, %s, 0, 0, FALSE, FALSE, TRUE, '', %s)
-    ON CONFLICT (processor_id, key) DO NOTHING
-"""
-
-
 def insert(
     listener: Processor, chunk: Sequence[Prepared], now: datetime, *, lenient: bool = False
 ) -> Published:
     """Store what is new to one inbox. Raises KeyTaken unless `lenient`."""
-    new = insert_rows(listener.pk, chunk, now)
+    new = arrivals.store(listener.pk, chunk, now)
     if new < len(chunk) and not lenient:
         refuse_other_payloads(listener, chunk)
     return Published(new, len(chunk) - new)
-
-
-def insert_rows(processor_id: int, chunk: Sequence[Prepared], now: datetime) -> int:
-    """How many were new."""
-    dialect = Dialect("default")
-    if dialect.is_postgres:
-        columns = [
-            [item.key for item in chunk],
-            [item.payload for item in chunk],
-            [item.priority for item in chunk],
-            [item.available_at for item in chunk],
-            [item.expires_at for item in chunk],
-        ]
-        return dialect.run(INSERT_POSTGRES, [processor_id, now, now, *columns])
-    moment = dialect.moment
-    rows = [
-        (
-            processor_id,
-            item.key,
-            item.payload,
-            item.priority,
-            moment(item.available_at or now),
-            moment(item.expires_at) if item.expires_at else None,
-            moment(now),
-        )
-        for item in chunk
-    ]
-    with dialect.connection.cursor() as cursor:
-        cursor.executemany(INSERT_SQLITE, rows)
-        return int(cursor.rowcount)
 
 
 def refuse_other_payloads(listener: Processor, chunk: Sequence[Prepared]) -> None:

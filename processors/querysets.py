@@ -7,7 +7,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.db import models
 from django.db.models import Exists, OuterRef, Sum
 
-from processors.states import COUNTERS, NEEDS_ATTENTION, BatchState, ProcessorState, RecordState
+from processors.states import COUNTERS, BatchState, ProcessorState
 
 if TYPE_CHECKING:
     from processors.models import Event, Run
@@ -106,7 +106,11 @@ class RecordQuerySet(OfProcessorQuerySet):
 
     def claimable(self, now: datetime) -> "RecordQuerySet":
         """Ready, and their time has come."""
-        return self.filter(state=RecordState.READY, available_at__lte=now)
+        return self.waiting().filter(available_at__lte=now)
+
+    def waiting(self) -> "RecordQuerySet":
+        """Ready, now or later."""
+        return self.filter(waits=True)
 
     def tried(self) -> "RecordQuerySet":
         """Not for the first time: what a run that only retries may take."""
@@ -114,7 +118,7 @@ class RecordQuerySet(OfProcessorQuerySet):
 
     def needing_attention(self) -> "RecordQuerySet":
         """Dead letters and doubts."""
-        return self.filter(state__in=NEEDS_ATTENTION)
+        return self.filter(failed_at__isnull=False)
 
 
 class AttemptQuerySet(OfProcessorQuerySet):

@@ -7,6 +7,7 @@ import pytest
 
 from processors import InvalidRecord, KeyTaken, UnknownTarget, find_record, publish
 from processors.models import Processor, Record
+from processors.publishing import Published
 from tests.handling.models import Effect
 from tests.stories import define, run_here
 
@@ -141,3 +142,29 @@ def test_a_publisher_can_see_what_became_of_a_record(inbox: Processor) -> None:
     assert (before.state, after.state) == ("ready", "done")
     assert after.result == {"x": 1}
     assert find_record("story", "unknown") is None
+
+
+def test_many_at_once_keep_every_character_and_every_field(inbox: Processor) -> None:
+    odd = 'back\\slash \\N \\. "quote" tab\t newline\n ünï😀 \\u0041'
+    later = datetime.now(UTC) + timedelta(days=1)
+    items: list[dict[str, Any]] = [{"key": f"{n}", "payload": {"n": n}} for n in range(600)]
+    items[7] = {"key": "a\\b\\N", "payload": {odd: odd}, "priority": 9}
+    items[8] |= {"available_at": later, "expires_at": later + timedelta(days=1)}
+
+    assert publish("story", items) == Published(600, 0)
+
+    kept = Record.objects.get(key="a\\b\\N")
+    assert (kept.payload, kept.priority) == ({odd: odd}, 9)
+    waits = Record.objects.get(key="8")
+    assert (waits.available_at, waits.expires_at) == (later, later + timedelta(days=1))
+    assert waits.waits
+    assert not waits.failed_at
+
+
+def test_many_of_which_some_are_known_are_stored_once(inbox: Processor) -> None:
+    items = [{"key": f"{n}", "payload": {"n": n}} for n in range(600)]
+    publish("story", items[300:400])
+
+    assert publish("story", items) == Published(500, 100)
+
+    assert Record.objects.count() == 600

@@ -91,8 +91,10 @@ class RecordStateFilter(admin.SimpleListFilter):
         if self.value() == "all":
             return queryset.order_by("-id")
         if self.value() in (None, *NEEDS_ATTENTION):
-            states = [self.value()] if self.value() else sorted(NEEDS_ATTENTION)
-            return queryset.filter(state__in=states).order_by("-settled_at", "-id")
+            failed = queryset.filter(failed_at__isnull=False).order_by("-failed_at", "-id")
+            return failed.filter(state=self.value()) if self.value() else failed
+        if self.value() == RecordState.READY:
+            return queryset.filter(waits=True).order_by("-id")
         return queryset.filter(state=self.value()).order_by("-id")
 
 

@@ -120,7 +120,7 @@ def error_groups(records: RecordQuerySet) -> list[ErrorGroup]:
     The same error of two processors is two groups.
     """
     rows = records.needing_attention()
-    failed = rows.order_by("-settled_at", "-id").values_list("pk", flat=True)[:SAMPLE]
+    failed = rows.order_by("-failed_at", "-id").values_list("pk", flat=True)[:SAMPLE]
     attempts = Attempt.objects.filter(record__in=list(failed)).exclude(fingerprint="")
     groups = (
         attempts.order_by()

@@ -7,7 +7,8 @@ here exists only while there is something to remember about it: a retry, a dead 
 from typing import Any
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, Q, When
+from django.db.models.functions import Coalesce
 
 from processors.models.door import Move, move
 from processors.models.event import Event
@@ -60,6 +61,20 @@ class Record(models.Model):
     created_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True, blank=True)
 
+    # What the indexes ask, as columns that a plain success never changes: an index that names the
+    # state or its time, were it only in its condition, would have to be written with every move.
+    waits = models.GeneratedField(
+        expression=Q(state="ready"), output_field=models.BooleanField(), db_persist=True
+    )
+    # When it failed for good; null for all others.
+    failed_at = models.GeneratedField(
+        expression=Case(
+            When(state__in=["dead", "parked"], then=Coalesce("settled_at", "created_at"))
+        ),
+        output_field=models.DateTimeField(null=True),
+        db_persist=True,
+    )
+
     objects = RecordQuerySet.as_manager()
 
     class Meta:
@@ -88,24 +103,24 @@ class Record(models.Model):
             # What may be claimed next?
             models.Index(
                 fields=["processor", "priority", "available_at", "id"],
-                condition=Q(state="ready", alone=False),
+                condition=Q(waits=True, alone=False),
                 name="record_ready",
             ),
             models.Index(
                 fields=["processor", "available_at", "id"],
-                condition=Q(state="ready", alone=True),
+                condition=Q(waits=True, alone=True),
                 name="record_ready_alone",
             ),
             # What needs a person, newest first?
             models.Index(
-                fields=["processor", "-settled_at", "-id"],
-                condition=Q(state__in=["dead", "parked"]),
+                fields=["processor", "-failed_at", "-id"],
+                condition=Q(failed_at__isnull=False),
                 name="record_needs_attention",
             ),
             # The same of all processors.
             models.Index(
-                fields=["-settled_at", "-id"],
-                condition=Q(state__in=["dead", "parked"]),
+                fields=["-failed_at", "-id"],
+                condition=Q(failed_at__isnull=False),
                 name="record_needs_attention_all",
             ),
             # Which outcomes does a foreign table not know yet?

@@ -266,7 +266,7 @@ def earliest_deferred(processor: Processor) -> datetime | None:
 
     On arrival, also when the first that is new may be: it waits for a later time.
     """
-    ready = Record.objects.filter(processor=processor, state="ready")
+    ready = Record.objects.waiting().filter(processor=processor)
     if processor.trigger_kind != TriggerKind.ARRIVAL:
         ready = ready.tried()
     earliest: datetime | None = ready.aggregate(first=Min("available_at"))["first"]

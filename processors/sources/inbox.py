@@ -60,5 +60,5 @@ class InboxSource(Source):
         return self.ledger.has_claimable(pick)
 
     def backlog(self, cap: int) -> int:
-        ready = Record.objects.filter(processor_id=self.processor_id, state=RecordState.READY)
+        ready = Record.objects.waiting().filter(processor_id=self.processor_id)
         return ready[:cap].count()

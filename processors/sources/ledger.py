@@ -38,7 +38,7 @@ WITH pick AS MATERIALIZED (
            SELECT ctid AS place
              FROM processors_record
             WHERE processor_id = %s AND priority = level.priority
-              AND state = 'ready' AND NOT alone AND available_at <= %s AND id <= %s
+              AND waits AND NOT alone AND available_at <= %s AND id <= %s
               AND (maybe_seen OR %s)
             ORDER BY available_at, id
             LIMIT %s
@@ -46,7 +46,7 @@ WITH pick AS MATERIALIZED (
      LIMIT %s)
 UPDATE processors_record AS r
    SET state = 'claimed', batch_id = %s
- WHERE r.ctid = ANY(ARRAY(SELECT place FROM pick)) AND r.state = 'ready'
+ WHERE r.ctid = ANY(ARRAY(SELECT place FROM pick)) AND r.waits
 """
 
 # The same where one writer holds the whole file: the highest level that has anything due, in the
@@ -57,7 +57,7 @@ UPDATE processors_record AS r
  WHERE r.id IN (
        SELECT id
          FROM processors_record
-        WHERE processor_id = %s AND state = 'ready' AND NOT alone
+        WHERE processor_id = %s AND waits AND NOT alone
           AND available_at <= %s AND id <= %s AND (maybe_seen OR %s)
           AND priority = (
               SELECT level.value
@@ -65,7 +65,7 @@ UPDATE processors_record AS r
                WHERE EXISTS (
                      SELECT 1
                        FROM processors_record
-                      WHERE processor_id = %s AND priority = level.value AND state = 'ready'
+                      WHERE processor_id = %s AND priority = level.value AND waits
                         AND NOT alone AND available_at <= %s AND id <= %s
                         AND (maybe_seen OR %s))
                ORDER BY level.key
@@ -78,10 +78,10 @@ UPDATE processors_record AS r
 PICK_ALONE = """
 UPDATE processors_record AS r
    SET state = 'claimed', batch_id = %s
- WHERE r.state = 'ready' AND r.id = (
+ WHERE r.waits AND r.id = (
        SELECT id
          FROM processors_record
-        WHERE processor_id = %s AND state = 'ready' AND alone AND available_at <= %s
+        WHERE processor_id = %s AND waits AND alone AND available_at <= %s
         ORDER BY available_at, id
         LIMIT 1{skip_locked})
 """

@@ -233,7 +233,7 @@ class TableSource(Source):
 
     def backlog(self, cap: int) -> int:
         waiting = self._count_waiting(cap)
-        ready = Record.objects.filter(processor_id=self.processor_id, state=RecordState.READY)
+        ready = Record.objects.waiting().filter(processor_id=self.processor_id)
         return min(cap, waiting + ready[:cap].count())
 
     def _count_waiting(self, cap: int) -> int:
