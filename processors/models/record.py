@@ -7,7 +7,7 @@ here exists only while there is something to remember about it: a retry, a dead 
 from typing import Any
 
 from django.db import models
-from django.db.models import Case, Q, When
+from django.db.models import Case, ExpressionWrapper, Q, When
 from django.db.models.functions import Coalesce
 
 from processors.models.door import Move, move
@@ -64,7 +64,9 @@ class Record(models.Model):
     # What the indexes ask, as columns that a plain success never changes: an index that names the
     # state or its time, were it only in its condition, would have to be written with every move.
     waits = models.GeneratedField(
-        expression=Q(state="ready"), output_field=models.BooleanField(), db_persist=True
+        expression=ExpressionWrapper(Q(state="ready"), output_field=models.BooleanField()),
+        output_field=models.BooleanField(),
+        db_persist=True,
     )
     # When it failed for good; null for all others.
     failed_at = models.GeneratedField(

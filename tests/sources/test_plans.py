@@ -105,7 +105,8 @@ def updates() -> tuple[int, int]:
             "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_xact_user_tables"
             " WHERE relname = 'processors_record'"
         )
-        return cursor.fetchone()
+        all_, in_place = cursor.fetchone()
+    return all_, in_place
 
 
 def test_settling_an_inboxs_records_writes_no_index() -> None:
