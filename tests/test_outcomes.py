@@ -169,13 +169,15 @@ def test_effects_of_a_failed_record_in_the_database_are_undone() -> None:
     assert Effect.objects.count() == 1
 
 
-@pytest.mark.parametrize("how", ["close", "commit"])
+@pytest.mark.parametrize("how", ["close", "COMMIT", "ROLLBACK", "swallow", "behind"])
 def test_a_handler_that_breaks_its_transaction_fails_alone_and_is_told_so(how: str) -> None:
     processor = define("breaking")
     fill_inbox(processor, numbered(5) | {"bad": {"how": how}})
 
     run_here(processor)
 
+    assert not Effect.objects.exists()
+    assert "broke the transaction" in Record.objects.get(key="bad").last_error
     assert list(Record.objects.filter(state=RecordState.DEAD).values_list("key", flat=True)) == [
         "bad"
     ]

@@ -18,6 +18,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from processors import failpoints, publishing
 from processors.clock import database_now
 from processors.cycle.judging import Judge
+from processors.cycle.manners import Manners, leave_if_copy
 from processors.cycle.pace import Pace
 from processors.cycle.treatment import RetryPolicy
 from processors.handlers.outcomes import MESSAGE_LIMIT, NOT_NOW, Outcome, clean_text
@@ -77,6 +78,7 @@ class Commits:
     def __init__(self, run: Run, source: Source, owner: str, pace: Pace, judge: Judge) -> None:
         self.run = run
         self.judge = judge
+        self.manners = Manners()
         self.policy = RetryPolicy.of(run.config)
         self.source = source
         self.owner = owner
@@ -99,6 +101,7 @@ class Commits:
 
     def write(self, lease: Lease, stretch: Stretch) -> Lease | None:
         """Commit a stretch; the next batch where this one is through and another was claimed."""
+        leave_if_copy()
         try:
             self._until_it_passes(lease, stretch)
         except LeaseLost:
@@ -151,6 +154,7 @@ class Commits:
     def after_commit(self, lease: Lease, stretch: Stretch) -> Lease | None:
         """What follows the commit: the count it is known by, and sources that live elsewhere."""
         failpoints.reach("close.after_commit" if stretch.close else "outcome.after_commit")
+        self.manners.restore()
         patiently(self.judge.conclude)
         lease.settled += len(stretch.settlement)
         lease.in_hand = self._hand(lease, stretch)

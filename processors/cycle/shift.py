@@ -9,6 +9,7 @@ from processors import queues
 from processors.clock import database_now
 from processors.cycle.commits import PASSING, Commits, members, patiently
 from processors.cycle.judging import Judge
+from processors.cycle.manners import leave_if_copy, watch_forks
 from processors.cycle.pace import Pace
 from processors.cycle.stretches import Tools, Way, way_for
 from processors.cycle.treatment import RetryPolicy, Treatment
@@ -69,6 +70,7 @@ class Shift:
         self.run = run
         self.desk = Desk()
         self.pace = Pace(one_by_one=handler.effects == "unrepeatable", whole=handler.batch)
+        watch_forks()
         self.judge = Judge(run)
         self.commits = Commits(run, source_of(run), own_name(), self.pace, self.judge)
         self.tools = Tools(
@@ -121,6 +123,7 @@ class Shift:
         lease = self.commits.first()
         if lease is None:
             return False
+        self.desk.lease = lease
         watch = Watch(self.desk, self._save_from_hanging)
         watch.start()
         way = way_for(self.tools, lease.limits.concurrency)
@@ -173,6 +176,7 @@ class Shift:
 
         Raises LeaseLost when the batch in hand was given to somebody else.
         """
+        leave_if_copy()
         if self.desk.lost:
             raise LeaseLost("the heartbeat found the lease lost")
         if Leaving.asked or self._closed or self.judge.has_tripped:

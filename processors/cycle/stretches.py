@@ -15,6 +15,14 @@ from django.db import DatabaseError, OperationalError, connection, transaction
 from processors import failpoints
 from processors.cycle.commits import NARROWED, Commits, Stretch, members, patiently
 from processors.cycle.hands import Coroutines, Hands, Threads
+from processors.cycle.manners import (
+    BROKEN,
+    BrokenTransaction,
+    Guard,
+    is_gone,
+    leave_if_copy,
+    was_replaced,
+)
 from processors.cycle.pace import Pace
 from processors.cycle.treatment import Treatment
 from processors.cycle.watch import Desk
@@ -132,10 +140,6 @@ class Together(Alone):
             todo.popleft()
 
 
-class BrokenTransaction(DatabaseError):
-    """A handler closed or ended the transaction that it was given."""
-
-
 class Inside(Way):
     """Handler and outcome in one transaction: once in effect."""
 
@@ -149,7 +153,7 @@ class Inside(Way):
             if is_broken(error):
                 raise
             if len(begun) == 1:
-                return self._refuse(lease, todo)
+                return self._refuse(lease, todo, error)
         lease.in_hand = 1  # the next stretches find out which of them it was
         self.tools.pace.learn_slow()
         return None
@@ -192,52 +196,74 @@ class Inside(Way):
         return Stretch(settlement, rest, wants_more=self.tools.wants_more(), leaving=leaving)
 
     def _treat_one(self, claimed: Claimed, settlement: Settlement, *, forgiving: bool) -> None:
-        raw, failed_before = connection.connection, len(settlement.others)
+        raw, guard = connection.connection, Guard()
+        done_before, failed_before = len(settlement.done), len(settlement.others)
         savepoint = transaction.savepoint()
-        self.tools.treatment.treat(claimed, settlement)
-        if connection.closed_in_transaction or connection.connection is not raw:
+        with connection.execute_wrapper(guard):
+            self.tools.treatment.treat(claimed, settlement)
+        leave_if_copy()
+        if was_replaced(raw):
             raise BrokenTransaction(f"record {claimed.key} ended the transaction")
+        if guard.has_refused:
+            del settlement.done[done_before:], settlement.others[failed_before:]
+            settlement.others.append((claimed, broken_outcome()))
         new = settlement.others[failed_before:]
         if not new or new[0][1].kind == "done":
-            transaction.savepoint_commit(savepoint)
+            keep(savepoint)
             return
         transaction.savepoint_rollback(savepoint)
         connection.needs_rollback = False
         if forgiving and new[0][1].is_free:
             raise OperationalError(new[0][1].message)
 
-    def _refuse(self, lease: Lease, todo: "deque[Claimed]") -> Lease | None:
+    def _refuse(self, lease: Lease, todo: "deque[Claimed]", error: Exception) -> Lease | None:
         """One record whose effects and outcome cannot be written together: without effects."""
         claimed = todo[0]
-        try:
-            with transaction.atomic(durable=True):
-                settlement = self.tools.commits.settlement(lease)
-                self._treat_one(claimed, settlement, forgiving=False)
-                self.tools.commits.source.settle(settlement)
-                transaction.set_rollback(True)
-            outcome = Outcome("retry", message="The outcome could not be written at first.")
-        except SourceChanged:
-            claimed.payload = MISSING
-            outcome = outcome_of_change()
-        except BrokenTransaction:
-            outcome = Outcome("dead", error_type="BrokenTransaction", message=BROKEN)
-        except DatabaseError as error:
-            outcome = Outcome(
-                "dead",
-                error_type=type(error).__name__,
-                message=f"The database refused the outcome: {error}".strip(),
-            )
+        if isinstance(error, BrokenTransaction):
+            outcome = broken_outcome()
+        else:
+            outcome = self._why_refused(lease, claimed)
         todo.popleft()
         single = self.tools.commits.settlement(lease)
         policy = self.tools.treatment.policy
         single.others = [(claimed, policy.apply(claimed, outcome))]
         return self.write(lease, Stretch(single, todo))
 
+    def _why_refused(self, lease: Lease, claimed: Claimed) -> Outcome:
+        """Treat it again in a transaction that is thrown away, and see what the database says."""
+        try:
+            with transaction.atomic(durable=True):
+                settlement = self.tools.commits.settlement(lease)
+                self._treat_one(claimed, settlement, forgiving=False)
+                self.tools.commits.source.settle(settlement)
+                transaction.set_rollback(True)
+        except SourceChanged:
+            claimed.payload = MISSING
+            return outcome_of_change()
+        except BrokenTransaction:
+            return broken_outcome()
+        except DatabaseError as error:
+            return Outcome(
+                "dead",
+                error_type=type(error).__name__,
+                message=f"The database refused the outcome: {error}".strip(),
+            )
+        return Outcome("retry", message="The outcome could not be written at first.")
 
-BROKEN = (
-    "The handler closed the connection or ended the transaction it was given. A handler with "
-    "effects='database' must leave both alone: remove close(), commit() and rollback() from it."
-)
+
+def broken_outcome() -> Outcome:
+    """What becomes of a record whose handler ended the transaction."""
+    return Outcome("dead", error_type="BrokenTransaction", message=BROKEN)
+
+
+def keep(savepoint: str) -> None:
+    """Keep what a handler wrote. Raises BrokenTransaction where its transaction is gone."""
+    try:
+        transaction.savepoint_commit(savepoint)
+    except DatabaseError as error:
+        if is_gone(error):
+            raise BrokenTransaction(str(error)) from error
+        raise
 
 
 class Beside(Way):

@@ -1,5 +1,6 @@
 """Give one record to its handler and say what became of it."""
 
+from asyncio import CancelledError
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +20,8 @@ from processors.sources.base import Claimed, Settlement
 from processors.sources.dialect import can_pass
 from processors.sources.table import is_missing, outcome_of_change
 
+# sys.exit() in a handler ends its record, not the worker; only Ctrl-C goes further.
+ITS_OWN = (Exception, SystemExit, GeneratorExit, CancelledError)
 NOT_NOW_SECONDS = 10.0  # until a record is tried again that our database's trouble hit
 
 
@@ -83,7 +86,7 @@ class Treatment:
         record, context = self.begin(claimed)
         try:
             given = self.function(record, context)
-        except Exception as error:  # noqa: BLE001 - whatever a handler raises is its outcome
+        except ITS_OWN as error:  # whatever a handler raises is its outcome
             self.note_failure(claimed, context, error, settlement)
             return
         if given is None and context.is_silent:  # by far the most, so without another call
@@ -101,7 +104,7 @@ class Treatment:
         record, context = self.begin(claimed)
         try:
             given = await self.handler.function(record, context)
-        except Exception as error:  # noqa: BLE001 - whatever a handler raises is its outcome
+        except ITS_OWN as error:  # whatever a handler raises is its outcome
             self.note_failure(claimed, context, error, part)
         else:
             self.note(claimed, context, given, part)
@@ -125,7 +128,7 @@ class Treatment:
                 raise ValueError(
                     f"The batch handler answered {len(answers)} times for {len(given)} records."
                 )
-        except Exception as error:  # noqa: BLE001 - whatever a handler raises is its outcome
+        except ITS_OWN as error:  # whatever a handler raises is its outcome
             self.note_failed_batch(given, error, settlement)
             return
         for (claimed, _, own), answer in zip(given, answers, strict=True):
@@ -134,7 +137,7 @@ class Treatment:
     def note_failed_batch(
         self,
         given: list[tuple[Claimed, Record, Context]],
-        error: Exception,
+        error: BaseException,
         settlement: Settlement,
     ) -> None:
         """Nobody can know which of several was at fault: each is tried alone, at once, for free."""
@@ -161,7 +164,7 @@ class Treatment:
         self.add(claimed, context, outcome, settlement)
 
     def note_failure(
-        self, claimed: Claimed, context: Context, error: Exception, settlement: Settlement
+        self, claimed: Claimed, context: Context, error: BaseException, settlement: Settlement
     ) -> None:
         """Add what a handler raised."""
         outcome = failed(error)
@@ -191,7 +194,7 @@ class Treatment:
         return outcome
 
 
-def is_ours(error: Exception) -> bool:
+def is_ours(error: BaseException) -> bool:
     """Whether a handler failed because our own database was in trouble that passes.
 
     A restart, a lock, a deadlock: no fault of the record. Django notes on the connection that an

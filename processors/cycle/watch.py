@@ -5,6 +5,7 @@ reached for a whole lease, when a record has passed its time limit, or when the 
 and the record in hand does not end. Handlers can swallow exceptions and signals; not this.
 """
 
+import faulthandler
 import logging
 import os
 import threading
@@ -22,6 +23,8 @@ from processors.sources.base import Ref
 logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.1
+WIND_SECONDS = 1.0
+STDERR = 2
 ORPHAN_GRACE_SECONDS = 20.0
 EXIT_HUNG = 70
 EXIT_LOST = 71
@@ -50,6 +53,12 @@ class Watch(threading.Thread):
         self._closing = threading.Event()
         self._parent = os.getppid()
         self._orphan_since: float | None = None
+        self._wound_until = 0.0
+
+    def start(self) -> None:
+        """Wound up before any record is begun: that one may hold the interpreter's lock."""
+        self._wind_up()
+        super().start()
 
     def close(self) -> None:
         """End the thread; nothing is in hand any more."""
@@ -63,12 +72,27 @@ class Watch(threading.Thread):
             while not self._closing.wait(LOOK_SECONDS):
                 self._check_parent()
                 self._check_time_limit()
+                self._wind_up()
                 if time.monotonic() - beaten >= period and self._beat():
                     beaten = time.monotonic()
                 elif time.monotonic() - beaten > settings.LEASE_SECONDS + period:
                     leave_hard(EXIT_LOST, "the database was out of reach for a whole lease")
         finally:
+            faulthandler.cancel_dump_traceback_later()
             connections.close_all()
+
+    def _wind_up(self) -> None:
+        """Ask the interpreter's own alarm to end this process if this thread is held up.
+
+        C code that keeps the interpreter's lock stops every thread, this one too; the alarm needs
+        no lock. It writes to stderr where each thread was.
+        """
+        now, lease = time.monotonic(), self.desk.lease
+        if lease is None or now < self._wound_until:
+            return
+        limit = min(lease.limits.record_timeout_seconds, 4 * settings.LEASE_SECONDS)
+        self._wound_until = now + WIND_SECONDS
+        faulthandler.dump_traceback_later(limit + WIND_SECONDS, exit=True, file=STDERR)
 
     def _beat(self) -> bool:
         """Renew the lease in hand; whether the database was reached."""

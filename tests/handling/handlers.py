@@ -1,18 +1,17 @@
 """Handlers that do one thing each; what they do is asked for by the payload or the options."""
 
 import asyncio
-import ctypes
-import os
-import signal
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
 
-from processors import Context, Reject, Retry, Skip, failpoints, handler
+from processors import Context, Reject, Retry, Skip, handler
 from processors.handlers import Record
-from tests.handling.models import Effect
+from tests.handling import hostile  # noqa: F401 - registers its handlers
+from tests.handling.effects import leave_effect
 
 
 @dataclass
@@ -20,19 +19,6 @@ class Pace:
     """How long a record takes."""
 
     seconds: float = 0.0
-
-
-def leave_effect(record: Record, context: Context) -> None:
-    """A row that tells of this handling."""
-    failpoints.reach("handler.before_effect")
-    Effect.objects.create(
-        key=record.key,
-        idempotency_key=context.idempotency_key,
-        run=context.run_id,
-        pid=os.getpid(),
-        begun_at=time.time(),
-    )
-    failpoints.reach("handler.after_effect")
 
 
 @handler("Leave an effect in the same transaction", effects="database", options=Pace)
@@ -99,35 +85,21 @@ def third_time(record: Record, context: Context) -> int:
     return record.attempt
 
 
-@handler("End its process in a way that the payload names")
-def deadly(record: Record, context: Context) -> None:
-    leave_effect(record, context)
-    way = record.payload.get("die")
-    if way == "kill":
-        os.kill(os.getpid(), signal.SIGKILL)
-    if way == "exit":
-        os._exit(0)
-    if way == "abort":
-        os.abort()
-    if way == "segfault":
-        ctypes.string_at(0)
-    if way == "hang":
-        while True:
-            try:
-                time.sleep(1)
-            except Exception:  # noqa: BLE001 - a handler that swallows everything
-                continue
-    if way == "memory":
-        raise MemoryError
-
-
 @handler("Break the transaction it was given", effects="database")
 def breaking(record: Record, context: Context) -> None:
     if record.payload.get("how") == "close":
         connection.close()
-    if record.payload.get("how") == "commit":
+    how = record.payload.get("how", "")
+    if how in ("COMMIT", "ROLLBACK"):
+        leave_effect(record, context)
         with connection.cursor() as cursor:
-            cursor.execute("COMMIT")
+            cursor.execute(how)
+    if how == "swallow":
+        leave_effect(record, context)
+        with suppress(Exception), connection.cursor() as cursor:
+            cursor.execute(" commit ")
+    if how == "behind":
+        connection.connection.rollback()
 
 
 @handler("Judge a row by its name")
