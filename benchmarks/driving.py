@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 
 import django
 from django.db import connection
@@ -14,10 +15,20 @@ def moments(slug: str, trace: str, count: int) -> None:
     from processors import publish
     from processors.models import Run
 
-    def send(key: str) -> None:
+    commits: list[float] = []
+    commit = connection.commit
+
+    def noting_commit() -> None:
+        commit()
+        commits.append(time.time())
+
+    def send(key: str) -> float:
+        commits.clear()
         publish(slug, [{"key": key, "payload": {}}])
+        return commits[0]
 
     connection.ensure_connection()
+    connection.commit = noting_commit  # type: ignore[method-assign]
     send_each(count, trace, send, lambda: not Run.objects.active().exists())
 
 

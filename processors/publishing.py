@@ -12,7 +12,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from processors import queues
 from processors.clock import database_now
@@ -86,6 +86,7 @@ def publish(
     With `read_ahead`, items are read in a thread while others are stored: for files, not for
     generators that use the database.
     """
+    ours = not connection.in_atomic_block
     with transaction.atomic():
         listeners = find_listeners(target)
         new = known = 0
@@ -95,7 +96,7 @@ def publish(
                 new, known = new + stored.new, known + stored.known
         if new:
             for listener in listeners:
-                arrived(listener)
+                arrived(listener, at_once=ours)
     return Published(new, known)
 
 
@@ -191,10 +192,17 @@ def store(outgoing: Sequence[Prepared], *, now: datetime) -> None:
                 arrived(listener)
 
 
-def arrived(listener: Processor) -> None:
-    """Records came in: a processor that handles them on arrival begins, or is woken."""
-    if listener.trigger_kind == TriggerKind.ARRIVAL and listener.is_started:
-        transaction.on_commit(lambda: take_up(listener), robust=True)
+def arrived(listener: Processor, *, at_once: bool = False) -> None:
+    """Records came in: a processor that handles them on arrival begins, or is woken.
+
+    With `at_once` its cycle begins in this transaction if it can. That is for one that commits
+    now: it must not keep the processor locked.
+    """
+    if listener.trigger_kind != TriggerKind.ARRIVAL or not listener.is_started:
+        return
+    if at_once and cycles.begin_arrived(listener.pk) is not None:
+        return
+    transaction.on_commit(lambda: take_up(listener), robust=True)
 
 
 def take_up(listener: Processor) -> None:
@@ -203,6 +211,9 @@ def take_up(listener: Processor) -> None:
     if run is not None:
         queues.relay(run.pk, run.config["queue"], listener.parallelism)
         return
+    with transaction.atomic(durable=True):
+        if cycles.begin_arrived(listener.pk) is not None:
+            return
     Processor.objects.filter(pk=listener.pk, next_due_at__isnull=False).update(
         next_due_at=database_now()
     )

@@ -35,15 +35,19 @@ class ProcessorQuerySet(models.QuerySet[Any]):
         shown = self.model.objects.visible_to(person).values("pk")
         return list(self.exclude(pk__in=shown).order_by().values_list("pk", flat=True))
 
-    def due(self, now: datetime) -> "ProcessorQuerySet":
-        """Started, not faulted, nothing active, and their time has come."""
+    def armed(self) -> "ProcessorQuerySet":
+        """Started, not faulted, nothing active, and waiting for their time."""
         active = self.model.runs.rel.related_model.objects.active()
         return self.filter(
             ~models.Exists(active.filter(processor=models.OuterRef("pk"))),
             state=ProcessorState.STARTED,
             fault_reason="",
-            next_due_at__lte=now,
+            next_due_at__isnull=False,
         )
+
+    def due(self, now: datetime) -> "ProcessorQuerySet":
+        """Armed, and their time has come."""
+        return self.armed().filter(next_due_at__lte=now)
 
     def listening_to(self, target: str) -> "ProcessorQuerySet":
         """Inboxes that take what is published under this slug or topic."""

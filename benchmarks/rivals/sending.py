@@ -45,7 +45,10 @@ def send_celery_moments(count: int) -> None:
     """One message at a time to an idle worker."""
     from benchmarks.rivals.celery_app import note_moment
 
-    send_each(count, tasks.assignment().trace, note_moment.delay, lambda: True)
+    def send(key: str) -> None:
+        note_moment.delay(key)
+
+    send_each(count, tasks.assignment().trace, send, lambda: True)
 
 
 SENDERS = {

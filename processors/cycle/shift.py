@@ -2,6 +2,8 @@
 
 import logging
 import time
+import uuid
+from dataclasses import dataclass
 
 from django.db import DatabaseError, connection, connections, transaction
 
@@ -15,15 +17,17 @@ from processors.cycle.stretches import Tools, Way, way_for
 from processors.cycle.treatment import RetryPolicy, Treatment
 from processors.cycle.watch import Desk, Watch
 from processors.handlers.context import Surroundings
-from processors.models import Batch, Installation, Processor, Run
+from processors.handlers.options import clean_options
+from processors.models import Batch, Run
 from processors.models.door import Move
 from processors.protocol import cycles, faults, leases
-from processors.protocol.leases import LeaseLost
+from processors.protocol.leases import Ask, LeaseLost
 from processors.protocol.reaping import Taking, take_back
 from processors.protocol.working import Equipment, Unable, equip, source_of
 from processors.queues.identity import own_name
 from processors.queues.wakeups import TIME_BUDGET_SECONDS
-from processors.sources.base import Ref
+from processors.sources.base import Pick, Ref
+from processors.sources.ledger import Ledger
 from processors.states import CloseReason, RunState
 
 logger = logging.getLogger(__name__)
@@ -42,14 +46,76 @@ def leave() -> None:
     Leaving.asked = True
 
 
+# All that a shift needs to know before its first claim, in one round trip.
+ASSIGNMENT = """
+SELECT run.*, processor.record_timeout_seconds AS time_limit, installation.identity AS identity
+  FROM processors_run AS run
+  JOIN processors_processor AS processor ON processor.id = run.processor_id
+  JOIN processors_installation AS installation ON installation.id = 1
+ WHERE run.id = %s
+"""
+
+
+@dataclass
+class NoOptions:
+    """Options to practise on."""
+
+    text: str = ""
+
+
+NOWHERE = 0  # no run and no processor has this id
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A run to work on; `identity` is the installation's, the limit that of a record, in s."""
+
+    run: Run
+    identity: str
+    time_limit_seconds: int
+
+    @classmethod
+    def find(cls, run_id: int) -> "Assignment | None":
+        """None for a run that is not known."""
+        for run in Run.objects.raw(ASSIGNMENT, [run_id]):
+            found = vars(run)
+            return cls(run, str(uuid.UUID(str(found["identity"]))), found["time_limit"])
+        return None
+
+
+def find(run_id: int) -> Assignment | None:
+    """Where the database was restarted since this process connected, it connects once more."""
+    try:
+        return Assignment.find(run_id)
+    except PASSING:
+        connections.close_all()
+        return Assignment.find(run_id)
+
+
+def rehearse() -> None:
+    """Connect, and go through the first steps of a shift with a run that is not there.
+
+    What is slow at its first use, here and in the database's process, is then behind us.
+    """
+    Assignment.find(NOWHERE)
+    clean_options(NoOptions, {})
+    if connection.vendor != "postgresql":
+        return  # a claim that finds nothing would still wait for the file's only writer
+    with transaction.atomic(durable=True):
+        leases.pass_gate(Ask(NOWHERE, own_name()), alone=True)
+        leases.free_slot(NOWHERE, 1)
+        Ledger(NOWHERE).claim(Pick(NOWHERE, 1, database_now()))
+
+
 def work(run_id: int) -> None:
     """Treat records of a run until nothing is left for us; see `Shift`.
 
     A run that has ended or is unknown needs nothing: its processor may be due again, though.
     """
-    run = Run.objects.select_related("processor").filter(pk=run_id).first()
-    if run is None:
+    assignment = find(run_id)
+    if assignment is None:
         return
+    run = assignment.run
     if run.has_ended:
         cycles.begin_due(run.processor_id)
         return
@@ -59,14 +125,14 @@ def work(run_id: int) -> None:
         logger.warning("run %s is not for this worker: %s", run.pk, trouble)
         faults.judge_unable(run, trouble)
         return
-    Shift(run, equipment).work()
+    Shift(assignment, equipment).work()
 
 
 class Shift:
     """One worker, one run, up to the time budget."""
 
-    def __init__(self, run: Run, equipment: Equipment) -> None:
-        handler = equipment.handler
+    def __init__(self, assignment: Assignment, equipment: Equipment) -> None:
+        run, handler = assignment.run, equipment.handler
         self.run = run
         self.desk = Desk()
         self.pace = Pace(one_by_one=handler.effects == "unrepeatable", whole=handler.batch)
@@ -74,7 +140,7 @@ class Shift:
         self.judge = Judge(run)
         self.commits = Commits(run, source_of(run), own_name(), self.pace, self.judge)
         self.tools = Tools(
-            self._treatment(equipment),
+            self._treatment(assignment, equipment),
             self.commits,
             self.pace,
             self.desk,
@@ -85,13 +151,12 @@ class Shift:
         self._look_at = 0.0
         self._closed = False
 
-    def _treatment(self, equipment: Equipment) -> Treatment:
-        limit = Processor.objects.values_list("record_timeout_seconds", flat=True)
+    def _treatment(self, assignment: Assignment, equipment: Equipment) -> Treatment:
         surroundings = Surroundings(
             run_id=self.run.pk,
             options=equipment.options,
-            key_prefix=f"{Installation.this().identity}:{self.run.processor_id}",
-            time_limit_seconds=limit.get(pk=self.run.processor_id),
+            key_prefix=f"{assignment.identity}:{self.run.processor_id}",
+            time_limit_seconds=assignment.time_limit_seconds,
             should_stop=lambda: Leaving.asked or self._closed,
         )
         return Treatment(equipment.handler, surroundings, RetryPolicy.of(self.run.config))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import functools
 import re
 import types
 import typing
@@ -38,6 +39,7 @@ def options_form(options: Any) -> type[forms.Form] | None:
     return form_of_dataclass(options)
 
 
+@functools.cache
 def form_of_dataclass(options: Any) -> type[forms.Form]:
     """One form field per dataclass field; a default makes it optional."""
     hints = typing.get_type_hints(options)

@@ -18,6 +18,7 @@ from processors.models.door import Move
 from processors.models.processor import Misfire, TriggerKind
 from processors.models.run import Trigger
 from processors.protocol.working import freeze, source_of
+from processors.querysets import ProcessorQuerySet
 from processors.sources import Source, open_source
 from processors.sources.base import Pick
 from processors.states import COUNTERS, RunState
@@ -50,11 +51,8 @@ def begin_due(processor_id: int, actor: Actor = MACHINE) -> Run | None:
     nothing: an empty look leaves no run behind, only the time of the next look.
     """
     with transaction.atomic(durable=True):
-        rows = Processor.objects.select_for_update(skip_locked=True, no_key=True).filter(
-            pk=processor_id
-        )
         now = database_now()
-        processor = rows.due(now).first()
+        processor = free(processor_id).due(now).first()
         if processor is None:
             return None
         how = Move(actor, now)
@@ -63,6 +61,25 @@ def begin_due(processor_id: int, actor: Actor = MACHINE) -> Run | None:
         if run is None:
             arm(processor, now)
         return run
+
+
+def begin_arrived(processor_id: int) -> Run | None:
+    """T1 within the transaction that stores what arrived: record and cycle are one commit.
+
+    None where somebody else is at the processor now, a run is active or nothing is to be handled
+    yet: then `begin_due` is still to be called, after the commit. The processor stays locked
+    until then, so this is the last thing to do in a transaction.
+    """
+    processor = free(processor_id).armed().filter(trigger_kind=TriggerKind.ARRIVAL).first()
+    if processor is None:
+        return None
+    return begin(processor, Beginning(Trigger.ARRIVAL, Move(MACHINE, database_now())))
+
+
+def free(processor_id: int) -> ProcessorQuerySet:
+    """The processor, locked; nothing where somebody else has it."""
+    rows: ProcessorQuerySet = Processor.objects.select_for_update(skip_locked=True, no_key=True)
+    return rows.filter(pk=processor_id)
 
 
 def due_beginning(processor: Processor, how: Move) -> Beginning | None:
@@ -116,8 +133,18 @@ def begin(processor: Processor, beginning: Beginning) -> Run | None:
     except IntegrityError:
         logger.info("a cycle of %s had begun already", processor.slug)
         return None
-    queues.wake_on_commit(run.pk, processor.queue, processor.parallelism)
+    queues.wake_on_commit(run.pk, processor.queue, workers_wanted(processor, run))
     return run
+
+
+def workers_wanted(processor: Processor, run: Run) -> int:
+    """How many to wake at the beginning: no more than there are records, where that is known.
+
+    Ticks wake more as long as more is waiting than is in hand.
+    """
+    if run.expected is None:
+        return processor.parallelism
+    return min(processor.parallelism, max(run.expected, 1))
 
 
 def make_run(processor: Processor, source: Source, beginning: Beginning) -> Run:

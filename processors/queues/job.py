@@ -27,6 +27,7 @@ class SafeJob(Job):
         serializer: Any = None,
     ) -> None:
         super().__init__(id, connection, JSONSerializer)
+        self.stored: Any = {}  # the hash as it was read
 
     @property
     def func(self) -> Any:
@@ -42,9 +43,15 @@ class SafeJob(Job):
 
     def restore(self, raw_data: Any) -> Any:
         """Read the job's hash, leaving out whatever would call something afterwards."""
+        self.stored = raw_data
         restored = super().restore(raw_data)
         self._success_callback_name = None
         self._failure_callback_name = None
         self._stopped_callback_name = None
         self.webhooks = []
         return restored
+
+    def perform(self) -> Any:
+        """Call it; unlike RQ's, without making a hash permanent that was put without an end."""
+        self._result = self._execute()
+        return self._result

@@ -5,13 +5,15 @@ forks; tells its child to leave after the record in hand; and takes back what a 
 ended without a word.
 """
 
-import ctypes
+import gc
 import logging
+import marshal
 import mmap
 import os
 import signal
-import sys
+import socket
 import time
+import uuid
 from enum import IntEnum
 from typing import Any
 
@@ -19,12 +21,22 @@ from django.conf import settings
 from django.db import connections
 from django.utils.module_loading import import_string
 from redis.exceptions import RedisError
-from rq import Worker
+from rq import Queue, Worker
 from rq.exceptions import StopRequested
+from rq.executions import Execution, ExecutionRegistry
 from rq.serializers import JSONSerializer
+from rq.utils import utcformat
+from rq.worker import WorkerStatus
 
 from processors.queues import roll_call
 from processors.queues.identity import Identity, owner_name
+from processors.queues.spare import (
+    Spare,
+    follow_parent,
+    stop_waiting,
+    wait_for_close,
+    wait_for_errand,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -32,12 +44,12 @@ WORKER_TTL_SECONDS = 30
 IDLE_TICK_SECONDS = 5.0
 CLEAN_REGISTRIES_SECONDS = 30.0
 REDIS_WAIT_SECONDS = 2.0
-PR_SET_PDEATHSIG = 1
 
 # Upwards through the layers by name: the queue must not import what uses it.
 TICK = "processors.maintenance.tick"
 RECLAIM = "processors.protocol.reaping.take_from_dead"
 LEAVE = "processors.cycle.leave"
+REHEARSE = "processors.cycle.rehearse"
 
 
 OWN_EXITS = (71, 72)  # of a child without a database or without a parent: see `cycle/watch.py`
@@ -63,6 +75,8 @@ class SafeWorker(Worker):
         # One byte shared with the child: how it left; see `Left`.
         self._left = mmap.mmap(-1, 1)
         self._horse_status = 0
+        self._spare: Spare | None = None
+        self._door: socket.socket | None = None  # of a child that was a spare one
 
     def serialize(self) -> Any:
         """RQ's facts about this worker and ours."""
@@ -81,6 +95,7 @@ class SafeWorker(Worker):
         if time.monotonic() - self._registries_cleaned_at > CLEAN_REGISTRIES_SECONDS:
             self._registries_cleaned_at = time.monotonic()
             self._guarded("registries", super().run_maintenance_tasks)
+        self._keep_spare()
         self.last_cleaned_at = self._now()
 
     @staticmethod
@@ -109,6 +124,7 @@ class SafeWorker(Worker):
 
     def dequeue_job_and_maintain_ttl(self, *args: Any, **kwargs: Any) -> Any:
         """The next job; one that cannot be read is dropped instead of ending the worker."""
+        self._keep_spare()
         while True:
             try:
                 return super().dequeue_job_and_maintain_ttl(*args, **kwargs)
@@ -117,20 +133,150 @@ class SafeWorker(Worker):
             except Exception as error:
                 logger.error("a job in our queues could not be read and was dropped: %r", error)
 
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        """RQ's, which costs two round trips; one that says what was just said is left out."""
+        if timeout is None and pipeline is None and self._was_heard_just_now():
+            return
+        super().heartbeat(timeout, pipeline)
+
+    def _was_heard_just_now(self) -> bool:
+        last = self.last_heartbeat
+        return last is not None and (self._now() - last).total_seconds() < IDLE_TICK_SECONDS
+
+    def prepare_execution(self, job: Any) -> Execution:
+        """Name the execution; it is noted in Redis where the child begins."""
+        self._state = WorkerStatus.BUSY
+        self.execution = Execution(uuid.uuid4().hex, job.id, self.connection, self.name)
+        return self.execution
+
     def fork_work_horse(self, job: Any, queue: Any) -> None:
-        """Fork with no database socket that parent and child could both use."""
-        connections.close_all()
+        """Send the spare child to work, or fork one now.
+
+        Either way it is the parent that notes the beginning in Redis. A spare child does not wait
+        for that: it waits before it notes its end.
+        """
         self._left[0] = Left.VANISHED
-        super().fork_work_horse(job, queue)
+        spare, self._spare = self._spare, None
+        # Known before it can begin, so that a command to stop the job finds whom to stop.
+        self._horse_pid = spare.pid if spare else 0
+        try:
+            is_at_work = spare is not None and spare.hand_over(self._errand(job, queue))
+            self._horse_pid = spare.pid if spare and is_at_work else 0
+            self._note_beginning(job)
+        finally:
+            if spare is not None:
+                spare.close()
+        if not is_at_work:
+            connections.close_all()
+            super().fork_work_horse(job, queue)
+
+    def _note_beginning(self, job: Any) -> None:
+        """All that RQ notes in Redis when a job begins, as one round trip."""
+        execution, ttl = self.execution, self.get_heartbeat_ttl(job)
+        assert execution is not None
+        worker = {
+            "state": self._state,
+            "current_job": job.id,
+            "current_job_working_time": 0,
+            "last_heartbeat": utcformat(execution.created_at),
+        }
+        with self.connection.pipeline() as pipeline:
+            execution.save(ttl, pipeline)
+            ExecutionRegistry(job.id, pipeline).add(execution, ttl, pipeline)
+            job.started_job_registry.add_execution(execution, pipeline, ttl)
+            pipeline.hset(self.key, mapping=worker)
+            pipeline.expire(self.key, ttl)
+            job.prepare_for_execution(self.name, pipeline)
+            if len(self.queues) == 1:  # then it was taken by way of the intermediate queue
+                queue = Queue(job.origin, connection=self.connection)
+                pipeline.lrem(queue.intermediate_queue_key, 1, job.id)
+            pipeline.execute()
+
+    def _keep_spare(self) -> None:
+        """Fork the child of the next job, unless one is waiting already.
+
+        Only while no job is in hand: so a worker never has more than one child, and with it one
+        connection to the database.
+        """
+        if not settings.SPARE_CHILD or self._stop_requested:
+            return
+        if self._spare is not None and not self._spare.has_ended():
+            return
+        connections.close_all()  # no socket that parent and child could both use
+        try:
+            self._spare = Spare.fork(self._live_as_spare)
+        except OSError as error:
+            self._spare = None
+            logger.warning("no spare child could be forked, the worker goes on: %s", error)
+
+    def _errand(self, job: Any, queue: Any) -> bytes:
+        """The job as it was read from Redis, for a child forked before that."""
+        assert self.execution is not None
+        return marshal.dumps((job.id, job.stored, queue.name, self.execution.id))
+
+    # In the child
+
+    def _live_as_spare(self, door: socket.socket) -> None:
+        """Get everything ready, wait for a job, do it."""
+        self._is_horse = True
+        os.setpgrp()
+        leave = import_string(LEAVE)
+
+        def asked_to_leave(*_: object) -> None:
+            leave()
+            stop_waiting(door)
+
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, asked_to_leave)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
+        follow_parent(self.pid or 0)
+        self._rehearse()
+        gc.freeze()  # collecting what we share with the parent would copy all of it
+        errand = wait_for_errand(door)
+        if not errand:
+            os._exit(0)
+        self._door = door
+        self.main_work_horse(*self._read_errand(errand))
+
+    def _rehearse(self) -> None:
+        """Connect, and fill what is filled at first use; trouble is left to the job itself."""
+        try:
+            with self.connection.pipeline() as pipeline:
+                pipeline.ping()
+                pipeline.execute()
+            import_string(REHEARSE)()
+        except Exception as error:
+            logger.info("a spare child waits without its connections: %s", error)
+            connections.close_all()
+
+    def _read_errand(self, errand: bytes) -> tuple[Any, Any]:
+        job_id, stored, queue_name, execution_id = marshal.loads(errand)  # noqa: S302 - our parent's
+        job = self.job_class(job_id, connection=self.connection)
+        job.restore(stored)
+        queue = self.queue_class(
+            queue_name,
+            connection=self.connection,
+            job_class=self.job_class,
+            serializer=self.serializer,
+        )
+        self.execution = Execution(execution_id, job_id, self.connection, self.name)
+        return job, queue
 
     def main_work_horse(self, job: Any, queue: Any) -> None:
         """The child: asked to leave when its parent dies."""
         Identity.worker = self.name
-        parent = os.getppid()
-        ask_for_signal_on_parents_death()
-        if os.getppid() != parent:  # it died between the fork and the request
-            os._exit(1)
+        follow_parent(self.pid or 0)
         super().main_work_horse(job, queue)
+
+    def prepare_job_execution(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing: the parent notes the beginning."""
+
+    def handle_execution_ended(self, *args: Any, **kwargs: Any) -> None:
+        """In the child: note the end, but not before the beginning."""
+        if self._door is not None:
+            wait_for_close(self._door)
+            self._door = None
+        super().handle_execution_ended(*args, **kwargs)
 
     def setup_work_horse_signals(self) -> None:
         """SIGTERM lets the record in hand finish; Ctrl-C is the parent's business."""
@@ -163,6 +309,13 @@ class SafeWorker(Worker):
             self._wait_for_redis()
         finally:
             self._reclaim()
+
+    def teardown(self) -> None:
+        """The end of the worker is the end of its spare child."""
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            spare.end()
+        super().teardown()  # type: ignore[no-untyped-call]
 
     def _wait_for_redis(self) -> None:
         while not self._stop_requested:
@@ -200,9 +353,3 @@ class SafeWorker(Worker):
         reclaim, owner = import_string(RECLAIM), owner_name(self.name, self._last_horse)
         self._guarded("reclaim", lambda: reclaim(owner, by_a_record=by_a_record))
         connections.close_all()
-
-
-def ask_for_signal_on_parents_death() -> None:
-    """Linux: SIGTERM to this process when its parent dies, however it dies."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
