@@ -174,7 +174,7 @@ class SafeWorker(Worker):
         """All that RQ notes in Redis when a job begins, as one round trip."""
         execution, ttl = self.execution, self.get_heartbeat_ttl(job)
         assert execution is not None
-        worker = {
+        worker: Any = {
             "state": self._state,
             "current_job": job.id,
             "current_job_working_time": 0,
