@@ -4,6 +4,10 @@ So a deploy that breaks everything costs a few records, although a fast handler'
 thousand.
 """
 
+from functools import cached_property
+
+from django.db import InterfaceError, OperationalError, connection, connections
+
 from processors.breaker import TRIAL_FAILURES, Window
 from processors.models import Processor, Run
 from processors.protocol import faults
@@ -15,13 +19,20 @@ class Judge:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        processor = Processor.objects.get(pk=run.processor_id)
-        self._on_trial = processor.on_trial
-        self._window: Window | None = faults.window_of(processor) if processor.breaker_on else None
         self._settlement: Settlement | None = None
         self._seen_done = self._seen_others = 0
         self._trouble = ""
-        self._has_told = False
+        self._has_told = self._has_passed = False
+
+    @cached_property
+    def _processor(self) -> Processor:
+        """Read when the first outcome is there: its handler need not wait for that."""
+        return Processor.objects.get(pk=self.run.processor_id)
+
+    @cached_property
+    def _window(self) -> Window | None:
+        """What was before, and then ours; read before our first outcome is committed."""
+        return faults.window_of(self._processor) if self._processor.breaker_on else None
 
     def watch(self, settlement: Settlement) -> None:
         """From now on outcomes are collected in this one."""
@@ -30,12 +41,21 @@ class Judge:
 
     def look(self) -> None:
         """Take note of what was added since the last look. Cheap: asked between records."""
-        settlement, window = self._settlement, self._window
-        if settlement is None or window is None:
+        settlement = self._settlement
+        if settlement is None:
             return
         failed = settlement.others[self._seen_others :]
         done = len(settlement.done) - self._seen_done
         if not failed and not done:
+            return
+        try:
+            window = self._window
+        except (OperationalError, InterfaceError):
+            if connection.in_atomic_block:
+                raise  # the transaction is gone: its owner begins it anew
+            connections.close_all()
+            return  # looked at again: before the commit, which waits for the database
+        if window is None:
             return
         window.succeeded(done)
         for claimed, outcome in failed:
@@ -65,6 +85,12 @@ class Judge:
             if not self._has_told:
                 faults.trip(self.run, self._trouble)
                 self._has_told = True
-        elif self._on_trial and (self._window is None or self._window.successes >= TRIAL_FAILURES):
+        elif self._is_on_trial and (
+            self._window is None or self._window.successes >= TRIAL_FAILURES
+        ):
             faults.pass_trial(self.run.processor_id)
-            self._on_trial = False
+            self._has_passed = True
+
+    @property
+    def _is_on_trial(self) -> bool:
+        return self._processor.on_trial and not self._has_passed

@@ -5,23 +5,18 @@ forks; tells its child to leave after the record in hand; and takes back what a 
 ended without a word.
 """
 
-import gc
 import logging
-import marshal
-import mmap
 import os
 import signal
-import socket
 import time
 import uuid
-from enum import IntEnum
 from typing import Any
 
 from django.conf import settings
 from django.db import connections
 from django.utils.module_loading import import_string
 from redis.exceptions import RedisError
-from rq import Queue, Worker
+from rq import Queue
 from rq.exceptions import StopRequested
 from rq.executions import Execution, ExecutionRegistry
 from rq.serializers import JSONSerializer
@@ -29,14 +24,9 @@ from rq.utils import utcformat
 from rq.worker import WorkerStatus
 
 from processors.queues import roll_call
-from processors.queues.identity import Identity, owner_name
-from processors.queues.spare import (
-    Spare,
-    follow_parent,
-    stop_waiting,
-    wait_for_close,
-    wait_for_errand,
-)
+from processors.queues.child import Child, Left
+from processors.queues.identity import owner_name
+from processors.queues.spare import Spare
 
 logger = logging.getLogger(__name__)
 
@@ -48,22 +38,12 @@ REDIS_WAIT_SECONDS = 2.0
 # Upwards through the layers by name: the queue must not import what uses it.
 TICK = "processors.maintenance.tick"
 RECLAIM = "processors.protocol.reaping.take_from_dead"
-LEAVE = "processors.cycle.leave"
-REHEARSE = "processors.cycle.rehearse"
 
 
 OWN_EXITS = (71, 72)  # of a child without a database or without a parent: see `cycle/watch.py`
 
 
-class Left(IntEnum):
-    """How a child left."""
-
-    VANISHED = 0  # without a word: something ended it
-    CLEAN = 1  # with nothing in hand
-    FAILED = 2  # on an error of ours, perhaps with records in hand
-
-
-class SafeWorker(Worker):
+class SafeWorker(Child):
     """One forked child per job; the parent never keeps a database connection."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -72,11 +52,8 @@ class SafeWorker(Worker):
         super().__init__(*args, **kwargs)
         self.maintenance_interval = min(IDLE_TICK_SECONDS, settings.LEASE_SECONDS / 4)  # type: ignore[assignment]
         self._registries_cleaned_at = 0.0
-        # One byte shared with the child: how it left; see `Left`.
-        self._left = mmap.mmap(-1, 1)
         self._horse_status = 0
         self._spare: Spare | None = None
-        self._door: socket.socket | None = None  # of a child that was a spare one
 
     def serialize(self) -> Any:
         """RQ's facts about this worker and ours."""
@@ -208,87 +185,6 @@ class SafeWorker(Worker):
         except OSError as error:
             self._spare = None
             logger.warning("no spare child could be forked, the worker goes on: %s", error)
-
-    def _errand(self, job: Any, queue: Any) -> bytes:
-        """The job as it was read from Redis, for a child forked before that."""
-        assert self.execution is not None
-        return marshal.dumps((job.id, job.stored, queue.name, self.execution.id))
-
-    # In the child
-
-    def _live_as_spare(self, door: socket.socket) -> None:
-        """Get everything ready, wait for a job, do it."""
-        self._is_horse = True
-        os.setpgrp()
-        leave = import_string(LEAVE)
-
-        def asked_to_leave(*_: object) -> None:
-            leave()
-            stop_waiting(door)
-
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, asked_to_leave)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
-        follow_parent(self.pid or 0)
-        self._rehearse()
-        gc.freeze()  # collecting what we share with the parent would copy all of it
-        errand = wait_for_errand(door)
-        if not errand:
-            os._exit(0)
-        self._door = door
-        self.main_work_horse(*self._read_errand(errand))
-
-    def _rehearse(self) -> None:
-        """Connect, and fill what is filled at first use; trouble is left to the job itself."""
-        try:
-            with self.connection.pipeline() as pipeline:
-                pipeline.ping()
-                pipeline.execute()
-            import_string(REHEARSE)()
-        except Exception as error:
-            logger.info("a spare child waits without its connections: %s", error)
-            connections.close_all()
-
-    def _read_errand(self, errand: bytes) -> tuple[Any, Any]:
-        job_id, stored, queue_name, execution_id = marshal.loads(errand)  # noqa: S302 - our parent's
-        job = self.job_class(job_id, connection=self.connection)
-        job.restore(stored)
-        queue = self.queue_class(
-            queue_name,
-            connection=self.connection,
-            job_class=self.job_class,
-            serializer=self.serializer,
-        )
-        self.execution = Execution(execution_id, job_id, self.connection, self.name)
-        return job, queue
-
-    def main_work_horse(self, job: Any, queue: Any) -> None:
-        """The child: asked to leave when its parent dies."""
-        Identity.worker = self.name
-        follow_parent(self.pid or 0)
-        super().main_work_horse(job, queue)
-
-    def prepare_job_execution(self, *args: Any, **kwargs: Any) -> None:
-        """Nothing: the parent notes the beginning."""
-
-    def handle_execution_ended(self, *args: Any, **kwargs: Any) -> None:
-        """In the child: note the end, but not before the beginning."""
-        if self._door is not None:
-            wait_for_close(self._door)
-            self._door = None
-        super().handle_execution_ended(*args, **kwargs)
-
-    def setup_work_horse_signals(self) -> None:
-        """SIGTERM lets the record in hand finish; Ctrl-C is the parent's business."""
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        leave = import_string(LEAVE)
-        signal.signal(signal.SIGTERM, lambda *_: leave())
-
-    def perform_job(self, job: Any, queue: Any) -> bool:
-        """In the child: work, then note that nothing stayed in hand."""
-        done: bool = super().perform_job(job, queue)
-        self._left[0] = Left.CLEAN if done else Left.FAILED
-        return done
 
     def handle_warm_shutdown_request(self) -> None:
         """SIGTERM to us: the child finishes its record, gives back the rest, and ends."""
