@@ -14,7 +14,7 @@ from benchmarks.verification import check_statuses
 # All that the product's table has: columns, constraints, indexes, room on the pages.
 MAKE_COPY = """
 CREATE TABLE copied (LIKE processors_record INCLUDING ALL);
-ALTER TABLE copied SET (fillfactor = 50)
+ALTER TABLE copied SET (fillfactor = 40)
 """
 
 

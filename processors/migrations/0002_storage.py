@@ -8,7 +8,7 @@ from django.db import migrations
 # vacuum that keeps up with rows that change a few times each and then rest.
 STORAGE = """
 ALTER TABLE processors_batch SET (fillfactor = 50);
-ALTER TABLE processors_record SET (fillfactor = 50);
+ALTER TABLE processors_record SET (fillfactor = 40);
 ALTER TABLE processors_run SET (fillfactor = 70);
 ALTER TABLE processors_batch SET
       (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_cost_delay = 0);
