@@ -26,7 +26,8 @@ VAR_DIR = Path(env.text("VAR_DIR", str(BASE_DIR / "var")))
 STATIC_ROOT = VAR_DIR / "static"
 STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 
-SECRET_KEY = env.text("SECRET_KEY", "only-for-tests-and-debugging" if RELAXED else "")
+DEBUG_SECRET_KEY = "only-for-tests-and-debugging"  # noqa: S105 - known to everybody
+SECRET_KEY = env.text("SECRET_KEY", DEBUG_SECRET_KEY if RELAXED else "")
 if not SECRET_KEY:
     raise BadSetting(
         "SECRET_KEY is not set: write 50 or more random characters, keep them secret and the same "

@@ -298,7 +298,7 @@ def test_a_handler_that_another_worker_has_is_left_to_it(monkeypatch: pytest.Mon
     fill_inbox(processor, numbered(5))
     run = control.run_once(processor.pk, act())
     monkeypatch.delitem(registry._handlers, "handling.obey")
-    other = queues.WorkerFacts("w2", "host", 1, ("default",), ("handling.obey",))
+    other = queues.WorkerFacts("w2", queues=("default",), handlers=("handling.obey",))
     monkeypatch.setattr(queues, "other_workers", lambda *_: [other])
 
     cycle.work(run.pk)

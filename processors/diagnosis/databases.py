@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 from django.db import connection, connections
 from django.db.migrations.executor import MigrationExecutor
@@ -12,13 +13,16 @@ from processors.sources.connecting import Unreachable, connect
 
 WHERE = "database 'default'"
 SKEW_SECONDS = 5.0
-LONG_SECONDS = 3600
+LONG_SECONDS = 600
+BUSY_TIMEOUT_MS = 5_000
+NETWORK_DISKS = ("nfs", "cifs", "smb", "9p", "fuse.sshfs", "afs", "ceph", "glusterfs")
 
 POSTGRES_SETTINGS = """
 SELECT name, setting
   FROM pg_settings
  WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit',
-                'default_transaction_isolation', 'default_transaction_read_only')
+                'default_transaction_isolation', 'default_transaction_read_only',
+                'transaction_isolation')
 """
 
 # Transactions that keep old rows from being cleaned away, oldest first.
@@ -28,6 +32,14 @@ SELECT pid, coalesce(application_name, ''), extract(epoch FROM clock_timestamp()
  WHERE xact_start < clock_timestamp() - make_interval(secs => %s) AND pid <> pg_backend_pid()
    AND backend_type = 'client backend'
  ORDER BY xact_start
+ LIMIT 5
+"""
+
+PREPARED_TRANSACTIONS = """
+SELECT gid, extract(epoch FROM clock_timestamp() - prepared)
+  FROM pg_prepared_xacts
+ WHERE prepared < clock_timestamp() - make_interval(secs => %s)
+ ORDER BY prepared
  LIMIT 5
 """
 
@@ -61,6 +73,8 @@ def settings_of_sqlite() -> Iterable[Finding]:
         mode = cursor.fetchone()[0]
         cursor.execute("PRAGMA synchronous")
         synchronous = cursor.fetchone()[0]
+        cursor.execute("PRAGMA busy_timeout")
+        busy_timeout = cursor.fetchone()[0]
     if mode not in ("wal", "memory"):
         yield warning(
             WHERE,
@@ -73,12 +87,43 @@ def settings_of_sqlite() -> Iterable[Finding]:
             "synchronous is not FULL: after a power cut a commit may be gone.",
             "Take init_command out of DATABASE_URL.",
         )
+    if busy_timeout < BUSY_TIMEOUT_MS:
+        yield error(
+            WHERE,
+            f"Its busy timeout is {busy_timeout} ms: workers get 'database is locked'.",
+            "Take timeout out of DATABASE_URL; it is 20 s by itself.",
+        )
     if getattr(connection, "transaction_mode", None) != "IMMEDIATE":
         yield error(
             WHERE,
             "Transactions are not IMMEDIATE: workers get 'database is locked'.",
             "Take transaction_mode out of DATABASE_URL.",
         )
+
+
+def disk_of_sqlite() -> Iterable[Finding]:
+    """A file on a network file system loses its locks, and with them records."""
+    if connection.vendor != "sqlite":
+        return
+    kind = disk_of(Path(str(connection.settings_dict["NAME"])).resolve())
+    if kind.startswith(NETWORK_DISKS):
+        yield error(
+            WHERE,
+            f"Its file lies on a network file system ({kind}), where locks do not hold.",
+            "Move it to a local disk, or use Postgres.",
+        )
+
+
+def disk_of(file: Path) -> str:
+    """The kind of file system that a file lies on (Linux); empty where it is not known."""
+    mounts = Path("/proc/mounts")
+    if not mounts.exists():
+        return ""
+    kinds = {
+        parts[1]: parts[2] for line in mounts.read_text().splitlines() if (parts := line.split())
+    }
+    above = [place for place in map(str, (file, *file.parents)) if place in kinds]
+    return kinds[above[0]] if above else ""
 
 
 def settings_of_postgres() -> Iterable[Finding]:
@@ -97,12 +142,14 @@ def settings_of_postgres() -> Iterable[Finding]:
             "synchronous_commit is off: a crash may take back outcomes of records that had effect.",
             "Set synchronous_commit = on in its settings.",
         )
-    isolation = found.get("default_transaction_isolation", "read committed")
-    if isolation != "read committed":
+    names = ("default_transaction_isolation", "transaction_isolation")
+    forced = {found.get(name, "read committed") for name in names} - {"read committed"}
+    if forced:
         yield warning(
             WHERE,
-            f"Transactions are {isolation} by default: workers will often have to try again.",
-            "Set default_transaction_isolation = 'read committed' for our user.",
+            f"Transactions are {', '.join(sorted(forced))}: workers will often have to try again.",
+            "Set default_transaction_isolation = 'read committed' for our user, and take "
+            "isolation_level out of DATABASE_URL.",
         )
     if found.get("default_transaction_read_only") == "on":
         yield error(WHERE, "It is read-only.", "Point DATABASE_URL at the primary server.")
@@ -116,7 +163,7 @@ def postgres_settings() -> dict[str, str]:
 
 
 def long_transactions() -> Iterable[Finding]:
-    """Transactions open for an hour make every claim slower and slower."""
+    """Transactions open for ten minutes make every claim slower and slower."""
     if connection.vendor != "postgresql":
         return
     with connection.cursor() as cursor:
@@ -126,8 +173,24 @@ def long_transactions() -> Iterable[Finding]:
         yield warning(
             WHERE,
             f"Process {pid} ({application or 'unnamed'}) keeps a transaction open for "
-            f"{float(age) / 3600:.1f} h: old rows cannot be cleaned away.",
+            f"{float(age) / 60:.0f} min: old rows cannot be cleaned away, and claims become slow.",
             f"End it: SELECT pg_terminate_backend({pid}).",
+        )
+
+
+def prepared_transactions() -> Iterable[Finding]:
+    """Prepared transactions hold rows and locks although nobody is connected."""
+    if connection.vendor != "postgresql":
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(PREPARED_TRANSACTIONS, [LONG_SECONDS])
+        found = cursor.fetchall()
+    for gid, age in found:
+        yield warning(
+            WHERE,
+            f"Prepared transaction '{gid}' is {float(age) / 60:.0f} min old: old rows cannot be "
+            "cleaned away.",
+            f"End it: ROLLBACK PREPARED '{gid}'.",
         )
 
 

@@ -2,14 +2,28 @@
 
 from collections.abc import Callable, Iterable
 
-from processors.diagnosis import databases, redis, work
+from processors.diagnosis import databases, fleet, redis, setup, work
 from processors.diagnosis.finding import Finding
 
-GROUND: tuple[Callable[[], Iterable[Finding]], ...] = (redis.server, redis.classes, redis.foreign)
+GROUND: tuple[Callable[[], Iterable[Finding]], ...] = (
+    setup.debug,
+    setup.secret_key,
+    setup.handlers,
+    redis.server,
+    redis.clock,
+    redis.classes,
+    redis.foreign,
+    fleet.strangers,
+    fleet.stale_names,
+    fleet.versions,
+    fleet.clocks,
+)
 ON_DATABASE: tuple[Callable[[], Iterable[Finding]], ...] = (
     databases.settings_of_sqlite,
     databases.settings_of_postgres,
+    databases.disk_of_sqlite,
     databases.long_transactions,
+    databases.prepared_transactions,
     databases.clock,
 )
 ON_TABLES: tuple[Callable[[], Iterable[Finding]], ...] = (
@@ -19,6 +33,7 @@ ON_TABLES: tuple[Callable[[], Iterable[Finding]], ...] = (
     work.stale_batches,
     work.faults,
     work.handlers,
+    fleet.handlers,
     work.sources,
     work.unsynced,
 )

@@ -28,6 +28,6 @@ def error(where: str, what: str, mend: str, fix: Callable[[], None] | None = Non
     return Finding(Level.ERROR, what, where, mend, fix)
 
 
-def warning(where: str, what: str, mend: str) -> Finding:
+def warning(where: str, what: str, mend: str, fix: Callable[[], None] | None = None) -> Finding:
     """Something will not go well for long."""
-    return Finding(Level.WARNING, what, where, mend)
+    return Finding(Level.WARNING, what, where, mend, fix)

@@ -84,7 +84,8 @@ def faults() -> Iterator[Finding]:
         yield error(
             named(processor),
             f"It was stopped by a fault: {processor.fault_reason}",
-            f"Mend that, then `manage.py processor clear-fault {processor.slug}` and start it.",
+            f"Mend that, then `manage.py processor start {processor.slug}`, which clears it, or "
+            f"`manage.py processor clear-fault {processor.slug}`.",
         )
 
 
@@ -115,6 +116,20 @@ def sources() -> Iterator[Finding]:
                 sentence,
                 "Mend the table, or correct the source in the processor's settings.",
             )
+        yield from slow_claims(processor)
+
+
+def slow_claims(processor: Processor) -> Iterator[Finding]:
+    """What inspection warns of: a large table without an index on its status."""
+    try:
+        with transaction.atomic():
+            warnings = inspect_source(processor.source).warnings
+    except DatabaseError:
+        return
+    for sentence in warnings:
+        what, _, statement = sentence.partition("; add: ")
+        if statement:
+            yield warning(named(processor), f"{what}.", f"Add: {statement}")
 
 
 def source_problems(processor: Processor) -> list[tuple[str, str]]:

@@ -4,8 +4,9 @@ Redis carries wake-ups ("run 17 may have work") and nothing else: lost, doubled 
 change nothing but timing.
 """
 
+from processors.queues.census import WorkerFacts
 from processors.queues.job import SafeJob
-from processors.queues.roll_call import WorkerFacts, other_workers, workers
+from processors.queues.roll_call import other_workers
 from processors.queues.scheduler import SafeScheduler
 from processors.queues.wakeups import QueueState, queue_states, relay, wake, wake_on_commit
 from processors.queues.worker import SafeWorker
@@ -21,5 +22,4 @@ __all__ = [
     "relay",
     "wake",
     "wake_on_commit",
-    "workers",
 ]

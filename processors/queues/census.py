@@ -4,6 +4,7 @@ RQ's own ways of asking clean registries on the side, which may run callbacks; h
 read, in a few round trips. Entry points: `survey`, `jobs_of`. Both give up after a second.
 """
 
+import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from django.conf import settings
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as Disconnected
-from redis.exceptions import RedisError
+from redis.exceptions import NoPermissionError, RedisError
 from redis.retry import Retry
 from rq.suspension import WORKERS_SUSPENDED
 from rq.utils import utcparse
@@ -34,6 +35,20 @@ REGISTRIES = {
 }
 WORKERS = "rq:workers"
 WORKER_PREFIX = "rq:worker:"
+SCHEDULER_PREFIX = "rq:scheduler_instance:"
+PROBE = "rq:recordmill:probe"
+NEEDED: tuple[tuple[str, ...], ...] = (
+    ("LPUSH", PROBE, "x"),
+    ("RPOP", PROBE),
+    ("HSET", PROBE, "x", "x"),
+    ("DEL", PROBE),
+    ("SADD", PROBE, "x"),
+    ("SREM", PROBE, "x"),
+    ("ZADD", PROBE, "1", "x"),
+    ("EXPIRE", PROBE, "1"),
+    ("PUBLISH", PROBE, "x"),
+)
+OURS = "recordmill"  # the field of a worker's hash that ours add
 
 
 @dataclass(frozen=True)
@@ -86,6 +101,11 @@ class WorkerFacts:
     working_seconds: float = 0.0
     version: str = ""
     python_version: str = ""
+    # What only our workers tell; None for another's.
+    handlers: tuple[str, ...] | None = None
+    code: str = ""
+    zones: str = ""
+    clock_ahead_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -279,6 +299,7 @@ def listeners(queue_name: str) -> int:
 def read_worker(name: str, raw: Mapping[bytes, bytes], jobs: Mapping[str, JobFacts]) -> WorkerFacts:
     """One worker from its hash."""
     told = {text(key): text(value) for key, value in raw.items()}
+    ours = read_ours(told.get(OURS, ""))
     return WorkerFacts(
         name=name,
         is_known=bool(told.get("birth")),
@@ -296,6 +317,58 @@ def read_worker(name: str, raw: Mapping[bytes, bytes], jobs: Mapping[str, JobFac
         working_seconds=float(told.get("total_working_time") or 0),
         version=told.get("version", ""),
         python_version=told.get("python_version", ""),
+        handlers=tuple(ours["handlers"]) if "handlers" in ours else None,
+        code=str(ours.get("code", "")),
+        zones=str(ours.get("zones", "")),
+        clock_ahead_seconds=float(ours.get("ahead", 0.0)),
+    )
+
+
+def read_ours(written: str) -> dict[str, Any]:
+    """What a worker of ours tells of itself; nothing of another's."""
+    try:
+        told = json.loads(written)
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def foreign_schedulers() -> list[str]:
+    """Names of rq-scheduler's own processes: ours leaves no such key. Raises RedisError."""
+    keys = line().scan_iter(match=f"{SCHEDULER_PREFIX}*", count=1000)
+    return sorted(text(key).removeprefix(SCHEDULER_PREFIX) for key in keys)
+
+
+def forget_worker(name: str) -> None:
+    """Take the name of a worker that ended without a word off RQ's lists. Raises RedisError."""
+    key = f"{WORKER_PREFIX}{name}"
+    with line().pipeline() as pipeline:
+        for place in (WORKERS, *(f"{WORKERS}:{queue}" for queue in settings.QUEUES)):
+            pipeline.srem(place, key)
+        pipeline.execute()
+
+
+def clock_ahead_seconds() -> float:
+    """How far Redis's clock is ahead of this machine's. Raises RedisError."""
+    seconds, micros = line().time()
+    return float(seconds + micros / 1e6 - time.time())
+
+
+def denied_commands() -> list[str]:
+    """What our user may not do although queues need it; tried on keys of our own.
+
+    Raises RedisError for any other trouble.
+    """
+    with line().pipeline(transaction=False) as pipeline:
+        for command in NEEDED:
+            pipeline.execute_command(*command)
+        answers = pipeline.execute(raise_on_error=False)
+    return sorted(
+        {
+            command[0]
+            for command, answer in zip(NEEDED, answers, strict=True)
+            if isinstance(answer, NoPermissionError)
+        }
     )
 
 

@@ -23,7 +23,7 @@ from rq.serializers import JSONSerializer
 from rq.utils import utcformat
 from rq.worker import WorkerStatus
 
-from processors.queues import roll_call
+from processors.queues import census, roll_call
 from processors.queues.child import Child, Left
 from processors.queues.identity import owner_name
 from processors.queues.spare import Spare
@@ -58,7 +58,7 @@ class SafeWorker(Child):
     def serialize(self) -> Any:
         """RQ's facts about this worker and ours."""
         seconds, micros = self.connection.time()
-        return {**super().serialize(), roll_call.FIELD: roll_call.own_facts(seconds + micros / 1e6)}
+        return {**super().serialize(), census.OURS: roll_call.own_facts(seconds + micros / 1e6)}
 
     @property
     def dequeue_timeout(self) -> int:

@@ -2,8 +2,10 @@
 
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+import psycopg2
 import pytest
 import redis
 from django.conf import settings
@@ -11,12 +13,14 @@ from django.db import connection, connections
 from django.utils.timezone import now
 
 from processors import diagnosis, queues
-from processors.diagnosis import databases
+from processors.diagnosis import databases, work
+from processors.handlers import registry
 from processors.models import Installation, Processor
+from processors.queues import census, inspection, roll_call
 from tests.conftest import Manage, StartWorker
 from tests.factories import make_batch, make_processor, make_record, make_run, make_table_source
 from tests.management.conftest import Call, CallJson, Refuse
-from tests.servers import RedisServer
+from tests.servers import PostgresServer, RedisServer
 
 pytestmark = pytest.mark.django_db(databases=["default", "shop"])
 
@@ -27,6 +31,7 @@ SAFE = {
     "synchronous_commit": "on",
     "default_transaction_isolation": "read committed",
     "default_transaction_read_only": "off",
+    "transaction_isolation": "read committed",
 }
 
 
@@ -197,6 +202,146 @@ def test_a_redis_that_is_away_is_one_error(redis_server: RedisServer) -> None:
     assert found.what.startswith("It does not answer")
 
 
+def test_a_wrong_password_is_told_as_what_it_is(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_password = redis_server.url.replace("://", "://nobody:wrong@", 1)
+    monkeypatch.setattr(inspection, "line", lambda: redis.Redis.from_url(with_password))
+
+    [found] = findings("Redis")
+
+    assert "refuses our user or password" in found.what
+    assert "wrong" not in found.what + found.mend
+
+
+def test_commands_that_an_acl_denies_are_named(client: Any) -> None:
+    client.execute_command("ACL", "SETUSER", "default", "-lpush", "-zadd")
+    try:
+        found = findings("Redis")
+    finally:
+        client.execute_command("ACL", "SETUSER", "default", "+@all")
+
+    assert "Our user may not use LPUSH, ZADD" in found[0].what
+
+
+def test_a_redis_that_is_too_old_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    old = inspection.RedisFacts(version="5.0.14")
+    monkeypatch.setattr("processors.diagnosis.redis.redis_facts", lambda: old)
+
+    [found] = findings("Redis")
+
+    assert "5.0.14, too old" in found.what
+
+
+def test_a_redis_with_another_clock_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(census, "clock_ahead_seconds", lambda: -90.0)
+
+    [found] = findings("Redis")
+
+    assert "90 s behind" in found.what
+
+
+# Workers
+
+
+def add_worker(client: Any, name: str = "stock", **told: Any) -> None:
+    """A worker as it registers itself; without `told`, RQ's own."""
+    key = f"rq:worker:{name}"
+    facts = {"birth": "2026-11-21T10:00:00Z", "hostname": name, "pid": 7, "queues": "default"}
+    if told:
+        ours = {"handlers": ["demo.price_order"], "code": "a", "zones": "2026a", "ahead": 0.0}
+        facts["recordmill"] = json.dumps(ours | told)
+    client.hset(key, mapping=facts)
+    client.sadd("rq:workers", key)
+    client.sadd("rq:workers:default", key)
+
+
+def test_a_stock_worker_on_our_queues_is_told(client: Any) -> None:
+    add_worker(client)
+
+    [found] = findings("worker stock")
+
+    assert "not one of Recordmill's" in found.what
+
+
+def test_a_stock_scheduler_is_told(client: Any) -> None:
+    client.hset("rq:scheduler_instance:stock", "birth", "2026-11-21T10:00:00Z")
+
+    [found] = findings("scheduler stock")
+
+    assert "manage.py rqscheduler" in found.mend
+
+
+def test_the_name_of_a_worker_that_is_gone_is_taken_away(client: Any, call: Call) -> None:
+    client.sadd("rq:workers", "rq:worker:gone")
+    client.sadd("rq:workers:default", "rq:worker:gone")
+
+    assert "ended without a word" in call("doctor", "--fix")
+    assert not client.smembers("rq:workers")
+    assert not client.smembers("rq:workers:default")
+
+
+def test_workers_with_other_code_time_zones_and_clocks_are_told(client: Any) -> None:
+    add_worker(client, "one", code="old")
+    add_worker(client, "two", code="new", zones="2020a", ahead=30.0)
+
+    said = " ".join(found.what for found in findings("worker"))
+
+    assert "do not have the same code (" in said
+    assert "do not have the same time zones (" in said
+    assert "30 s ahead of" in said
+
+
+def test_a_handler_that_no_worker_has_is_told(client: Any) -> None:
+    make_processor("orders", state="started")
+    add_worker(client, "one", handlers=["other.handler"])
+
+    [found] = findings("processor 'orders'")
+
+    assert "No worker on queue 'default' has its handler 'demo.price_order'" in found.what
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+def test_our_workers_tell_what_they_are(start_worker: StartWorker) -> None:
+    start_worker("default")
+
+    [worker] = census.look_at_workers()
+
+    assert "demo.price_order" in (worker.handlers or ())
+    assert worker.code == roll_call.code_digest()
+    assert abs(worker.clock_ahead_seconds) < 5
+    assert not [found for found in findings("worker") if "worker" in found.where]
+
+
+# This process
+
+
+def test_debug_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "DEBUG", True)
+
+    assert findings("DEBUG")[0].level == "warning"
+
+
+@pytest.mark.parametrize("key", ["short", "only-for-tests-and-debugging"])
+def test_a_secret_key_that_can_be_known_is_told(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setattr(settings, "TESTING", False)
+    monkeypatch.setattr(settings, "SECRET_KEY", key)
+
+    [found] = findings("SECRET_KEY")
+
+    assert found.level == "error"
+    assert "short" not in found.what
+
+
+def test_handlers_that_could_not_be_imported_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(registry.failures, "shop", "SyntaxError: invalid syntax")
+
+    [found] = findings("app 'shop'")
+
+    assert "SyntaxError" in found.what
+
+
 def test_a_job_class_that_is_not_ours_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(settings.RQ, "JOB_CLASS", "rq.job.Job")
 
@@ -218,6 +363,70 @@ def test_missing_migrations_stop_the_examination(monkeypatch: pytest.MonkeyPatch
     assert found.mend == "Run `manage.py migrate`."
 
 
+def test_a_large_table_without_an_index_on_its_status_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("processors.sources.trial.SCAN_WARNING_ROWS", 1)
+    make_processor("rows", source=make_table_source(10))
+
+    [found] = findings("processor 'rows'")
+
+    assert found.mend.startswith("Add: CREATE INDEX")
+
+
+@pytest.mark.skipif("connection.vendor == 'sqlite'", reason="needs rights")
+def test_a_right_that_was_revoked_is_told() -> None:
+    make_processor("rows", source=make_table_source(1))
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE ROLE reader")
+        cursor.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader")
+        cursor.execute("SET ROLE reader")
+        try:
+            found = list(work.sources())
+        finally:
+            cursor.execute("RESET ROLE")
+
+    assert any("may read but not update" in each.what for each in found)
+
+
+@pytest.mark.skipif("connection.vendor == 'sqlite'", reason="transactions of Postgres")
+def test_a_transaction_that_stays_open_is_told_with_its_process(
+    monkeypatch: pytest.MonkeyPatch, postgres: PostgresServer
+) -> None:
+    monkeypatch.setattr(databases, "LONG_SECONDS", 0)
+    idle = psycopg2.connect(postgres.url(str(connection.settings_dict["NAME"])))
+    with idle.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        pid = idle.info.backend_pid
+    found = list(databases.long_transactions())
+    idle.close()
+
+    assert any(f"pg_terminate_backend({pid})" in each.mend for each in found)
+
+
+@pytest.mark.skipif("connection.vendor == 'postgresql'", reason="settings of SQLite")
+def test_an_sqlite_on_a_network_disk_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(databases, "disk_of", lambda _: "nfs4")
+
+    assert any("network file system (nfs4)" in found.what for found in findings("database"))
+
+
+def test_the_kind_of_a_disk_is_found() -> None:
+    assert databases.disk_of(Path("/proc/self/status")) == "proc"
+
+
+@pytest.mark.skipif("connection.vendor == 'postgresql'", reason="settings of SQLite")
+def test_an_sqlite_that_does_not_wait_for_its_turn_is_told() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA busy_timeout")
+        [usual] = cursor.fetchone()
+        cursor.execute("PRAGMA busy_timeout = 100")
+        found = findings("database")
+        cursor.execute(f"PRAGMA busy_timeout = {usual}")
+
+    assert any("busy timeout is 100 ms" in each.what for each in found)
+
+
 @pytest.mark.skipif("connection.vendor == 'sqlite'", reason="one clock")
 def test_another_clock_than_the_databases_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(databases, "database_now", lambda: now() + timedelta(minutes=2))
@@ -235,6 +444,7 @@ def test_another_clock_than_the_databases_is_told(monkeypatch: pytest.MonkeyPatc
         ("full_page_writes", "off", "error"),
         ("synchronous_commit", "off", "error"),
         ("default_transaction_isolation", "serializable", "warning"),
+        ("transaction_isolation", "repeatable read", "warning"),
         ("default_transaction_read_only", "on", "error"),
     ],
 )

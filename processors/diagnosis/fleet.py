@@ -1,0 +1,103 @@
+"""The processes: whose they are, what code they run, and what they can do."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from django.conf import settings
+
+from processors.diagnosis.finding import Finding, error, warning
+from processors.models import Processor
+from processors.queues import census
+from processors.queues.census import WorkerFacts
+from processors.queues.inspection import redis_facts
+
+SKEW_SECONDS = 5.0
+
+
+def seen() -> list[WorkerFacts] | None:
+    """Every worker that Redis lists; None where it does not answer."""
+    return None if redis_facts().error else census.look_at_workers()
+
+
+def ours() -> list[WorkerFacts]:
+    """Live workers that told what they are."""
+    return [each for each in seen() or () if each.is_known and each.handlers is not None]
+
+
+def where(worker: WorkerFacts) -> str:
+    """Where a finding about it is."""
+    return f"worker {worker.name[:8]} ({worker.host}, process {worker.pid})"
+
+
+def strangers() -> Iterator[Finding]:
+    """Stock workers and schedulers on our queues: RQ's own run whatever is in a job."""
+    for worker in seen() or ():
+        shared = sorted(set(worker.queues) & set(settings.QUEUES))
+        if worker.is_known and worker.handlers is None and shared:
+            yield error(
+                where(worker),
+                f"It is not one of Recordmill's, but takes jobs of {', '.join(shared)}: it runs "
+                "whatever a job names, and takes back nothing when it dies.",
+                "End it, and start `manage.py rqworker` with the settings as delivered.",
+            )
+    for name in census.foreign_schedulers() if seen() is not None else ():
+        yield error(
+            f"scheduler {name[:8]}",
+            "It is rq-scheduler's own process: it does not tick, and whoever can write to Redis "
+            "can end it.",
+            "End it, and start `manage.py rqscheduler`.",
+        )
+
+
+def stale_names() -> Iterator[Finding]:
+    """Names of workers that ended without a word: counted as listening by whoever asks RQ."""
+    for worker in seen() or ():
+        if not worker.is_known:
+            yield warning(
+                f"worker {worker.name[:8]}",
+                "Redis lists it, but it ended without a word.",
+                "Harmless; `manage.py doctor --fix` takes its name away.",
+                partial(census.forget_worker, worker.name),
+            )
+
+
+def handlers() -> Iterator[Finding]:
+    """Is every started processor's handler known to a worker on its queue?"""
+    for processor in Processor.objects.filter(state="started").order_by("slug"):
+        there = [worker for worker in ours() if processor.queue in worker.queues]
+        if there and not any(processor.handler in (each.handlers or ()) for each in there):
+            yield error(
+                f"processor '{processor.slug}'",
+                f"No worker on queue '{processor.queue}' has its handler '{processor.handler}'.",
+                "Name its app in the workers' HANDLER_APPS, and restart them.",
+            )
+
+
+def versions() -> Iterator[Finding]:
+    """Do all workers run the same code and time zones?"""
+    told: tuple[tuple[str, Callable[[WorkerFacts], str], str], ...] = (
+        ("code", lambda worker: worker.code, "Restart those that were not restarted."),
+        ("time zones", lambda worker: worker.zones, "Install the same tzdata on every host."),
+    )
+    for what, version_of, mend in told:
+        hosts: dict[str, set[str]] = defaultdict(set)
+        for worker in ours():
+            hosts[version_of(worker)].add(worker.host)
+        if len(hosts) > 1:
+            groups = "; ".join(
+                f"{name}: {', '.join(sorted(hosts[name]))}" for name in sorted(hosts)
+            )
+            yield warning("workers", f"They do not have the same {what} ({groups}).", mend)
+
+
+def clocks() -> Iterator[Finding]:
+    """Are the workers' clocks those of Redis, as far as they noted it when they began?"""
+    for worker in ours():
+        if abs(worker.clock_ahead_seconds) > SKEW_SECONDS:
+            which = "ahead of" if worker.clock_ahead_seconds > 0 else "behind"
+            yield warning(
+                where(worker),
+                f"Its clock was {abs(worker.clock_ahead_seconds):.0f} s {which} that of Redis.",
+                "Let all machines follow the same time server.",
+            )
