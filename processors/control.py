@@ -248,8 +248,10 @@ def _resume(processor: Processor, act: Act, now: datetime) -> str:
 # Run once
 
 
-def run_once(processor_id: int, act: Act) -> Run:
-    """One cycle now, whatever the trigger says; the run it makes."""
+def run_once(processor_id: int, act: Act, *, limit: int | None = None) -> Run:
+    """One cycle now, whatever the trigger says, of at most `limit` records; the run it makes."""
+    if limit is not None and limit < 1:
+        raise Refused(f"A run of {limit} records is none: give at least 1, or no limit.")
     made: list[Run] = []
 
     def verb(processor: Processor, act: Act, now: datetime) -> str:
@@ -258,7 +260,7 @@ def run_once(processor_id: int, act: Act) -> Run:
             raise Refused(f"{processor} is busy with run {run.seq}: wait until it has ended.")
         cleared = clear_first(processor, act, now)
         Processor.objects.filter(pk=processor.pk).update(judged_since=now)
-        beginning = cycles.Beginning(Trigger.MANUAL, act.at(now), by_hand=True)
+        beginning = cycles.Beginning(Trigger.MANUAL, act.at(now), by_hand=True, limit=limit)
         begun = cycles.begin(processor, beginning)
         if begun is None:
             raise Refused(f"{processor} began a run in this moment: look again.")

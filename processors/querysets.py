@@ -7,7 +7,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.db import models
 from django.db.models import Exists, OuterRef, Sum
 
-from processors.states import COUNTERS, BatchState, ProcessorState
+from processors.states import COUNTERS, BatchState, ProcessorState, RunState
 
 if TYPE_CHECKING:
     from processors.models import Event, Run
@@ -74,9 +74,10 @@ class RunQuerySet(OfProcessorQuerySet):
         """Not ended."""
         return self.filter(ended_at__isnull=True)
 
-    def with_failures(self) -> "RunQuerySet":
-        """Whose records need, or needed, a person."""
-        return self.filter(models.Q(dead__gt=0) | models.Q(parked__gt=0))
+    def troubled(self) -> "RunQuerySet":
+        """Failed, or with records that need, or needed, a person."""
+        bad = models.Q(dead__gt=0) | models.Q(parked__gt=0)
+        return self.filter(bad | models.Q(state=RunState.FAILED))
 
     def active_of(self, processor_id: int) -> "Run | None":
         """The active run of a processor, None without one."""

@@ -12,10 +12,13 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
 from processors import control
+from processors.admin import looks
 from processors.admin.base import OurAdmin, user_of
 from processors.admin.buttons import VERBS, Button, OldPage, Verb, act_of
-from processors.models import Processor
+from processors.clock import database_now
+from processors.models import Processor, Run
 
+LONGEST_LIMIT = 12  # digits
 BULK_CEILING = 200
 """Processors that one bulk act treats: each is a transaction, and a request must end."""
 
@@ -40,7 +43,12 @@ class Acts(OurAdmin):
             wrap(self.force_stop_view),
             name="processors_processor_force-stop",
         )
-        return [*verbs, force]
+        run_with = path(
+            "<int:pk>/run-with/",
+            wrap(self.run_with_view),
+            name="processors_processor_run-with",
+        )
+        return [*verbs, force, run_with]
 
     def act_view(self, request: HttpRequest, pk: int, verb: Verb) -> HttpResponse:
         """Do it; where a reason is asked for and none came along, ask first."""
@@ -89,6 +97,25 @@ class Acts(OurAdmin):
             button=button,
         )
 
+    def run_with_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """One run with a limit and a note; then to its page."""
+        processor: Processor = self.find(request, pk, Processor.objects.all())
+        if not request.user.has_perm(control.OPERATE):
+            raise PermissionDenied
+        if request.method == "POST":
+            begun: list[Run] = []
+            say(request, lambda: run_limited(request, processor, begun))
+            return redirect(begun[0] if begun else request.path)
+        button = Button(Verb("run-with", _("Run"), control.stop), processor)
+        return self.page(
+            request,
+            "admin/processors/processor/run_with.html",
+            _("Run %(name)s with…") % {"name": processor},
+            processor=processor,
+            button=button,
+            backlog=looks.backlogs([processor], database_now())[processor.pk],
+        )
+
     # Many at once
 
     def act_on_all(self, request: HttpRequest, rows: Iterable[Processor], verb: Verb) -> None:
@@ -121,6 +148,20 @@ def bulk_action(verb: Verb) -> Callable[[Acts, HttpRequest, Any], None]:
     action.short_description = str(verb.label)  # type: ignore[attr-defined]
     action.allowed_permissions = ("operate",)  # type: ignore[attr-defined]
     return action
+
+
+def run_limited(request: HttpRequest, processor: Processor, begun: list[Run]) -> str:
+    """Begin a run as the page asked for; it goes into `begun`. Raises Refused, OldPage."""
+    typed = request.POST.get("limit", "").strip()
+    if typed and not (typed.isdecimal() and len(typed) <= LONGEST_LIMIT):
+        raise control.Refused(
+            _("Nothing was begun: “%(typed)s” is no whole number of records.")
+            % {"typed": typed[:20]}
+        )
+    limit = int(typed) if typed else None
+    run = control.run_once(processor.pk, act_of(request), limit=limit)
+    begun.append(run)
+    return _("Run %(seq)s of %(name)s has begun.") % {"seq": run.seq, "name": processor}
 
 
 def reason_of(request: HttpRequest) -> str:

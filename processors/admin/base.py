@@ -15,6 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from processors.admin import live
+from processors.admin.tabs import COUNT_CAP, tabs_of
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 else:
     ModelAdmin = admin.ModelAdmin
 
-COUNT_CAP = 10_000  # rows that a list counts and pages through; filters reach the others
 SEARCH_LENGTH = 200
 LIVE_MS = 2_000
 NEWS_CAP = 100
@@ -78,9 +78,21 @@ class OurAdmin(ModelAdmin):
             "as_cards": self.as_cards,
         }
         found = super().changelist_view(request, {**own, **(extra_context or {})})
-        if live.is_poll(request) and isinstance(found, TemplateResponse):
-            return live.answer(request, "admin/list.html", found.context_data or {})
+        context = getattr(found, "context_data", None)
+        if not context or "cl" not in context:
+            return found
+        if live.is_poll(request):
+            return live.answer(request, "admin/list.html", context)
+        context["tabs"] = tabs_of(context["cl"], request)
+        context["newest_shown"] = self.newest_of(context["cl"])
         return found
+
+    def newest_of(self, changelist: ChangeList) -> int | None:
+        """The newest row on a first page that says how many rows are newer than it."""
+        rows = list(changelist.result_list)
+        if not self.announces_new or changelist.page_num > 1:
+            return None
+        return max((row.pk for row in rows), default=0)
 
     def live_cells(self, request: HttpRequest, changelist: ChangeList) -> Iterator[SafeString]:
         """The regions of the rows that may have changed; then how many rows are newer."""
@@ -89,7 +101,7 @@ class OurAdmin(ModelAdmin):
                 yield getattr(self, name)(row)
         newest = live.newest_shown(request)
         if self.announces_new and newest is not None:
-            newer = changelist.queryset.filter(pk__gt=newest).order_by()
+            newer = changelist.queryset.filter(pk__gt=newest).order_by()  # few by nature
             yield live.news(newer[:NEWS_CAP].count(), NEWS_CAP)
 
     def moving(self, rows: Iterable[Any]) -> Iterable[Any]:

@@ -70,10 +70,15 @@ def bar_of(bar: Bar, x: float, width: float, top: float) -> SafeString:
 
 
 def area(
-    values: Sequence[float], marks: Sequence[str], summary: str, label: Label = compact
+    values: Sequence[float],
+    marks: Sequence[str],
+    summary: str,
+    label: Label = compact,
+    *,
+    top: float | None = None,
 ) -> SafeString:
-    """A line with its area below, from left to right."""
-    top = nice(max(values, default=0))
+    """A line with its area below, from left to right; what is above `top` is cut off."""
+    top = nice(max(values, default=0) if top is None else top)
     last = max(1, len(values) - 1)
     points = [
         (100 * at / last, 100 - 100 * min(1.0, value / top)) for at, value in enumerate(values)

@@ -17,7 +17,9 @@ from processors.models import Processor, Record, Run
 from processors.models.processor import TriggerKind
 from processors.states import ProcessorState, RecordState, RunState
 
-CAP = 1_000_000  # a backlog is counted no further
+SHORT_SECONDS = 5  # a run that short is never called slow
+BACKLOG_CAP = 100_000  # a backlog is counted no further
+NOT_COUNTED, UNKNOWN = -2, -1  # no page had time for it yet; its source cannot say
 NONE = "–"  # noqa: RUF001 - the sign for "none"
 
 RUN_LOOKS: Mapping[str, tuple[str, str]] = {
@@ -76,6 +78,8 @@ def run_words(run: Run) -> tuple[str, str, str]:
         return "warn", "?", _("Stalled?")
     if run.state == RunState.RUNNING and run.claimed == 0 and getattr(run, "in_hand", 1) == 0:
         return "idle", "…", _("Queued")
+    if run.state == RunState.FINISHED:
+        return "ok", "✓", _("Succeeded")
     return *RUN_LOOKS[run.state], _(run.get_state_display())
 
 
@@ -176,11 +180,14 @@ def pace(run: Any, why: str) -> SafeString | str:
     return " · ".join(parts)
 
 
-def capped(count: int | None, cap: int = CAP) -> str:
-    """A count that was stopped at its cap; `?` where the source cannot be asked."""
-    if count is None:
-        return "?"
+def capped(count: int, cap: int) -> str:
+    """A count that was stopped at its cap."""
     return f"{wording.number(cap)}+" if count >= cap else wording.number(count)
+
+
+def waiting(backlog: int) -> str:
+    """How many records wait."""
+    return {NOT_COUNTED: "…", UNKNOWN: "?"}.get(backlog) or capped(backlog, BACKLOG_CAP)
 
 
 def run_length(run: Run, now: datetime) -> SafeString | str:
@@ -190,6 +197,21 @@ def run_length(run: Run, now: datetime) -> SafeString | str:
     return wording.duration((run.ended_at - run.started_at).total_seconds())
 
 
+def length_judged(run: Any, now: datetime) -> SafeString | str:
+    """The same, marked where it is more than twice what is usual for its processor."""
+    length = run_length(run, now)
+    seconds = ((run.ended_at or now) - run.started_at).total_seconds()
+    usual = run.usual_seconds
+    if usual is None or seconds < SHORT_SECONDS or seconds <= 2 * usual:
+        return length
+    told = _("usually %(time)s") % {"time": wording.duration(usual)}
+    return format_html(
+        '{} <span class="warn-text" title="{}"><span aria-hidden="true">▲</span>'
+        '<span class="visually-hidden">{}</span></span>',
+        length, told, told,
+    )  # fmt: skip
+
+
 def run_rate(run: Run, now: datetime) -> str:
     """Records per second over the whole run."""
     seconds = ((run.ended_at or now) - run.started_at).total_seconds()
@@ -197,33 +219,39 @@ def run_rate(run: Run, now: datetime) -> str:
 
 
 def outcome(run: Run) -> SafeString:
-    """`1,237 · 3 failed`."""
+    """`1,237 · 3 failed`; of a run that was cut short also how far it came."""
     total = wording.number(run.handled)
     failed = run.dead + run.parked
-    if not failed:
-        return format_html("{}", total)
     words = _("%(count)s failed") % {"count": wording.number(failed)}
-    return format_html('{} · <span class="bad-text">{}</span>', total, words)
+    tail = format_html(' · <span class="bad-text">{}</span>', words) if failed else ""
+    if run.state == RunState.FINISHED or not run.expected or run.handled >= run.expected:
+        return format_html("{}{}", total, tail)
+    facts = {
+        "share": int(100 * run.handled / run.expected),
+        "expected": wording.number(run.expected),
+    }
+    ended = _("ended at %(share)s %% of %(expected)s") % facts
+    return format_html('{}{}<div class="quiet">{}</div>', total, tail, ended)
 
 
-def progress(run: Run) -> SafeString:
+def progress(run: Run, *, is_tall: bool = False) -> SafeString:
     """A bar with its numbers; without an expected count, the numbers alone."""
     failed = run.dead + run.parked
     words = _("%(count)s failed") % {"count": wording.number(failed)}
     tail = format_html(' · <span class="bad-text">{}</span>', words) if failed else ""
     if not run.expected:
-        return format_html(
-            '<div class="progress-text">{}{}</div>', wording.number(run.handled), tail
-        )
+        known = _("%(count)s so far") % {"count": wording.number(run.handled)}
+        return format_html('<div class="progress-text">{}{}</div>', known, tail)
     # More may be handled than was there at the start: what arrived since comes along.
     share = min(100.0, 100 * run.handled / run.expected)
     bad = min(share, max(1.0, 100 * failed / run.expected)) if failed else 0.0
     return format_html(
-        '<svg class="bar" viewBox="0 0 100 6" preserveAspectRatio="none" role="progressbar"'
+        '<svg class="bar{}" viewBox="0 0 100 6" preserveAspectRatio="none" role="progressbar"'
         ' aria-valuemin="0" aria-valuemax="100" aria-valuenow="{}" aria-label="{}">'
         '<rect class="rest" width="100" height="6"/><rect class="{}" width="{}" height="6"/>'
         '<rect class="fill-bad" x="{}" width="{}" height="6"/></svg>'
         '<div class="progress-text"><strong>{}&nbsp;%</strong> {}{}</div>',
+        " tall" if is_tall else "",
         f"{share:.0f}",
         _("Progress of run %(seq)s") % {"seq": run.seq},
         f"fill-{run_look(run)}",

@@ -1,6 +1,7 @@
 """Filters that answer an operator's question without asking the whole table what it holds."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
@@ -10,8 +11,12 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from processors.admin.tabs import StateTabs
+from processors.clock import database_now
 from processors.models import Attempt, Processor, Run
-from processors.states import NEEDS_ATTENTION, ProcessorState, RecordState, RunState
+from processors.models.processor import TriggerKind
+from processors.models.run import Trigger
+from processors.states import NEEDS_ATTENTION, RecordState, RunState
 
 Rows = QuerySet[Any]
 Choices = list[tuple[str, Any]]
@@ -34,25 +39,62 @@ class ProcessorFilter(admin.SimpleListFilter):
         return queryset.filter(processor=value) if value.isdecimal() else queryset.none()
 
 
-class ProcessorStateFilter(admin.SimpleListFilter):
-    """What operators want of processors."""
+class ProcessorStateFilter(StateTabs):
+    """What processors do now, or what keeps them from it."""
 
     title = _("state")
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         return [
-            *((state.value, _(state.label)) for state in ProcessorState),
+            ("running", _("Running")),
+            ("started", _("Started")),
+            ("paused", _("Paused")),
+            ("stopped", _("Stopped")),
             ("faulted", _("Faulted")),
         ]
 
+    def narrow(self, rows: Rows, value: str) -> Rows:
+        """Each processor that is not faulted is in one of the other three; some of them run."""
+        if value == "faulted":
+            return rows.exclude(fault_reason="")
+        if value == "running":
+            return rows.filter(Exists(Run.objects.active().filter(processor=OuterRef("pk"))))
+        return rows.filter(state=value, fault_reason="")
+
+
+class ScheduleFilter(admin.SimpleListFilter):
+    """By what begins a cycle."""
+
+    title = _("schedule")
+    parameter_name = "begins"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        return [(kind.value, _(kind.label)) for kind in TriggerKind]
+
     def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
-        if self.value() == "faulted":
-            return queryset.exclude(fault_reason="")
-        return queryset.filter(state=self.value()) if self.value() else queryset
+        return queryset.filter(trigger_kind=self.value()) if self.value() else queryset
 
 
-class RunStateFilter(admin.SimpleListFilter):
+class LastResultFilter(admin.SimpleListFilter):
+    """By how the newest run ended."""
+
+    title = _("last result")
+    parameter_name = "last"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        return [("good", _("Succeeded")), ("bad", _("Failed or with failures"))]
+
+    def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
+        newest = Run.objects.filter(processor=OuterRef("pk"), seq=OuterRef("last_seq"))
+        if self.value() == "bad":
+            return queryset.filter(Exists(newest.troubled()))
+        if self.value() == "good":
+            return queryset.filter(Exists(newest.filter(state="finished", dead=0, parked=0)))
+        return queryset
+
+
+class RunStateFilter(StateTabs):
     """Runs by what became of them."""
 
     title = _("state")
@@ -61,16 +103,52 @@ class RunStateFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         return [
             ("active", _("Active")),
+            ("paused", _("Paused")),
+            ("failed", _("Failed")),
             ("failures", _("With failures")),
-            *((state.value, _(state.label)) for state in RunState if state != RunState.PAUSING),
+            ("succeeded", _("Succeeded")),
+            ("stopped", _("Stopped")),
         ]
 
+    def narrow(self, rows: Rows, value: str) -> Rows:
+        """A run that failed, or was stopped, may have failures as well."""
+        if value == "active":
+            return rows.filter(ended_at__isnull=True)
+        if value == "failures":
+            return rows.filter(Q(dead__gt=0) | Q(parked__gt=0))
+        if value == "succeeded":
+            return rows.filter(state=RunState.FINISHED, dead=0, parked=0)
+        return rows.filter(state=value)
+
+
+class RunTriggerFilter(admin.SimpleListFilter):
+    """Runs by why they began."""
+
+    title = _("begun by")
+    parameter_name = "trigger"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        return [(trigger.value, _(trigger.label)) for trigger in Trigger]
+
     def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
-        if self.value() == "active":
-            return queryset.filter(ended_at__isnull=True)
-        if self.value() == "failures":
-            return queryset.filter(Q(dead__gt=0) | Q(parked__gt=0))
-        return queryset.filter(state=self.value()) if self.value() else queryset
+        return queryset.filter(trigger=self.value()) if self.value() else queryset
+
+
+class StartedFilter(admin.SimpleListFilter):
+    """Runs by when they began."""
+
+    title = _("started")
+    parameter_name = "since"
+    DAYS = {"1": _("Last 24 hours"), "7": _("Last 7 days"), "30": _("Last 30 days")}
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        return list(self.DAYS.items())
+
+    def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
+        value = self.value()
+        if value not in self.DAYS:
+            return queryset
+        return queryset.filter(started_at__gte=database_now() - timedelta(days=int(value)))
 
 
 class RecordStateFilter(admin.SimpleListFilter):

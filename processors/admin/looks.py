@@ -5,15 +5,15 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from statistics import median
 from typing import Any
 
 from django.core.cache import cache
 from django.db import DatabaseError, transaction
-from django.db.models import Count, F, Max, Q, Sum, Window
-from django.db.models.functions import RowNumber
+from django.db.models import Count, F, Max, Q, Sum
 from django.utils.translation import gettext as _
 
-from processors.admin.columns import CAP
+from processors.admin.columns import BACKLOG_CAP, NOT_COUNTED, UNKNOWN
 from processors.explain import LATE
 from processors.models import Attempt, Batch, Processor, Run
 from processors.querysets import RecordQuerySet
@@ -26,7 +26,10 @@ from processors.states import COUNTERS, BatchState, RunState
 logger = logging.getLogger(__name__)
 
 STRIP = 20  # runs shown beside a processor
-FRESH_SECONDS = 2  # a backlog of up to a million rows is not counted for every poll
+ENOUGH = 5  # runs that a usual length is worked out from
+FRESH_SECONDS = 2  # what costs something is not asked again for every poll
+REMEMBERED_SECONDS = 60
+COUNTED_AT_ONCE = 5
 GROUPS = 15
 SAMPLE = 1_000  # failed records that the groups of errors are made from
 
@@ -62,30 +65,62 @@ def active_runs(processors: Iterable[Processor], now: datetime) -> dict[int, Run
 
 
 def last_runs(processors: Iterable[Processor], count: int = STRIP) -> dict[int, list[Run]]:
-    """The newest runs of each processor, the oldest of them first."""
-    order = Window(RowNumber(), partition_by=F("processor"), order_by=F("seq").desc())
-    rows = Run.objects.filter(processor__in=list(processors)).defer("config", "reason")
+    """The newest runs of each processor, the oldest of them first.
+
+    Found by their numbers: ranking all runs of a processor would read all of them.
+    """
+    rows = Run.objects.filter(
+        processor__in=[one.pk for one in processors], seq__gt=F("processor__last_seq") - count
+    )
     found: dict[int, list[Run]] = defaultdict(list)
-    for run in rows.annotate(place=order).filter(place__lte=count).order_by("processor", "seq"):
+    for run in rows.defer("config", "reason").order_by("processor", "seq"):
         found[run.processor_id].append(run)
     return found
 
 
-def backlog(processor: Processor) -> int | None:
-    """How many records wait, up to CAP, some seconds old; None where the source cannot say."""
-    name = f"backlog:{processor.pk}:{processor.changed_at.timestamp()}"
-    found: int | None = cache.get(name)
-    if found is None:
-        found = count_backlog(processor)
-        cache.set(name, -1 if found is None else found, FRESH_SECONDS)
-    return None if found == -1 else found
+def usual_seconds(processors: Iterable[Processor]) -> dict[int, float]:
+    """The median length of the last runs of each processor that ended by themselves."""
+    found: dict[int, float] = {}
+    for pk, runs in last_runs(processors).items():
+        lengths = [seconds_of(run) for run in runs if run.state == RunState.FINISHED]
+        if len(lengths) >= ENOUGH:
+            found[pk] = median(lengths)
+    return found
 
 
-def count_backlog(processor: Processor) -> int | None:
+def seconds_of(run: Run) -> float:
+    """How long an ended run took."""
+    return (run.ended_at - run.started_at).total_seconds() if run.ended_at else 0.0
+
+
+def backlogs(processors: Iterable[Processor], now: datetime) -> dict[int, int]:
+    """How many records wait, up to BACKLOG_CAP each; NOT_COUNTED or UNKNOWN where nobody knows.
+
+    A page counts a few that are not fresh any more, the longest waiting first, and shows what is
+    remembered of the others: a list of fifty must not ask fifty tables with every poll.
+    """
+    listed = list(processors)
+    keys = {one.pk: f"backlog:{one.pk}:{one.changed_at.timestamp()}" for one in listed}
+    kept: dict[str, tuple[int, float]] = cache.get_many(keys.values())
+    old = now.timestamp() - FRESH_SECONDS
+    stale = sorted(
+        (kept.get(keys[one.pk], (0, 0.0))[1], at)
+        for at, one in enumerate(listed)
+        if kept.get(keys[one.pk], (0, 0.0))[1] < old
+    )
+    for _counted_at, at in stale[:COUNTED_AT_ONCE]:
+        one = listed[at]
+        found = count_backlog(one, BACKLOG_CAP)
+        kept[keys[one.pk]] = (UNKNOWN if found is None else found, now.timestamp())
+        cache.set(keys[one.pk], kept[keys[one.pk]], REMEMBERED_SECONDS)
+    return {pk: kept.get(key, (NOT_COUNTED, 0.0))[0] for pk, key in keys.items()}
+
+
+def count_backlog(processor: Processor, cap: int) -> int | None:
     """Ask the source itself."""
     try:
         with transaction.atomic():
-            return open_source(processor.pk, processor.source).backlog(CAP)
+            return open_source(processor.pk, processor.source).backlog(cap)
     except (DatabaseError, Unreachable, SourceTrouble, KeyError) as error:
         logger.info("the backlog of %s cannot be counted: %s", processor.slug, error)
         return None

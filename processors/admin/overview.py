@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest
 
 from processors.admin import frame, history, looks, throughput, upcoming
@@ -102,8 +102,5 @@ def first_processors(visible: ProcessorQuerySet) -> list[Any]:
     """What is at work first, then what ended badly, then by name."""
     own = Run.objects.filter(processor=OuterRef("pk"))
     newest = own.filter(seq=OuterRef("last_seq"))
-    is_bad = Q(state=RunState.FAILED) | Q(dead__gt=0) | Q(parked__gt=0)
-    rows = visible.annotate(
-        is_active=Exists(own.active()), is_troubled=Exists(newest.filter(is_bad))
-    )
+    rows = visible.annotate(is_active=Exists(own.active()), is_troubled=Exists(newest.troubled()))
     return list(rows.order_by("-is_active", "-is_troubled", "-fault_reason", "name")[: SHOWN + 1])

@@ -6,55 +6,112 @@ from typing import Any
 
 from django.db import DatabaseError, transaction
 from django.http import HttpRequest
-from django.utils import timezone
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
-from processors import control, schedules
-from processors.admin import looks
-from processors.admin.base import LIVE_MS
+from processors import control, dead_letters
+from processors.admin import history, looks, slots, throughput
 from processors.admin.buttons import buttons
+from processors.admin.charts import Bar, bars, middle
+from processors.admin.columns import run_look
+from processors.admin.upcoming import trigger_words
 from processors.clock import database_now
-from processors.explain import why
+from processors.explain import whys
 from processors.forms import ProcessorForm
 from processors.handlers import Handler, registry
 from processors.handlers.options import options_form
 from processors.models import Event, Processor, Record, Run
-from processors.models.processor import TriggerKind
 from processors.sources.connecting import Unreachable
 from processors.sources.inspection import InvalidSource, Preview
 from processors.sources.inspection import preview as preview_source
+from processors.states import RunState
+from processors.wording import duration
 
 RUNS = 10
 EVENTS = 20
-PREVIEWED_RUNS = 5
+STRIP = 40
+LIVE_MS = 2_000
 
 
-def facts(processor: Processor, request: HttpRequest) -> dict[str, Any]:
-    """Head, facts and history of one processor."""
+def facts(processor: Any, request: HttpRequest) -> dict[str, Any]:
+    """Head, facts and recent runs of one processor: what the page renews."""
     now = database_now()
     run = looks.active_runs([processor], now).get(processor.pk)
-    processor.current_run = run  # type: ignore[attr-defined]
-    runs = list(Run.objects.filter(processor=processor).order_by("-seq").defer("config")[:RUNS])
-    looks.with_counters(runs, now)
-    for each in runs:
-        each.processor = processor
-    events = Event.objects.filter(processor=processor, subject="processor").order_by("-id")
+    processor.current_run = run
+    throughput.with_rates([run] if run else [], now)
+    newest = looks.last_runs([processor], STRIP).get(processor.pk, [])
+    runs = recent(processor, newest, run)
     return {
         "processor": processor,
         "now": now,
-        "why": why(processor, now),
+        "why": whys([processor], now, looks.queue)[processor.pk],
+        "why_look": why_look(processor, run),
         "run": run,
         "runs": runs,
-        "newest_runs": looks.last_runs([processor], 40).get(processor.pk, []),
-        "waiting": looks.backlog(processor),
+        "newest_runs": newest,
+        "usual": looks.usual_seconds([processor]).get(processor.pk),
+        "waiting": looks.backlogs([processor], now)[processor.pk],
+        "trigger_words": trigger_words(processor),
+        "month": history.of(processor, "30d", now),
         "buttons": buttons(processor, run, request),
+        "may_run": run is None and request.user.has_perm(control.OPERATE),
         "may_force": run is not None and request.user.has_perm(control.FORCE_STOP),
         "errors": looks.error_groups(Record.objects.filter(processor=processor)),
-        "events": events[:EVENTS],
-        "handler": registry.find(processor.handler),
-        "queue": looks.listening([processor.queue])[0],
+        "may_manage": request.user.has_perm(dead_letters.MANAGE_DEAD),
         "sample": looks.SAMPLE,
+        "queue": looks.queue(processor.queue),
         "live_ms": LIVE_MS,
     }
+
+
+def recent(processor: Processor, newest: list[Run], active: Run | None) -> list[Any]:
+    """The newest runs first, the active one with its counters."""
+    runs: list[Any] = newest[::-1][:RUNS]
+    if active is not None:
+        runs = [active if run.pk == active.pk else run for run in runs]
+    lengths = [looks.seconds_of(run) for run in newest if run.state == RunState.FINISHED]
+    usual = middle(lengths) if len(lengths) >= looks.ENOUGH else None
+    for run in runs:
+        run.processor, run.usual_seconds = processor, usual
+    return runs
+
+
+def why_look(processor: Processor, run: Any) -> str:
+    """The colour of the sentence that says why."""
+    if processor.is_faulted:
+        return "callout bad"
+    is_stuck = run is not None and (run.is_silent or (run.state == "running" and not run.in_hand))
+    return "callout warn" if is_stuck else "callout calm"
+
+
+def still_facts(processor: Processor) -> dict[str, Any]:
+    """What the page shows and never renews."""
+    now = database_now()
+    events = Event.objects.filter(processor=processor, subject="processor").order_by("-id")
+    newest = looks.last_runs([processor], STRIP).get(processor.pk, [])
+    return {
+        "history": history.of(processor, "30d", now),
+        "durations": durations_chart([run for run in newest if run.has_ended]),
+        "events": events[:EVENTS],
+        "handler": registry.find(processor.handler),
+    }
+
+
+def durations_chart(runs: list[Run]) -> SafeString | str:
+    """A bar for each run, as long as it took, with the median across."""
+    if not runs:
+        return ""
+    lengths = [looks.seconds_of(run) for run in runs]
+    usual = middle(lengths)
+    shown = duration(usual or 0)
+    summary = _("The last %(count)s runs; half of them took no longer than %(usual)s.") % {
+        "count": len(runs), "usual": shown,
+    }  # fmt: skip
+    drawn = [
+        Bar([(run_look(run), length)], f"#{run.seq}: {duration(length)}", f"#{run.seq}")
+        for run, length in zip(runs, lengths, strict=True)
+    ]
+    return bars(drawn, summary, label=duration, line=usual)
 
 
 def form_page(
@@ -64,7 +121,7 @@ def form_page(
     return {
         "handlers": handler_docs(),
         "preview": preview,
-        "schedule": schedule_words(form, processor),
+        "schedule": schedule_of(form, processor),
         "is_active": bool(processor and Run.objects.active_of(processor.pk)),
     }
 
@@ -98,20 +155,11 @@ def looked_at(source: Mapping[str, Any], request: HttpRequest) -> Look | None:
         return Look(problem=f"The database could not answer ({type(error).__name__}).")
 
 
-def schedule_words(form: ProcessorForm, processor: Processor | None) -> dict[str, Any] | None:
-    """A cron expression in words and its next times; None where there is no valid one."""
-    columns = form.columns or (vars(processor) if processor else {})
-    if columns.get("trigger_kind") != TriggerKind.CRON:
-        return None
-    cron, zone = columns["cron"], columns["time_zone"]
-    try:
-        times = schedules.next_slots(cron, zone, timezone.now(), PREVIEWED_RUNS)
-        words = schedules.describe(cron)
-    except schedules.InvalidSchedule:
-        return None
-    with timezone.override(zone):
-        shown = [f"{timezone.localtime(time):%a %d %b %Y, %H:%M %Z}" for time in times]
-    return {"words": words, "zone": zone, "times": shown}
+def schedule_of(form: ProcessorForm, processor: Processor | None) -> slots.Schedule | None:
+    """What the form's cron line means; None where nothing is typed there."""
+    cron = str(form["cron"].value() or "")
+    zone = str(form["time_zone"].value() or "UTC")
+    return slots.preview(cron, zone, database_now()) if cron else None
 
 
 def handler_docs() -> list[dict[str, Any]]:

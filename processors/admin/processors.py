@@ -7,9 +7,10 @@ from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
+from django.urls import path
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -17,14 +18,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from processors import control, editing
-from processors.admin import columns, looks, throughput
+from processors.admin import columns, looks, slots, throughput
 from processors.admin.access import Access
 from processors.admin.acts import Acts, bulk_action
 from processors.admin.base import LIVE_MS, user_of
 from processors.admin.buttons import VERBS, buttons
-from processors.admin.filters import ProcessorStateFilter
+from processors.admin.filters import LastResultFilter, ProcessorStateFilter, ScheduleFilter
 from processors.admin.live import is_poll
-from processors.admin.processor_page import facts, form_page, looked_at
+from processors.admin.processor_page import facts, form_page, looked_at, still_facts
 from processors.admin.upcoming import trigger_words
 from processors.clock import database_now
 from processors.explain import whys
@@ -42,11 +43,12 @@ class ProcessorList(ChangeList):
         runs, newest = looks.active_runs(rows, now), looks.last_runs(rows)
         throughput.with_rates(list(runs.values()), now)
         reasons = whys(rows, now, looks.queue)
+        waiting = looks.backlogs(rows, now)
         for processor in rows:
             processor.current_run = runs.get(processor.pk)
             processor.newest_runs = newest.get(processor.pk, [])
             processor.why = looks.telling(processor, reasons[processor.pk], now)
-            processor.waiting = looks.backlog(processor)
+            processor.waiting = waiting[processor.pk]
             processor.buttons = buttons(processor, processor.current_run, request)
         self.result_list = rows
 
@@ -62,18 +64,41 @@ class ProcessorAdmin(Acts, Access):
     )
     search_text = gettext_lazy("Name, slug or description")
     live_ms = LIVE_MS
-    live_columns = ("state_shown", "backlog", "run", "runs", "next_run", "row_buttons")
     as_cards = True
-    list_display = ("title", "state_shown", "backlog", "run", "runs", "next_run", "row_buttons")
+    list_display = (
+        "title",
+        "state_shown",
+        "backlog",
+        "run",
+        "runs",
+        "next_run",
+        "last_run",
+        "row_buttons",
+    )
+    live_columns = list_display[1:]
     list_display_links = None
-    list_filter = (ProcessorStateFilter, "queue")
+    list_filter = (ProcessorStateFilter, "queue", ScheduleFilter, LastResultFilter)
     search_fields = ("name", "slug", "description", "handler")
     actions = tuple(
         bulk_action(VERBS[name]) for name in ("start", "stop", "pause", "resume", "run-once")
     )
 
     def get_urls(self) -> list[Any]:
-        return [*self.act_urls(), *self.access_urls(), *super().get_urls()]
+        preview = path(
+            "schedule-preview/",
+            self.admin_site.admin_view(self.schedule_preview),
+            name="processors_processor_schedule-preview",
+        )
+        return [preview, *self.act_urls(), *self.access_urls(), *super().get_urls()]
+
+    def schedule_preview(self, request: HttpRequest) -> HttpResponse:
+        """What a cron line means, while it is typed."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        cron, zone = request.GET.get("cron", ""), request.GET.get("time_zone", "")
+        found = slots.preview(cron, zone, database_now())
+        html = render_to_string("admin/processors/processor/schedule.html", {"schedule": found})
+        return JsonResponse({"html": html})
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return ProcessorList
@@ -116,7 +141,7 @@ class ProcessorAdmin(Acts, Access):
     @admin.display(description=gettext_lazy("Waiting"))
     def backlog(self, processor: Any) -> SafeString:
         """How many records wait."""
-        shown = columns.labelled(_("Waiting"), columns.capped(processor.waiting))
+        shown = columns.labelled(_("Waiting"), columns.waiting(processor.waiting))
         return columns.live(f"waiting-{processor.pk}", shown)
 
     @admin.display(description=gettext_lazy("Current run"))
@@ -126,16 +151,29 @@ class ProcessorAdmin(Acts, Access):
         if run is None:
             return columns.live(key, columns.nothing())
         link = columns.link(run.get_absolute_url(), f"#{run.seq}")
-        shown = format_html("{} {}{}", link, columns.run_badge(run), columns.progress(run))
+        shown = format_html(
+            '{}{} <span class="quiet">{}</span>', columns.progress(run), link, columns.pace(run, "")
+        )
         return columns.live(key, shown)
 
-    @admin.display(description=gettext_lazy("Last runs"))
+    @admin.display(description=gettext_lazy("Last run"))
+    def last_run(self, processor: Any) -> SafeString:
+        """When the last one ended, and how long it took."""
+        ended = [run for run in processor.newest_runs if run.has_ended]
+        if not ended:
+            return columns.live(f"last-{processor.pk}", columns.nothing())
+        now = timezone.now()
+        shown = format_html(
+            '{}<div class="quiet">{}</div>',
+            columns.labelled(_("Last run"), columns.when(ended[-1].started_at, now)),
+            columns.run_length(ended[-1], now),
+        )
+        return columns.live(f"last-{processor.pk}", shown)
+
+    @admin.display(description=gettext_lazy("Last 20 runs"))
     def runs(self, processor: Any) -> SafeString:
         """How the last ones ended."""
-        newest = processor.newest_runs
-        now = timezone.now()
-        last = columns.when(newest[-1].started_at, now) if newest else ""
-        shown = format_html('{}<div class="quiet">{}</div>', columns.strip(newest), last)
+        shown = columns.strip(processor.newest_runs)
         return columns.live(f"runs-{processor.pk}", shown)
 
     @admin.display(description=gettext_lazy("Next run"))
@@ -189,14 +227,15 @@ class ProcessorAdmin(Acts, Access):
             return self.answer_form(request, form, processor)
         own = facts(processor, request)
         if not is_poll(request):
-            own |= self.still_facts(request, processor, may_change=may_change)
+            own |= still_facts(processor)
+            own |= self.form_facts(request, processor, may_change=may_change)
         template = "admin/processors/processor/page.html"
         return self.page(request, template, processor.name, **own)
 
-    def still_facts(
+    def form_facts(
         self, request: HttpRequest, processor: Processor, *, may_change: bool
     ) -> dict[str, Any]:
-        """What the page shows and never renews."""
+        """The form, and what a person may do with it."""
         form = ProcessorForm(existing=processor, may_change_source=may_change_source(request))
         form.initial["operation"] = uuid.uuid4()
         own = form_page(form, processor, looked_at(processor.source, request))

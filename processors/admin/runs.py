@@ -1,10 +1,12 @@
 """Runs: the list, and the page of one."""
 
+from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -12,18 +14,20 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from processors.admin import columns, looks
+from processors.admin import columns, live, looks, throughput
 from processors.admin.base import LIVE_MS, HistoryAdmin
-from processors.admin.buttons import buttons
-from processors.admin.filters import ProcessorFilter, RunStateFilter
+from processors.admin.filters import (
+    ProcessorFilter,
+    RunStateFilter,
+    RunTriggerFilter,
+    StartedFilter,
+)
+from processors.admin.run_page import facts, heavy_facts
 from processors.clock import database_now
-from processors.explain import why_run
-from processors.models import Attempt, Batch, Event, Run
-from processors.wording import number
+from processors.models import Processor, Run
 
-BATCHES = 100
-FAILURES = 50
-TIMELINE = 200
+NAMED = 100  # processors that a search by name looks through
+JUST_ENDED = timedelta(minutes=2)
 
 
 class RunList(ChangeList):
@@ -31,8 +35,14 @@ class RunList(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        self.result_list = list(self.result_list)
-        looks.with_counters(self.result_list, database_now())
+        rows: list[Any] = list(self.result_list)
+        now = database_now()
+        looks.with_counters(rows, now)
+        throughput.with_rates(rows, now)
+        usual = looks.usual_seconds({run.processor for run in rows})
+        for run in rows:
+            run.usual_seconds = usual.get(run.processor_id)
+        self.result_list = rows
 
 
 @admin.register(Run)
@@ -45,6 +55,7 @@ class RunAdmin(HistoryAdmin):
     live_ms = LIVE_MS
     live_columns = ("state_shown", "records", "started", "took", "rate")
     announces_new = True
+    as_cards = True
     list_display = (
         "title",
         "processor_shown",
@@ -56,7 +67,7 @@ class RunAdmin(HistoryAdmin):
         "cause",
     )
     list_display_links = None
-    list_filter = (RunStateFilter, ProcessorFilter, "trigger", "started_at")
+    list_filter = (RunStateFilter, ProcessorFilter, RunTriggerFilter, StartedFilter)
     list_select_related = ("processor",)
     search_fields = ("seq",)
     actions = None
@@ -76,7 +87,14 @@ class RunAdmin(HistoryAdmin):
             return queryset, False
         if term.isdecimal() and len(term) < 19:
             return queryset.filter(seq=int(term)), False
-        return queryset.filter(processor__name__icontains=term), False
+        named = Processor.objects.filter(name__icontains=term).order_by("pk")
+        ids = list(named.values_list("pk", flat=True)[:NAMED])
+        return queryset.filter(processor__in=ids), False
+
+    def moving(self, rows: Iterable[Any]) -> Iterable[Any]:
+        """Active runs, and those that have just ended."""
+        lately = database_now() - JUST_ENDED
+        return [run for run in rows if run.ended_at is None or run.ended_at > lately]
 
     # Columns
 
@@ -109,12 +127,14 @@ class RunAdmin(HistoryAdmin):
     @admin.display(description=gettext_lazy("Duration"))
     def took(self, run: Run) -> SafeString:
         """How long it took."""
-        return columns.live(f"took-{run.pk}", columns.run_length(run, timezone.now()))
+        return columns.live(f"took-{run.pk}", columns.length_judged(run, timezone.now()))
 
     @admin.display(description=gettext_lazy("Rate"))
     def rate(self, run: Run) -> SafeString:
         """Records per second."""
-        return columns.live(f"rate-{run.pk}", columns.run_rate(run, timezone.now()))
+        now = timezone.now()
+        shown = columns.run_rate(run, now) if run.has_ended else columns.pace(run, columns.NONE)
+        return columns.live(f"rate-{run.pk}", shown)
 
     @admin.display(description=gettext_lazy("Begun by"))
     def cause(self, run: Run) -> SafeString:
@@ -128,48 +148,9 @@ class RunAdmin(HistoryAdmin):
     ) -> HttpResponse:
         """One run."""
         run = self.find(request, object_id, Run.objects.select_related("processor"))
+        now = database_now()
+        own = facts(run, request, now)
+        if run.has_ended or not live.is_poll(request):
+            own |= heavy_facts(run)
         title = f"{run.processor} #{run.seq}"
-        return self.page(request, "admin/processors/run/page.html", title, **facts(run, request))
-
-
-def facts(run: Run, request: HttpRequest) -> dict[str, Any]:
-    """Everything about one run."""
-    now = database_now()
-    looks.with_counters([run], now)
-    batches = Batch.objects.filter(run=run).defer("keys", "remaining").order_by("-id")
-    failures = Attempt.objects.filter(run=run).failures().select_related("record")
-    told = Event.objects.filter(Q(run=run) | Q(batch__run=run)).order_by("id")
-    # The buttons act on the processor, so only the active run of one has any.
-    offered = [] if run.has_ended else buttons(run.processor, run, request)
-    return {
-        "run": run,
-        "now": now,
-        "why": "" if run.has_ended else why_run(run.processor, run, now),
-        "buttons": offered,
-        "counters": counters(run),
-        "batches": batches[:BATCHES],
-        "batch_cap": BATCHES,
-        "failures": failures.defer("traceback", "log").order_by("-id")[:FAILURES],
-        "failure_cap": FAILURES,
-        "events": told[:TIMELINE],
-        "config": columns.as_json(run.config),
-        "live_ms": 0 if run.has_ended else 2_000,
-    }
-
-
-def counters(run: Run) -> list[tuple[str, str, str]]:
-    """Label, number and colour of each counter."""
-    names = (
-        ("done", _("Done"), ""),
-        ("skipped", _("Skipped"), ""),
-        ("retried", _("To be retried"), "warn-text"),
-        ("dead", _("Dead"), "bad-text"),
-        ("parked", _("Parked"), "bad-text"),
-        ("crashed", _("Worker lost"), "bad-text"),
-        ("released", _("Given back"), ""),
-        ("claimed", _("Taken in all"), ""),
-    )
-    return [
-        (label, number(getattr(run, name)), look if getattr(run, name) else "")
-        for name, label, look in names
-    ]
+        return self.page(request, "admin/processors/run/page.html", title, **own)

@@ -35,13 +35,17 @@ LATE_SECONDS = 60
 
 @dataclass(frozen=True)
 class Beginning:
-    """Why a cycle is to begin. With `by_hand` it begins although nothing is due or waiting."""
+    """Why a cycle is to begin. With `by_hand` it begins although nothing is due or waiting.
+
+    `limit`: records that it may claim, where the person set one.
+    """
 
     trigger: Trigger
     how: Move
     by_hand: bool = False
     ledger_only: bool = False
     slot: datetime | None = None
+    limit: int | None = None
 
 
 def begin_due(processor_id: int, actor: Actor = MACHINE) -> Run | None:
@@ -152,7 +156,8 @@ def make_run(processor: Processor, source: Source, beginning: Beginning) -> Run:
     how, bounds = beginning.how, source.bounds()
     # What arrives while a run on arrival goes on is taken along at once.
     is_bounded = beginning.trigger != Trigger.ARRIVAL
-    limits = [n for n in (bounds.limit, processor.records_per_cycle) if n is not None]
+    wanted = (bounds.limit, processor.records_per_cycle, beginning.limit)
+    limits = [n for n in wanted if n is not None]
     run = Run.objects.create(
         processor=processor,
         seq=processor.last_seq + 1,

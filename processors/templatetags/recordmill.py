@@ -10,6 +10,7 @@ from processors import wording
 from processors.admin import columns, frame
 from processors.admin import live as live_pages
 from processors.models import Processor, Record, Run
+from processors.states import NEEDS_ATTENTION
 
 register = template.Library()
 
@@ -18,10 +19,12 @@ register.filter("number", wording.number)
 register.filter("exactly", columns.exactly)
 register.filter("clock", columns.clock)
 register.filter("capped", columns.capped)
+register.filter("waiting", columns.waiting)
 register.filter("cut", columns.cut)
 register.filter("progress", columns.progress)
 register.filter("outcome", columns.outcome)
 register.filter("strip", columns.strip)
+register.filter("roughly", wording.roughly)
 
 
 @register.filter
@@ -61,9 +64,46 @@ def pace(run: Run, why: str) -> SafeString | str:
 
 
 @register.filter
+def progress_tall(run: Run) -> SafeString:
+    """The bar of a run's own page."""
+    return columns.progress(run, is_tall=True)
+
+
+@register.filter
+def rate_now(run: Any) -> str:
+    """Records per second over the last minute."""
+    return wording.rate_words(run.rate) if run.rate else columns.NONE
+
+
+@register.filter
+def since(moment: Any) -> SafeString:
+    """How long since, going on."""
+    return columns.elapsed(moment, timezone.now())
+
+
+@register.filter
+def run_sentence(run: Run) -> str:
+    """What is read out when a run changes its state."""
+    _look, _sign, word = columns.run_words(run)
+    return f"{run}: {word}"
+
+
+@register.filter
+def needs_attention(record: Record) -> bool:
+    """Whether a person has to decide about it."""
+    return record.state in NEEDS_ATTENTION
+
+
+@register.filter
 def length_of(run: Run) -> SafeString | str:
     """How long a run takes."""
     return columns.run_length(run, timezone.now())
+
+
+@register.filter
+def length_judged(run: Run) -> SafeString | str:
+    """The same, marked where it is unusual."""
+    return columns.length_judged(run, timezone.now())
 
 
 @register.filter

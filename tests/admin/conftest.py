@@ -57,6 +57,8 @@ def a_run(processor: Processor, seq: int = 1, **changes: Any) -> Run:
         "ended_at": now - timedelta(minutes=4),
         **changes,
     }
+    processor.last_seq = max(processor.last_seq, columns["seq"])
+    Processor.objects.filter(pk=processor.pk).update(last_seq=processor.last_seq)
     return Run.objects.create(**columns)
 
 

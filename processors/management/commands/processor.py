@@ -166,7 +166,8 @@ class Command(TerminalCommand):
     def run(self, *, slug: str, **options: Any) -> None:
         """One cycle."""
         processor = find_processor(slug)
-        run = control.run_once(processor.pk, by_command_line(options["reason"]))
+        act = by_command_line(options["reason"])
+        run = control.run_once(processor.pk, act, limit=options["limit"])
         if self.wait(processor, has_ended(run.pk), options):
             return self.tell_run(run, options)
         if options["json"]:
@@ -277,6 +278,9 @@ def add_verb(parser: ArgumentParser, name: str) -> None:
     parser.add_argument(
         "--timeout", type=seconds, metavar="SECONDS", help="with --wait: no longer; then exit 124"
     )
+    if name == "run":
+        most = whole_number(1, 10**12)
+        parser.add_argument("--limit", type=most, metavar="N", help="at most N records")
 
 
 def add_selection(parser: ArgumentParser) -> None:

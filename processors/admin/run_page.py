@@ -1,0 +1,182 @@
+"""What the page of a run shows."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Count, F, Max, Min, QuerySet, Sum
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from processors import control, dead_letters
+from processors.admin import columns, looks, throughput
+from processors.admin.buttons import VERBS, Button, buttons
+from processors.admin.charts import area
+from processors.admin.stretches import stretches_of
+from processors.explain import why_run
+from processors.models import Attempt, Batch, Event, Run
+from processors.states import NEEDS_ATTENTION, CloseReason
+from processors.wording import duration, number, rate_words
+
+BATCHES = 50
+FAILURES = 15
+ERRORS = 8
+SAMPLE = 1_000  # failed attempts that the groups of errors are made from
+TIMELINE = 100
+STRIP = (15, 5)  # runs before and after
+LIVE_MS = 2_000
+
+
+def facts(run: Any, request: HttpRequest, now: datetime) -> dict[str, Any]:
+    """What the page renews."""
+    looks.with_counters([run], now)
+    throughput.with_rates([run], now)
+    work = throughput.stretches([run], now).get(run.pk, [])
+    events = list(run_events(run)[:TIMELINE])
+    failures = failed_attempts(run)
+    may_manage = request.user.has_perm(dead_letters.MANAGE_DEAD)
+    return {
+        "run": run,
+        "now": now,
+        "why": "" if run.has_ended else why_run(run.processor, run, now, looks.queue),
+        "is_stuck": not run.has_ended and (run.is_silent or not (run.in_hand or run.rate)),
+        "buttons": offered(run, request),
+        "counters": counters(run),
+        "holders": [] if run.has_ended else holders(run),
+        "throughput": throughput_chart(run, work, now),
+        "is_cut": len(work) >= throughput.CAP,
+        "groups": error_groups(run),
+        "failures": failures,
+        "failed": number(run.dead + run.parked) if run.dead + run.parked else "",
+        "may_manage": may_manage and any(one.record.state in NEEDS_ATTENTION for one in failures),
+        "stretches": stretches_of(run, events, first_opening(run), now),
+        "events": sorted([*events, *batch_events(run)], key=lambda event: event.pk),
+        "live_ms": 0 if run.has_ended else LIVE_MS,
+    }
+
+
+def heavy_facts(run: Run) -> dict[str, Any]:
+    """What is read for a person, and once more when the run has ended: not with every poll."""
+    batches = Batch.objects.filter(run=run).defer("keys", "remaining").order_by("-id")
+    return {
+        "workers": workers(run),
+        "batches": batches[:BATCHES],
+        "batch_cap": BATCHES,
+        "neighbours": neighbours(run),
+        "config": columns.as_json(run.config),
+    }
+
+
+def offered(run: Run, request: HttpRequest) -> list[Button]:
+    """The buttons act on the processor: those of its active run; else another one, if it can."""
+    if not run.has_ended:
+        return buttons(run.processor, run, request)
+    if not request.user.has_perm(control.OPERATE) or Run.objects.active_of(run.processor_id):
+        return []
+    return [Button(VERBS["run-once"], run.processor)]
+
+
+def counters(run: Run) -> list[tuple[str, str, str]]:
+    """Label, number and colour of each counter; those that say nothing are left out."""
+    always = (
+        (_("Succeeded"), run.done, ""),
+        (_("Failed"), run.dead + run.parked, "bad-text"),
+    )
+    sometimes = (
+        (_("Skipped"), run.skipped, ""),
+        (_("To be retried"), run.retried, "warn-text"),
+        (_("Worker lost"), run.crashed, "bad-text"),
+        (_("Given back"), run.released, ""),
+    )
+    shown = [*always, *(each for each in sometimes if each[1])]
+    return [(label, number(count), look if count else "") for label, count, look in shown]
+
+
+def holders(run: Run) -> list[dict[str, Any]]:
+    """Which workers have records in hand, and when each was last heard of."""
+    lease = timedelta(seconds=settings.LEASE_SECONDS)
+    rows = Batch.objects.leased().filter(run=run).order_by("slot")
+    return [
+        {"owner": owner, "heard": until - lease}
+        for owner, until in rows.values_list("owner", "lease_until")
+    ]
+
+
+def throughput_chart(run: Run, work: list[throughput.Stretch], now: datetime) -> SafeString | str:
+    """Records a second over the run."""
+    series = throughput.series(work, run.ended_at or now)
+    if series is None or not any(series.rates):
+        return ""
+    summary = _("Records per second; at most %(most)s, in the middle %(middle)s.") % {
+        "most": rate_words(max(series.rates)),
+        "middle": rate_words(sorted(series.rates)[len(series.rates) // 2]),
+    }
+    marks = [
+        duration(round((series.start - run.started_at).total_seconds() + at * series.step_seconds))
+        for at in range(len(series.rates))
+    ]
+    return area(series.rates, marks, summary, top=series.ceiling)
+
+
+def error_groups(run: Run) -> list[dict[str, Any]]:
+    """The kinds of error among the newest SAMPLE failed attempts of the run."""
+    newest = Attempt.objects.filter(run=run).failures().order_by("-id").values("pk")[:SAMPLE]
+    rows = Attempt.objects.filter(pk__in=list(newest.values_list("pk", flat=True))).order_by()
+    groups = rows.values("fingerprint", "error_type").annotate(
+        count=Count("id"), message=Max("message")
+    )
+    return list(groups.order_by("-count")[:ERRORS])
+
+
+def failed_attempts(run: Run) -> list[Attempt]:
+    """The newest failures that a person has to look at, with their records."""
+    rows = Attempt.objects.filter(run=run, outcome__in=["dead", "parked"]).select_related("record")
+    heavy = ("traceback", "log", "record__payload", "record__result")
+    return list(rows.defer(*heavy).order_by("-id")[:FAILURES])
+
+
+def run_events(run: Run) -> QuerySet[Event]:
+    """Who moved the run itself."""
+    return Event.objects.filter(run=run).order_by("id")
+
+
+def batch_events(run: Run) -> list[Event]:
+    """What befell its batches; only those that were taken back have a line."""
+    taken = Batch.objects.filter(run=run, close_reason__in=[CloseReason.REAPED, CloseReason.FORCED])
+    ids = list(taken.order_by("-id").values_list("pk", flat=True)[:TIMELINE])
+    return list(Event.objects.filter(batch__in=ids)) if ids else []
+
+
+def first_opening(run: Run) -> datetime | None:
+    """When a worker first took records."""
+    rows = Batch.objects.filter(run=run).order_by("id")
+    found: datetime | None = rows.values_list("opened_at", flat=True).first()
+    return found
+
+
+def workers(run: Run) -> list[dict[str, Any]]:
+    """What each worker did in this run."""
+    rows = Batch.objects.filter(run=run).order_by().values("owner")
+    failed = Sum(F("dead") + F("parked"))
+    return list(
+        rows.annotate(
+            batches=Count("id"), records=Sum("claimed"), failed=failed, lost=Sum("crashed"),
+            first=Min("opened_at"), last=Max("closed_at"),
+        ).order_by("owner")[:100]
+    )  # fmt: skip
+
+
+def neighbours(run: Run) -> dict[str, Any]:
+    """The runs before and after this one."""
+    before, after = STRIP
+    rows = Run.objects.filter(
+        processor=run.processor_id, seq__range=(run.seq - before, run.seq + after)
+    )
+    found = list(rows.defer("config", "reason").order_by("seq"))
+    at = next((at for at, one in enumerate(found) if one.pk == run.pk), 0)
+    return {
+        "strip": columns.strip(found, this=run.pk),
+        "previous": found[at - 1] if at else None,
+        "next": found[at + 1] if at + 1 < len(found) else None,
+    }
