@@ -159,7 +159,7 @@ def clock(moment: datetime) -> str:
 def next_run(processor: Any, now: datetime) -> SafeString | str:
     """When the next cycle begins; what only waits for records, or for a person, has no time."""
     if processor.is_faulted or not processor.is_started:
-        return nothing()
+        return format_html("{}", NONE)
     if processor.trigger_kind == TriggerKind.ARRIVAL:
         return _("on arrival")
     if getattr(processor, "current_run", None) is not None:

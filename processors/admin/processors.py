@@ -31,6 +31,7 @@ from processors.clock import database_now
 from processors.explain import whys
 from processors.forms import ProcessorForm
 from processors.models import Processor
+from processors.models.processor import TriggerKind
 
 
 class ProcessorList(ChangeList):
@@ -179,10 +180,11 @@ class ProcessorAdmin(Acts, Access):
     @admin.display(description=gettext_lazy("Next run"))
     def next_run(self, processor: Any) -> SafeString:
         """When, and what sets the time."""
+        has_time = processor.trigger_kind in (TriggerKind.CRON, TriggerKind.INTERVAL)
         shown = format_html(
             '{}<div class="quiet">{}</div>',
             columns.labelled(_("Next run"), columns.next_run(processor, timezone.now())),
-            trigger_words(processor),
+            trigger_words(processor) if has_time else "",
         )
         return columns.live(f"next-{processor.pk}", shown)
 

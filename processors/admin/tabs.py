@@ -21,6 +21,8 @@ Rows = QuerySet[Any]
 class StateTabs(admin.SimpleListFilter):
     """A filter that is shown as tabs: `narrow` says what each of its values means."""
 
+    is_tabs = True
+
     def narrow(self, rows: Rows, value: str) -> Rows:
         """The rows of one tab."""
         raise NotImplementedError
