@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run worker scheduler test test-fast check fix bench screenshots
+.PHONY: help setup demo run worker scheduler test test-fast model check fix bench screenshots
 
 # The first Python here that is new enough.
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -57,6 +57,12 @@ test: $(DEV_READY)  ## all tests, on SQLite and then on Postgres; ARGS="-k name"
 
 test-fast: $(DEV_READY)  ## tests on SQLite, without browser and slow ones
 	@$(BIN)/python -m pytest -m "not browser and not slow" $(ARGS)
+
+model: $(DEV_READY)  ## thousands of stories told beside a reference, and longer schedules; EXAMPLES=2000
+	@failed=; for database in sqlite postgres; do echo "== stories on $$database"; \
+		TEST_DATABASE=$$database MODEL_EXAMPLES=$(or $(EXAMPLES),2000) MODEL_PREEMPTIONS=2 \
+		$(BIN)/python -m pytest -o timeout=0 tests/model $(ARGS) || failed="$$failed $$database"; done; \
+	if [ -n "$$failed" ]; then echo "stories failed on:$$failed" >&2; exit 1; fi
 
 CHECKS := lint format types layers migrations deployment
 .PHONY: $(addprefix check-,$(CHECKS))

@@ -146,7 +146,10 @@ def log(act: Act, processor: Processor, message: str) -> None:
 
 
 def start(processor_id: int, act: Act) -> str:
-    """Let cycles begin; the first at once, a cron's at its next set time."""
+    """Let cycles begin; the first at once, a cron's at its next set time.
+
+    A run that waits after a pause goes on: nothing else would ever begin before it has ended.
+    """
     return perform(processor_id, act, OPERATE, _start)
 
 
@@ -157,6 +160,10 @@ def _start(processor: Processor, act: Act, now: datetime) -> str:
         return _resume(processor, act, now)
     cleared = clear_first(processor, act, now)
     processor.start(act.at(now))
+    run = active_run(processor)
+    if run is not None and is_waiting(run):
+        go_on(run, act, now)
+        return f"{processor} was started and goes on with run {run.seq}."
     first_cycle(processor, act, now)
     return f"{cleared}{processor} was started."
 
@@ -231,18 +238,27 @@ def resume(processor_id: int, act: Act) -> str:
 
 def _resume(processor: Processor, act: Act, now: datetime) -> str:
     run = active_run(processor)
-    waits = run is not None and run.state in (RunState.PAUSED, RunState.PAUSING)
-    if processor.state != ProcessorState.PAUSED and not waits:
+    if processor.state != ProcessorState.PAUSED and not (run and is_waiting(run)):
         raise Refused(f"{processor} is {processor.get_state_display().lower()}: nothing to resume.")
     if processor.state == ProcessorState.PAUSED:
         processor.resume(act.at(now))
     if run is None:
         first_cycle(processor, act, now)
-    elif waits:
-        run.resume(act.at(now))
-        queues.wake_on_commit(run.pk, run.config["queue"], processor.parallelism)
+    elif is_waiting(run):
+        go_on(run, act, now)
         return f"{processor} goes on with run {run.seq}."
     return f"{processor} goes on."
+
+
+def is_waiting(run: Run) -> bool:
+    """Whether somebody paused it."""
+    return run.state in (RunState.PAUSED, RunState.PAUSING)
+
+
+def go_on(run: Run, act: Act, now: datetime) -> None:
+    """The run is claimed from again, and its workers hear of it."""
+    run.resume(act.at(now))
+    queues.wake_on_commit(run.pk, run.config["queue"], run.processor.parallelism)
 
 
 # Run once

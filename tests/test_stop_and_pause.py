@@ -172,6 +172,19 @@ def test_a_doubled_click_on_run_once_begins_one_run(transactional_db: None) -> N
     assert Run.objects.count() == 1
 
 
+def test_start_goes_on_with_a_run_that_was_begun_by_hand_and_paused(transactional_db: None) -> None:
+    processor = define("effect")
+    fill_inbox(processor, numbered(3))
+    run = control.run_once(processor.pk, act())
+    control.pause(processor.pk, act())
+
+    message = control.start(processor.pk, act())
+
+    run.refresh_from_db()
+    assert run.state == RunState.RUNNING
+    assert message == "Story was started and goes on with run 1."
+
+
 def test_a_plain_pause_alarms_nobody(start_worker: StartWorker) -> None:
     processor = define("outside", options={"seconds": 0.05})
     fill_inbox(processor, numbered(60))

@@ -1,0 +1,27 @@
+"""Stories of claims, crashes, stops and clocks, told by a machine beside a plain reference."""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+
+from tests.model.machine import tell_stories
+from tests.model.world import laboratory
+
+EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "40"))
+QUICK = settings(
+    max_examples=EXAMPLES,
+    stateful_step_count=40 if EXAMPLES <= 100 else 60,
+    deadline=None,
+    database=None,
+    derandomize=EXAMPLES <= 100,
+    # A story is told again in a second: shrinking one takes minutes, and is for a desk.
+    phases=[Phase.generate, *([Phase.shrink] if os.environ.get("MODEL_SHRINK") else [])],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.mark.timeout(0 if EXAMPLES > 100 else 300)
+def test_no_story_makes_the_protocol_differ_from_its_reference(transactional_db: None) -> None:
+    with laboratory() as clock:
+        tell_stories(clock, QUICK)
