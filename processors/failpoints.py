@@ -34,6 +34,7 @@ NAMES = (
     "operator.before_commit",
     "operator.after_commit",
     "foreign.after_claim",
+    "foreign.after_mark",
     "foreign.after_done_before_synced",
 )
 ACTIONS = ("kill9", "exit", "raise", "stop")

@@ -15,8 +15,7 @@ from django.db.models import F, Q, QuerySet
 from processors import failpoints, queues
 from processors.clock import database_now
 from processors.models import Attempt, Batch, Event, Installation, Processor, Record, Run
-from processors.protocol import cycles, faults, reaping
-from processors.sources import open_source
+from processors.protocol import cycles, faults, reaping, reconciling
 from processors.sources.dialect import is_broken
 from processors.states import RECORD_FINAL, RunState
 
@@ -46,7 +45,7 @@ def tick() -> Ticked:
         ticked.begun += begin_one(processor_id)
     if Installation.pass_gate(now=now, gap=reaping.lease_gap()):
         ticked.reaped = reaping.reap(now)
-        ticked.synced = reconcile(now)
+        ticked.synced = reconciling.reconcile(now)
     for run in Run.objects.active().select_related("processor"):
         look_after(run, now, ticked)
     return ticked
@@ -104,18 +103,6 @@ def wake_again(run: Run, now: datetime, wanted: int) -> bool:
         return False
     failpoints.reach("enqueue.after_mark_before_push")
     return queues.relay(run.pk, run.config["queue"], wanted)
-
-
-def reconcile(now: datetime) -> int:
-    """Tell tables in other databases what they have not heard yet; how many records."""
-    told = 0
-    waiting = Processor.objects.filter(records__synced=False).distinct()
-    for processor in waiting:
-        try:
-            told += open_source(processor.pk, processor.source).reconcile(now)
-        except DatabaseError as error:
-            logger.warning("%s cannot be told of outcomes: %s", processor.slug, error)
-    return told
 
 
 def note_scheduler(name: str) -> None:

@@ -7,7 +7,13 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.db import models
 from django.db.models import Exists, OuterRef, Sum
 
-from processors.states import COUNTERS, BatchState, ProcessorState, RunState
+from processors.states import (
+    COUNTERS,
+    RECORD_SETTLED,
+    BatchState,
+    ProcessorState,
+    RunState,
+)
 
 if TYPE_CHECKING:
     from processors.models import Event, Run
@@ -124,6 +130,10 @@ class RecordQuerySet(OfProcessorQuerySet):
     def needing_attention(self) -> "RecordQuerySet":
         """Dead letters and doubts."""
         return self.filter(failed_at__isnull=False)
+
+    def untold(self) -> "RecordQuerySet":
+        """Outcomes that a table elsewhere has not heard yet."""
+        return self.filter(synced=False, state__in=RECORD_SETTLED)
 
 
 class AttemptQuerySet(OfProcessorQuerySet):

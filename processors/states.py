@@ -100,6 +100,7 @@ RECORD_MOVES: Moves = {
 
 RUN_ENDED = frozenset({RunState.FINISHED, RunState.STOPPED, RunState.FAILED})
 RECORD_FINAL = frozenset({RecordState.DONE, RecordState.SKIPPED, RecordState.DEAD})
+RECORD_SETTLED = RECORD_FINAL | {RecordState.PARKED}
 NEEDS_ATTENTION = frozenset({RecordState.DEAD, RecordState.PARKED})
 
 COUNTERS = ("claimed", "done", "skipped", "retried", "dead", "parked", "crashed", "released")

@@ -9,15 +9,20 @@ WORDS = {"new": "NEW", "claimed": "TAKEN", "done": "DONE", "failed": "ERROR"}
 
 
 class Table:
-    """`goods`: id, name, status, result, error; in any alias."""
+    """`goods`: id, name, status, result, error; in any alias.
 
-    def __init__(self, alias: str = "default", name: str = "goods") -> None:
+    Elsewhere a status of 20 characters has room for a mark (mode B), one of 8 has not (mode C).
+    """
+
+    def __init__(
+        self, alias: str = "default", name: str = "goods", *, status_length: int = 20
+    ) -> None:
         self.alias = alias
         self.name = name
         self.run(f"DROP TABLE IF EXISTS {name}")
         self.run(
             f"CREATE TABLE {name} (id bigint PRIMARY KEY, name text NOT NULL,"
-            " status varchar(20) NOT NULL DEFAULT 'NEW', result text, error text)"
+            f" status varchar({status_length}) NOT NULL DEFAULT 'NEW', result text, error text)"
         )
         self.run(f"CREATE INDEX {name}_status ON {name} (status, id)")
 
@@ -37,6 +42,12 @@ class Table:
 
     def statuses(self) -> dict[str, int]:
         return dict(self.fetch(f"SELECT status, count(*) FROM {self.name} GROUP BY status"))
+
+    def status(self, key: int) -> str:
+        return str(self.fetch(f"SELECT status FROM {self.name} WHERE id = %s", [key])[0][0])
+
+    def set_status(self, key: int, status: str) -> None:
+        self.run(f"UPDATE {self.name} SET status = %s WHERE id = %s", [status, key])
 
     def drop(self) -> None:
         self.run(f"DROP TABLE {self.name}")

@@ -24,6 +24,7 @@ from processors.models import Event, Processor, Record, Run
 from processors.sources.connecting import Unreachable
 from processors.sources.inspection import InvalidSource, Preview
 from processors.sources.inspection import preview as preview_source
+from processors.sources.modes import in_words
 from processors.states import RunState
 from processors.wording import duration
 
@@ -53,6 +54,8 @@ def facts(processor: Any, request: HttpRequest) -> dict[str, Any]:
         "waiting": looks.backlogs([processor], now)[processor.pk],
         "trigger_words": trigger_words(processor),
         "month": history.of(processor, "30d", now),
+        "untold": Record.objects.filter(processor=processor).untold()[: looks.SAMPLE].count(),
+        "how_taken": in_words(processor.source),
         "buttons": buttons(processor, run, request),
         "may_run": run is None and request.user.has_perm(control.OPERATE),
         "may_force": run is not None and request.user.has_perm(control.FORCE_STOP),

@@ -8,7 +8,7 @@ that record by writing the stretch again one by one.
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -102,6 +102,7 @@ class Commits:
     def write(self, lease: Lease, stretch: Stretch) -> Lease | None:
         """Commit a stretch; the next batch where this one is through and another was claimed."""
         leave_if_copy()
+        set_aside(stretch.settlement, self.source.changed(stretch.settlement))
         try:
             self._until_it_passes(lease, stretch)
         except LeaseLost:
@@ -184,13 +185,24 @@ class Commits:
         if lease is None or not self.source.has_position:
             return lease
         claimed = lease.claimed
-        lease.claimed = self.source.confirm(claimed)
+        try:
+            lease.claimed = self.source.confirm(claimed)
+        except (DatabaseError, InterfaceError):
+            self._give_back(lease)
+            raise
         kept = {id(c) for c in lease.claimed}
         gone = [c.ref for c in claimed if id(c) not in kept]
         if gone:
             leases.void(self.source, lease, gone, now=database_now())
         lease.in_hand = min(lease.in_hand, len(lease.claimed))
         return lease
+
+    def _give_back(self, lease: Lease) -> None:
+        """A whole batch whose table cannot be reached: nothing was begun, nobody is to blame."""
+        rest = [claimed.ref for claimed in lease.claimed]
+        with transaction.atomic(durable=True):
+            step = Step(self.settlement(lease), rest, close=CloseReason.RELEASED)
+            leases.commit_inside(self.source, lease, step)
 
     # One by one
 
@@ -251,6 +263,18 @@ def step_of(lease: Lease, stretch: Stretch, in_hand: int) -> Step:
     if close is None and lease.in_order and not stretch.in_flight:
         return Step(stretch.settlement, settled_to=lease.size - len(stretch.todo), in_hand=in_hand)
     return Step(stretch.settlement, stretch.remaining, in_hand=in_hand, close=close)
+
+
+def set_aside(settlement: Settlement, changed: Sequence[Ref]) -> None:
+    """Park what its owner changed elsewhere meanwhile: its outcome cannot be written there."""
+    if not changed:
+        return
+    gone = {claimed.ref: claimed for claimed in members(settlement) if claimed.ref in set(changed)}
+    settlement.done = [pair for pair in settlement.done if pair[0].ref not in gone]
+    settlement.others = [pair for pair in settlement.others if pair[0].ref not in gone]
+    for claimed in gone.values():
+        claimed.payload = MISSING
+        settlement.others.append((claimed, outcome_of_change()))
 
 
 def members(settlement: Settlement) -> Iterable[Claimed]:

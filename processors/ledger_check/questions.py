@@ -31,5 +31,6 @@ AT_REST = (
     *QUESTIONS,
     Question("I15", runs.nothing_is_active),
     Question("I1", runs.nothing_waits),
+    Question("I1", tables.marked_rows_are_in_hand),
     Question("I15", records.every_outcome_is_told),
 )

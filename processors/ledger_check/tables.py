@@ -9,6 +9,8 @@ from django.db import DatabaseError, transaction
 
 from processors.ledger_check.asking import SHOWN, Asked
 from processors.models import Batch, Processor
+from processors.sources import open_source
+from processors.sources.marked import MarkedTableSource
 from processors.sources.statements import Statements
 
 Rows = Iterable[tuple[str, str]]
@@ -27,6 +29,24 @@ SELECT t.{key}
  ORDER BY t.{key}
  LIMIT %s
 """
+
+
+def marked_rows_are_in_hand(_: Asked) -> Rows:
+    """I1, at rest: no row of a table elsewhere has the mark of a batch that has it no more.
+
+    While work goes on there may be some, until the next tick.
+    """
+    for processor in Processor.objects.filter(source_kind="table").order_by("pk"):
+        source = open_source(processor.pk, processor.source)
+        if not isinstance(source, MarkedTableSource):
+            continue
+        try:
+            strays = source.strays()
+        except DatabaseError as error:
+            yield f"table of {processor.slug}", f"cannot be read: {str(error).split(chr(10), 1)[0]}"
+            continue
+        for key, mark in strays[:SHOWN]:
+            yield f"row {key} of {source.statements.table}", f"is {mark}, in hand of nobody"
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ from typing import Any
 from django.db import DatabaseError, transaction
 
 from processors.management.terminal import in_columns
-from processors.models import Batch, Processor, Run
+from processors.models import Batch, Processor, Record, Run
 from processors.sources import SourceTrouble, open_source
+from processors.sources.modes import in_words
 from processors.states import COUNTERS
 
 RUNS_SHOWN = 100
@@ -33,9 +34,17 @@ def overview(processor: Processor, now: datetime) -> dict[str, Any]:
 
 
 def report(processor: Processor, now: datetime, runs: int = RUNS_SHOWN) -> dict[str, Any]:
-    """The overview and its last runs, newest first."""
+    """The overview, how its source is read, and its last runs, newest first.
+
+    `untold`: how many outcomes a table in another database has not heard yet.
+    """
     newest = Run.objects.filter(processor=processor).order_by("-seq")[:runs]
-    return {**overview(processor, now), "runs": [run_report(run) for run in newest]}
+    return {
+        **overview(processor, now),
+        "source": in_words(processor.source),
+        "untold": Record.objects.filter(processor=processor).untold()[:BACKLOG_CAP].count(),
+        "runs": [run_report(run) for run in newest],
+    }
 
 
 def run_report(run: Run) -> dict[str, Any]:
@@ -83,6 +92,10 @@ def overview_lines(found: dict[str, Any]) -> list[str]:
         ["Current run", f"{run['seq']} ({run['state']})" if run else "none"],
         ["Next run", found["next_run_at"] or "none is due"],
     ]
+    if "source" in found:
+        facts.append(["Source", found["source"]])
+    if found.get("untold"):
+        facts.append(["Untold", f"{found['untold']} outcomes that its table has not heard yet"])
     return [found["slug"], *in_columns([[f"  {name}", value] for name, value in facts])]
 
 

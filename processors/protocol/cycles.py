@@ -239,7 +239,7 @@ def has_more(run: Run, now: datetime) -> bool:
 
 def close_books(processor: Processor, run: Run, state: RunState, how: Move) -> None:
     """Sum up the batches, end the run, and say when the next cycle may begin."""
-    tell_rest(run, how.now)
+    tell_rest(run)
     counters = Batch.objects.filter(run=run).counters()
     run.end(state, how, {name: counters[name] for name in COUNTERS})
     RunHour.count(run)
@@ -248,14 +248,14 @@ def close_books(processor: Processor, run: Run, state: RunState, how: Move) -> N
     arm(processor, how.now)
 
 
-def tell_rest(run: Run, now: datetime) -> None:
+def tell_rest(run: Run) -> None:
     """A table elsewhere knows every outcome when its run ends, unless it is out of reach.
 
     Another worker may be about to tell it; told twice is told once.
     """
     source = source_of(run)
     try:
-        while source.reconcile(now):
+        while source.reconcile(run.pk):
             continue
     except DatabaseError as error:
         logger.warning("run %s: outcomes are told to %s later: %s", run.pk, source.alias, error)

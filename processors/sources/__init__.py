@@ -6,6 +6,7 @@ from typing import Any
 from processors.sources.base import Source, SourceTrouble
 from processors.sources.foreign import ForeignTableSource
 from processors.sources.inbox import InboxSource
+from processors.sources.marked import MarkedTableSource
 from processors.sources.table import TableSource
 
 __all__ = ["Source", "SourceTrouble", "open_source"]
@@ -16,7 +17,9 @@ def open_source(processor_id: int, definition: Mapping[str, Any]) -> Source:
     if definition["kind"] == "inbox":
         return InboxSource(processor_id, definition)
     if definition["kind"] == "table":
-        kind = TableSource if definition["database"] == "default" else ForeignTableSource
+        if definition["database"] == "default":
+            return TableSource(processor_id, definition)
+        kind = MarkedTableSource if definition.get("mode") == "B" else ForeignTableSource
         return kind(processor_id, definition)
     raise SourceTrouble(
         f"This installation knows no source of the kind {definition['kind']!r}: "

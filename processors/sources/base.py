@@ -158,8 +158,19 @@ class Source(ABC):
     def publish_outcomes(self, settlement: Settlement) -> None:
         """After the outcomes' commit: tell a source that lives elsewhere."""
 
-    def reconcile(self, now: datetime) -> int:
-        """Tell a source that lives elsewhere what it has not heard yet; how many it was."""
+    def changed(self, settlement: Settlement) -> list[Ref]:
+        """Before the outcomes' commit: rows elsewhere that their owner changed meanwhile."""
+        return []
+
+    def reconcile(self, run_id: int) -> int:
+        """Tell a source elsewhere what a run's batches left untold; how many, 0 when all is told.
+
+        So many at a time and no more; told twice is told once.
+        """
+        return 0
+
+    def sweep(self) -> int:
+        """Give back rows elsewhere that are in hand of nobody; how many, of those looked at."""
         return 0
 
     def restore(self, record_key: str) -> None:

@@ -1,23 +1,29 @@
-"""Mode C: a table in another database, whose status column takes fixed words only.
+"""A table in another database; as it stands, mode C: its status column takes fixed words only.
 
 Two databases cannot commit together, so nothing is claimed over there: a row in our record
 table is the claim (the intent). The user's row is read again after the intent is committed, and
 written once, new → done, after our outcome is committed. Writing a "claimed" word across
-databases would leave rows stuck whenever a process dies between the two commits.
+databases would leave rows stuck whenever a process dies between the two commits. Where the
+status column has room for a token, `marked` does better.
 """
 
-from collections.abc import Sequence
-from datetime import datetime
+import json
+import logging
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db import transaction
+from django.db import DatabaseError, InterfaceError, transaction
 
 from processors import failpoints
 from processors.handlers.execution import encode_result
+from processors.handlers.outcomes import MESSAGE_LIMIT, clean_text
 from processors.models import Record
 from processors.sources.base import Claimed, Pick, Ref, Settlement
+from processors.sources.dialect import can_pass
 from processors.sources.table import WORD_AFTER, TableSource, is_missing, without_ceiling
-from processors.states import RecordState
+from processors.states import RECORD_SETTLED, RecordState
+
+logger = logging.getLogger(__name__)
 
 # Note the intent to treat these keys. A finished key that its owner set to new again is a new
 # request; one that is open, or that its owner has not been told of, is not touched.
@@ -45,6 +51,23 @@ UPDATE processors_record
  WHERE {ids} AND batch_id = %s AND state = 'claimed'
 """
 
+# Note that outcomes were told: those of the batches they were read with, and no later ones.
+TOLD_POSTGRES = """
+UPDATE processors_record AS r
+   SET synced = TRUE
+  FROM (SELECT unnest(%s::bigint[]) AS id, unnest(%s::bigint[]) AS batch_id) AS given
+ WHERE r.id = given.id AND r.batch_id = given.batch_id AND NOT r.synced
+RETURNING r.id
+"""
+TOLD_SQLITE = """
+UPDATE processors_record
+   SET synced = TRUE
+ WHERE (id, batch_id) IN (
+       SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(%s))
+   AND NOT synced
+RETURNING id
+"""
+
 SYNC_BATCH = 500
 
 
@@ -53,8 +76,14 @@ class ForeignTableSource(TableSource):
 
     has_position = True
 
+    def __init__(self, processor_id: int, definition: Mapping[str, Any]) -> None:
+        super().__init__(processor_id, definition)
+        self.alias = definition["database"]
+        self._fresh: set[int | None] = set()
+
     def claim(self, pick: Pick) -> list[Claimed]:
         self.position = pick.position
+        self._fresh = set()
         waiting = self.ledger.claim(without_ceiling(pick))
         if pick.ledger_only or len(waiting) >= pick.size:
             return self._by_key(waiting)
@@ -71,7 +100,14 @@ class ForeignTableSource(TableSource):
     def _intend(self, pick: Pick, size: int) -> list[Claimed]:
         """Note up to `size` intents, reading on from where this cycle's last claim ended."""
         while True:
-            keys = self._waiting_keys(pick, size)
+            try:
+                keys = self._waiting_keys(pick, size)
+            except (DatabaseError, InterfaceError) as error:
+                if not can_pass(error):
+                    raise
+                # Outcomes may be committed together with this claim: they must not wait for it.
+                logger.warning("nothing can be claimed in '%s': %s", self.alias, error)
+                return []
             if not keys:
                 return []
             self.position = str(keys[-1])
@@ -95,17 +131,25 @@ class ForeignTableSource(TableSource):
         texts = ours.values([str(key) for key in keys])
         given = (self.processor_id, pick.batch_id, now, pick.batch_id, now, texts)
         ids = {key: id_ for id_, key in ours.fetch(sql, given)}
+        self._fresh |= set(ids.values())
         return [
             Claimed(key, str(key), {}, visit=pick.batch_id, record_id=ids[str(key)])
             for key in keys
             if str(key) in ids
         ]
 
+    def is_fresh(self, claimed: Claimed) -> bool:
+        """Whether the last claim took it from the table, not from what we remember."""
+        return claimed.record_id in self._fresh
+
     def confirm(self, claimed: list[Claimed]) -> list[Claimed]:
-        """Read the rows again, now that nobody else of ours can take them."""
+        """Read the rows again, now that nobody else of ours can take them.
+
+        One that is gone was never ours, unless it waited for us: then its record says so.
+        """
         failpoints.reach("foreign.after_claim")
         held = self._with_payload(claimed, "new")
-        return [c for c in held if not is_missing(c) or c.attempts or c.crashes]
+        return [c for c in held if not is_missing(c) or not self.is_fresh(c)]
 
     def settle(self, settlement: Settlement) -> None:
         ours = self.ledger.dialect
@@ -140,36 +184,92 @@ class ForeignTableSource(TableSource):
         ids = [c.record_id for c, _ in settlement.done]
         keys = [c.key for c, o in settlement.others if o.kind in WORD_AFTER]
         rows = Record.objects.filter(processor_id=self.processor_id, synced=False)
-        self._tell_owner(list(rows.filter(id__in=ids)) + list(rows.filter(key__in=keys)))
+        found = list(rows.filter(id__in=ids).values_list("id", "key")) if ids else []
+        found += rows.filter(key__in=keys).values_list("id", "key") if keys else []
+        self._tell_owner(found)
 
-    def reconcile(self, now: datetime) -> int:
-        rows = Record.objects.filter(processor_id=self.processor_id, synced=False)
-        return self._tell_owner(list(rows.order_by("id")[:SYNC_BATCH]))
+    def reconcile(self, run_id: int) -> int:
+        rows = Record.objects.filter(processor_id=self.processor_id, batch__run_id=run_id).untold()
+        found = list(rows.order_by("id").values_list("id", "key")[:SYNC_BATCH])
+        return self._tell_owner(found)
 
-    def _tell_owner(self, records: list[Record]) -> int:
-        """Write outcomes to the user's table, then note that it knows them.
+    def _tell_owner(self, found: Sequence[tuple[int, str]]) -> int:
+        """Write outcomes to the user's table, then note that it knows them; how many were noted.
 
-        A row that is not new any more was told before, or its owner changed it: either way it
-        is not ours to write.
+        The rows are read before the records: what a row shows then belongs to no later request.
+        A row without a word of ours was told before, or its owner changed it: either way it is
+        not ours to write.
         """
-        told = [
+        if not found:
+            return 0
+        old = self.old_words([key for _, key in found])
+        ids = [id_ for id_, _ in found]
+        records = list(Record.objects.filter(id__in=ids).untold())
+        self._write_told([(r, old[r.key]) for r in records if r.key in old])
+        failpoints.reach("foreign.after_done_before_synced")
+        return self._note_synced(records)
+
+    def old_words(self, keys: Sequence[str]) -> Mapping[str, str]:
+        """Key → what its row must show for an outcome to be written there."""
+        return dict.fromkeys(keys, self.statements.words["new"])
+
+    def _write_told(self, told: Sequence[tuple[Record, str]]) -> None:
+        """Write outcomes together; where the table refuses one of them, each by itself."""
+        try:
+            self._write_outcomes(told)
+        except DatabaseError as error:
+            if can_pass(error):
+                raise
+            for record, old in told:
+                self._write_refused(record, old)
+
+    def _write_outcomes(self, told: Sequence[tuple[Record, str]]) -> None:
+        rows = [
             self._told(
                 self.statements.key_value(r.key), WORD_AFTER[r.state], r.result, r.last_error
             )
-            for r in records
+            for r, _ in told
         ]
-        if told:
-            with transaction.atomic(using=self.statements.dialect.connection.alias):
-                self._tell(told, "new")
-            failpoints.reach("foreign.after_done_before_synced")
-            self._note_synced([r.pk for r in records])
-        return len(told)
+        with transaction.atomic(using=self.alias):
+            self.write_exactly(rows, [old for _, old in told], self.statements.told_columns)
 
-    def _note_synced(self, ids: Sequence[int]) -> None:
+    def _write_refused(self, record: Record, old: str) -> None:
+        """One outcome: without its result where the table takes it only so."""
+        try:
+            self._write_outcomes([(record, old)])
+        except DatabaseError as error:
+            if can_pass(error):
+                raise
+            said = clean_text(str(error).split("\n", 1)[0], MESSAGE_LIMIT)
+            record.result = None
+            record.last_error = f"The table refused the outcome: {said}"
+            Record.objects.filter(pk=record.pk).update(last_error=record.last_error)
+            self._write_outcomes([(record, old)])
+
+    def write_exactly(
+        self, rows: Sequence[list[Any]], old: Sequence[str], columns: Sequence[str]
+    ) -> int:
+        """Set `columns` of rows (their key last) where each has exactly its old status."""
+        if not rows:
+            return 0
+        dialect, sql = self.statements.dialect, self.statements.tell_exactly(columns)
+        if dialect.is_postgres:
+            *values, keys = [list(column) for column in zip(*rows, strict=True)]
+            return dialect.run(sql, [keys, list(old), *values])
+        return sum(dialect.run(sql, [*row, word]) for row, word in zip(rows, old, strict=True))
+
+    def _note_synced(self, records: Sequence[Record]) -> int:
         """A plain success needs no row of ours any more: its batch lists the key."""
-        rows = Record.objects.filter(id__in=ids)
-        rows.filter(state=RecordState.DONE, attempts=0, crashes=0, history=None).delete()
-        rows.update(synced=True)
+        ours, pairs = self.ledger.dialect, [(r.pk, r.batch_id) for r in records]
+        if ours.is_postgres:
+            given = [[id_ for id_, _ in pairs], [batch_id for _, batch_id in pairs]]
+            noted = ours.fetch(TOLD_POSTGRES, given)
+        else:
+            noted = ours.fetch(TOLD_SQLITE, [json.dumps(pairs)])
+        plain = Record.objects.filter(id__in=[row[0] for row in noted], synced=True)
+        plain = plain.filter(state=RecordState.DONE, attempts=0, crashes=0, last_error="")
+        plain.filter(history=None).delete()
+        return len(noted)
 
     def release(self, batch_id: int, refs: Sequence[Ref]) -> None:
         held = Record.objects.filter(
@@ -193,7 +293,7 @@ class ForeignTableSource(TableSource):
             self.position = str(keys[-1])
             open_ = Record.objects.filter(
                 processor_id=self.processor_id, key__in=[str(key) for key in keys]
-            ).exclude(state__in=[*FINISHED], synced=True)
+            ).exclude(state__in=RECORD_SETTLED, synced=True)
             if open_.count() < len(keys):
                 return True
         return False
@@ -206,6 +306,3 @@ class ForeignTableSource(TableSource):
 
     def restore(self, record_key: str) -> None:
         self._move([self.statements.key_value(record_key)], "failed", "new")
-
-
-FINISHED = (RecordState.DONE, RecordState.SKIPPED, RecordState.DEAD, RecordState.PARKED)

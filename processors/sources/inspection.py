@@ -13,6 +13,7 @@ from processors.sources.catalogue import ask
 from processors.sources.introspection import columns, quoted_name, quoted_table
 from processors.sources.judgement import COUNT_LIMIT_ROWS, judge
 from processors.sources.look import Inspection
+from processors.sources.modes import in_words, sample_mark
 from processors.sources.statements import Statements, claim_sql_text
 from processors.sources.trial import index_warning, refusals
 from processors.sources.wording import close, spaced
@@ -38,19 +39,21 @@ class Preview:
     """What a source would take next.
 
     `rows`: values as text of at most 200 characters, None for null. `counts`: rows by status,
-    the most frequent first. `sql`: the statement that claims.
+    the most frequent first. `sql`: the statement that claims. `mode`: how, in words.
     """
 
     columns: list[str]
     rows: list[list[str | None]]
     counts: dict[str, int]
     sql: str
+    mode: str
     warnings: list[str] = field(default_factory=list)
 
 
 def inspect_source(source: Mapping[str, Any]) -> Inspection:
     """Judge a table source and try a claim that is rolled back. Never raises for bad input."""
-    found = judge(source)
+    # What an earlier trial found of the mode may have changed.
+    found = judge({name: value for name, value in source.items() if name != "mode"})
     if found.problems:
         return found
     for path, sentence in refusals(found.normal, found.warnings):
@@ -71,15 +74,21 @@ def preview(source: Mapping[str, Any], limit: int = 10) -> Preview:
         rows=next_rows(found.normal, limit),
         counts=counts,
         sql=claim_text(found.normal),
+        mode=in_words(found.normal),
         warnings=found.warnings + count_warnings(found.normal, counts),
     )
 
 
 def claim_text(source: Mapping[str, Any]) -> str:
-    """The claim as SQL; a row of another database is claimed in our own and only read there."""
+    """The claim as SQL; a row of another database is claimed in our own, there read or marked."""
     if source["mode"] == "A":
         return claim_sql_text(source)
     sql, params = reading(source, BATCH_SHOWN)
+    if source["mode"] == "B":
+        s = Statements(source)
+        mark, new = sample_mark(source["words"]["claimed"]), source["words"]["new"]
+        sql += f";\nUPDATE {s.table} SET {s.status} = %s\n WHERE {s.key} = … AND {s.status} = %s"
+        params = [*params, mark, new]
     shown = [
         str(p) if isinstance(p, int) else "'" + str(p).replace("'", "''") + "'" for p in params
     ]

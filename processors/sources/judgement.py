@@ -20,6 +20,7 @@ from processors.sources.introspection import (
     tables,
 )
 from processors.sources.look import Inspection, Look
+from processors.sources.modes import mode_by_catalogue
 from processors.sources.selection import judge_filter, judge_order, judge_outputs, judge_payload
 from processors.sources.values import InvalidValue, fit
 from processors.sources.wording import close, meant, shown, spaced
@@ -76,6 +77,7 @@ class Judgement(Look):
                 f"Unknown database '{shown(alias)}'. Configured: {', '.join(aliases())}.",
             )
             return False
+        # Until the status column is known; see judge_words.
         self.found.normal |= {"database": alias, "mode": "A" if alias == "default" else "C"}
         connect(alias)
         return True
@@ -205,6 +207,8 @@ class Judgement(Look):
                 self.found.refuse(f"words.{shown(name)}", sentence)
         if status is None:
             return None
+        default = DEFAULT_WORDS["claimed"]
+        self.found.normal["mode"] = mode_by_catalogue(self.source, status, default)
         words = {name: self.judge_word(name, given, status) for name in WORDS}
         self.judge_difference(words)
         if given.get("skipped") is not None:  # may be the same as done or failed
@@ -217,8 +221,9 @@ class Judgement(Look):
         """The value for one state as text; mode C never writes `claimed`: it may be left out."""
         is_needless = name == "claimed" and self.found.normal["mode"] == "C"
         has_default = status.kind == "text" and not is_needless
-        value = given.get(name, DEFAULT_WORDS.get(name) if has_default else None)
-        if value is None and is_needless:
+        default = DEFAULT_WORDS.get(name) if has_default else None
+        value = given.get(name, default)
+        if value in (None, "") and is_needless:
             return None
         if value is None or not str(value).strip():
             self.found.refuse(f"words.{name}", f"Give the word for '{name}'.")

@@ -17,8 +17,8 @@ POSTGRES_NAME_BYTES = 63  # longer names are cut by Postgres itself
 class Inspection:
     """What was found: problems by field path, warnings, and the completed definition.
 
-    `normal` holds every public field with its default, and `mode` ("A": same database, "C":
-    another one), `key_type` (integer, text, uuid), `status_type` (text, integer, enum). It is
+    `normal` holds every public field with its default, and `mode` (A, B or C; see
+    `modes`), `key_type` (integer, text, uuid), `status_type` (text, integer, enum). It is
     complete only where there are no problems.
     """
 

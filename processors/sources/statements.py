@@ -233,6 +233,30 @@ class Statements:
             f" WHERE t.{self.key} = given_key AND t.{self.status} = %s RETURNING t.{self.key}"
         )
 
+    def tell_exactly(self, columns: Sequence[str]) -> str:
+        """Set columns of rows that each have a status of their own.
+
+        On Postgres in one statement, with one array each for keys, old statuses and columns;
+        else for one row, with its values, its key and its old status.
+        """
+        if not self.dialect.is_postgres:
+            assignments = ", ".join(f"{self.dialect.quote(name)} = %s" for name in columns)
+            where = f"{self.key} = %s AND {self.status} = %s"
+            return f"UPDATE {self.table} SET {assignments} WHERE {where}"
+        given = [f"unnest(%s::{self.cast('key')}[]) AS given_key"]
+        given += ["unnest(%s::text[]) AS given_old"]
+        given += [f"unnest(%s::text[]) AS given_{n}" for n, _ in enumerate(columns)]
+        assignments = ", ".join(
+            f"{self.dialect.quote(name)} = given_{n}::{self.types.get(name, 'text')}"
+            for n, name in enumerate(columns)
+        )
+        return (
+            f"UPDATE {self.table} AS t SET {assignments}"
+            f" FROM (SELECT {', '.join(given)}) AS given"
+            f" WHERE t.{self.key} = given_key"
+            f" AND t.{self.status} = given_old::{self.cast('status')}"
+        )
+
     @cached_property
     def told_columns(self) -> list[str]:
         """The columns an outcome is written to: status, then result and error where named."""

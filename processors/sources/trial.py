@@ -6,6 +6,7 @@ happens in a transaction that is always rolled back.
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import DatabaseError, connections, transaction
@@ -14,6 +15,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from processors.sources.catalogue import ask
 from processors.sources.connecting import is_read_only
 from processors.sources.introspection import indexes, quoted_name, quoted_table
+from processors.sources.modes import sample_mark
 from processors.sources.statements import Statements
 
 SCAN_WARNING_ROWS = 10_000
@@ -33,8 +35,11 @@ class Refused(Exception):
         super().__init__(sentence)
 
 
-def refusals(source: Source, warnings: list[str]) -> list[Refusal]:
-    """Why this database would not let us take and settle rows; adds to `warnings`."""
+def refusals(source: dict[str, Any], warnings: list[str]) -> list[Refusal]:
+    """Why this database would not let us take and settle rows; adds to `warnings`.
+
+    Lowers mode B to C in `source` where the table does not take a mark.
+    """
     connection = connections[source["database"]]
     if is_read_only(connection):
         return [("database", read_only_sentence(source))]
@@ -44,6 +49,8 @@ def refusals(source: Source, warnings: list[str]) -> list[Refusal]:
             return [("table", denied)]
         warnings.extend(row_security_warning(connection, source))
     try:
+        if source["mode"] == "B" and not takes_marks(connection, source):
+            source["mode"] = "C"
         if not try_claim(connection, source):
             warnings.append(
                 f"No row is '{source['words']['new']}' now, so the claim was checked without one."
@@ -140,26 +147,87 @@ def pick_one(connection: BaseDatabaseWrapper, source: Source) -> Any | None:
     return rows[0][0] if rows else None
 
 
+def takes_marks(connection: BaseDatabaseWrapper, source: Source) -> bool:
+    """Whether a row can be marked: tried on one that is new, else on any.
+
+    Without a row to try, not where the table has rules that may forbid it.
+    """
+    mark = sample_mark(source["words"]["claimed"])
+    with transaction.atomic(using=connection.alias):
+        try:
+            limit_waiting(connection)
+            key, status = pick_one(connection, source), source["words"]["new"]
+            if key is None:
+                key, status = pick_any(connection, source)
+            if key is None:
+                return not has_rules(connection, source)
+            change(connection, source, key, Step(status, mark, "status"))
+        except Refused:
+            return False
+        finally:
+            transaction.set_rollback(True, using=connection.alias)
+    return True
+
+
+def pick_any(connection: BaseDatabaseWrapper, source: Source) -> tuple[Any, Any]:
+    """Key and status of some row that nobody holds; None and None without one."""
+    s = Statements(source)
+    sql = f"SELECT {s.key}, {s.status} FROM {s.table} WHERE {s.status} IS NOT NULL LIMIT 1"
+    rows = ask(connection, sql + s.dialect.skip_locked)
+    return rows[0] if rows else (None, None)
+
+
+# Checks on the status column, and triggers on the table.
+POSTGRES_RULES = """
+SELECT EXISTS (SELECT FROM pg_constraint c
+                 JOIN pg_attribute a ON a.attrelid = c.conrelid AND a.attnum = ANY(c.conkey)
+                WHERE c.conrelid = %s::regclass AND c.contype = 'c' AND a.attname = %s)
+    OR EXISTS (SELECT FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+                WHERE a.attrelid = %s::regclass AND a.attname = %s AND t.typtype = 'd')
+    OR EXISTS (SELECT FROM pg_trigger WHERE tgrelid = %s::regclass AND NOT tgisinternal)
+"""
+SQLITE_RULES = """
+SELECT EXISTS (SELECT 1 FROM sqlite_master
+                WHERE tbl_name = %s AND (type = 'trigger' OR upper(sql) LIKE '%%CHECK%%'))
+"""
+
+
+def has_rules(connection: BaseDatabaseWrapper, source: Source) -> bool:
+    """Whether the table may refuse a status for other reasons than its type."""
+    if connection.vendor == "sqlite":
+        return bool(ask(connection, SQLITE_RULES, [source["table"]])[0][0])
+    table = quoted_table(connection.alias, source["table"])
+    given = [table, source["status"], table, source["status"], table]
+    return bool(ask(connection, POSTGRES_RULES, given)[0][0])
+
+
+@dataclass(frozen=True)
+class Step:
+    """One status after another; `path` names the field that a refusal is about."""
+
+    before: str
+    after: str
+    path: str
+
+
 def walk(connection: BaseDatabaseWrapper, source: Source, key: Any) -> None:
-    """new → claimed → done, and once more → failed; mode C never writes `claimed`."""
-    start = "new"
-    if source["mode"] == "A":
-        change(connection, source, key, ("new", "claimed"))
-        start = "claimed"
+    """new → in hand → done, and once more → failed; mode C writes nothing for in hand."""
+    words, start = source["words"], source["words"]["new"]
+    held = {"A": words["claimed"], "C": None}.get(source["mode"], sample_mark(words["claimed"]))
+    if held:
+        change(connection, source, key, Step(start, held, "words.claimed"))
+        start = held
     for end in written_words(source):
         if end == "claimed":
             continue
         saved = transaction.savepoint(using=connection.alias)
-        change(connection, source, key, (start, end))
+        change(connection, source, key, Step(start, words[end], f"words.{end}"))
         transaction.savepoint_rollback(saved, using=connection.alias)
 
 
-def change(
-    connection: BaseDatabaseWrapper, source: Source, key: Any, move: tuple[str, str]
-) -> None:
+def change(connection: BaseDatabaseWrapper, source: Source, key: Any, step: Step) -> None:
     """One step of the walk, with every deferred check asked for at once."""
-    before, after = (source["words"][name] for name in move)
-    path = f"words.{move[1]}"
+    before, after, path = step.before, step.after, step.path
     table = quoted_table(connection.alias, source["table"])
     name, status = (quoted_name(connection.alias, source[part]) for part in ("key", "status"))
     with refusing(path, source), connection.cursor() as cursor:
@@ -195,7 +263,7 @@ def write_nothing(connection: BaseDatabaseWrapper, source: Source) -> None:
 
 
 def written_words(source: Source) -> tuple[str, ...]:
-    """The words we ever write; mode C leaves a row alone until its outcome is known."""
+    """The words we ever write; only mode A writes the one for a row in hand as it stands."""
     given = [name for name in source["words"] if name not in ("new", "claimed")]
     return ("claimed", *given) if source["mode"] == "A" else tuple(given)
 

@@ -58,6 +58,11 @@ def working_elsewhere() -> Deed:
     return working_on(Table("shop"), "outside")
 
 
+def working_elsewhere_unmarked() -> Deed:
+    """The same where the status column has no room for marks (mode C)."""
+    return working_on(Table("shop", status_length=8), "outside")
+
+
 def working_on(table: Table, handler: str) -> Deed:
     """The rows wait, the worker is about to begin."""
     table.fill(range(RECORDS))
@@ -160,7 +165,10 @@ PLACES = (
     Place("handler.after_effect", working_beside, nth=15),
     Place("outcome.after_commit", working_beside),
     Place("foreign.after_claim", working_elsewhere, nth=2),
+    Place("foreign.after_mark", working_elsewhere, nth=2),
     Place("foreign.after_done_before_synced", working_elsewhere, nth=2),
+    Place("foreign.after_claim", working_elsewhere_unmarked, nth=2),
+    Place("foreign.after_done_before_synced", working_elsewhere_unmarked, nth=2),
 )
 
 

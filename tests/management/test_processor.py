@@ -172,7 +172,8 @@ def test_show_has_the_published_shape(call_json: CallJson) -> None:
     found = call_json("processor", "show", "orders")
 
     assert set(found) == {
-        *("slug", "state", "why", "backlog", "current_run", "next_run_at", "runs")
+        *("slug", "state", "why", "backlog", "current_run", "next_run_at", "runs"),
+        *("source", "untold"),
     }
     assert (found["slug"], found["state"], found["backlog"]) == ("orders", "started", 1)
     assert found["current_run"] is None

@@ -1,0 +1,53 @@
+"""How a table is claimed: mode A, B or C, by what the table can do; and the same in words."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from processors.sources.catalogue import Column
+from processors.sources.marks import BATCH_DIGITS, PROCESSOR_DIGITS, mark_length
+
+SAMPLE = "0" * (PROCESSOR_DIGITS + BATCH_DIGITS)
+
+
+def mode_by_catalogue(source: Mapping[str, Any], status: Column, default_word: str) -> str:
+    """The best mode that the definition and the column's type allow; a trial may lower B to C.
+
+    A definition that was tried before says itself that it is C.
+    """
+    if source.get("database", "default") == "default":
+        return "A"
+    words = source.get("words")
+    word = (words if isinstance(words, Mapping) else {}).get("claimed", default_word)
+    if source.get("mode") == "C" or status.kind != "text" or word in (None, ""):
+        return "C"
+    fits = status.length is None or mark_length(str(word)) <= status.length
+    return "B" if fits else "C"
+
+
+def sample_mark(word: str) -> str:
+    """What a mark looks like, for a trial."""
+    return f"{word}:{SAMPLE}"
+
+
+def in_words(source: Mapping[str, Any]) -> str:
+    """A sentence for people: how records are taken, and what that means for their owner."""
+    if source.get("kind") != "table":
+        return f"An inbox{', topic ' + source['topic'] if source.get('topic') else ''}."
+    mode, status = source["mode"], source["status"]
+    if mode == "A":
+        return (
+            "Mode A: the table is in Recordmill's own database, so a row's status and "
+            "Recordmill's books change in one commit."
+        )
+    word = source["words"].get("claimed")
+    if mode == "B":
+        return (
+            f"Mode B: a row in hand is marked '{word}:' and a token in '{status}', and is written "
+            "only while that mark stands: what its owner changes meanwhile is never overwritten."
+        )
+    needed = mark_length(str(word or "TAKEN"))
+    return (
+        f"Mode C: a row in hand keeps the word for new, and is written once, when its outcome is "
+        f"known. (Mode B, which marks rows in hand, needs a word for that, and a text column "
+        f"'{status}' that takes any word of {needed} characters.)"
+    )
