@@ -115,6 +115,8 @@ class Commits:
         return self.after_commit(lease, stretch)
 
     def _until_it_passes(self, lease: Lease, stretch: Stretch) -> None:
+        lease.closing = stretch.close is not None
+
         def once() -> None:
             step = step_of(lease, stretch, self._hand(lease, stretch))
             if not self.at_once.commit(self.source, lease, step):
@@ -129,6 +131,7 @@ class Commits:
 
     def inside(self, lease: Lease, stretch: Stretch) -> None:
         """Everything that one commit holds, in the caller's transaction."""
+        lease.closing = stretch.close is not None
         self._bound_patience(stretch.settlement)
         gate = None
         if stretch.close and stretch.wants_more and not stretch.leaving:

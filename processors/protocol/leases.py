@@ -143,6 +143,8 @@ class Lease:
     settled: int = 0
     size: int = 0
     in_order: bool = True
+    # Its next commit ends it, or did: a heartbeat that finds it closed proves no loss.
+    closing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from pathlib import Path
 from django.db import connections
 
 from processors import cycle, failpoints
+from processors.cycle.manners import Copy
 from processors.models import Run
 from processors.queues.identity import Identity, own_name
 from processors.queues.wakeups import queue
@@ -41,6 +42,7 @@ class Actor:
         try:
             queue.cache_clear()
             Identity.worker = "actor"
+            Copy.is_one = False  # a process of its own, not what a handler forked
             failpoints.arm(failpoint)
             act()
             code = 0
