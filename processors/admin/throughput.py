@@ -16,6 +16,7 @@ CAP = 1_000
 MINUTE = timedelta(minutes=1)
 SETTLED = ("done", "skipped", "retried", "dead", "parked", "crashed")
 POINTS = 60
+SHORTEST_SECONDS = 1
 OUTLIERS = 0.99  # of the points a chart shows whole
 
 
@@ -96,9 +97,9 @@ def series(work: Sequence[Stretch], until: datetime) -> Series | None:
         return None
     start = min(one.start for one in work)
     seconds = (until - start).total_seconds()
-    if seconds < 2:
+    if seconds < SHORTEST_SECONDS:
         return None
-    step = timedelta(seconds=max(1.0, seconds / POINTS))
+    step = timedelta(seconds=seconds / POINTS)
     counts = [0.0] * (int(seconds / step.total_seconds()) + 1)
     for one in work:
         first = int((one.start - start) / step)

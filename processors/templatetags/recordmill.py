@@ -82,6 +82,19 @@ def since(moment: Any) -> SafeString:
 
 
 @register.filter
+def look(run: Run) -> str:
+    """The colour of what became of a run."""
+    return columns.run_look(run)
+
+
+@register.filter
+def word(run: Run) -> str:
+    """Sign and word of what became of a run."""
+    _look, sign, said = columns.run_words(run)
+    return f"{sign} {said}"
+
+
+@register.filter
 def run_sentence(run: Run) -> str:
     """What is read out when a run changes its state."""
     _look, _sign, word = columns.run_words(run)

@@ -145,36 +145,6 @@ def test_a_live_page_says_when_it_lost_the_server(visit: Visit, console: list[st
     console[:] = [line for line in console if "ERR_FAILED" not in line]
 
 
-@pytest.mark.parametrize("width", [390, 1440])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_page_scrolls_sideways_or_breaks_the_policy(
-    visit: Visit, width: int, scheme: str
-) -> None:
-    processor = a_processor(description="A sentence about it " * 20)
-    run, active = a_run(processor), an_active_run(processor)
-    record = a_failed_record(processor, run, "K" * 200)
-    a_batch(active)
-    page = visit("/admin/", viewport={"width": width, "height": 900}, color_scheme=scheme)
-    for path in (
-        "/admin/",
-        "/admin/processors/processor/",
-        "/admin/processors/processor/add/",
-        processor.get_absolute_url(),
-        f"/admin/processors/processor/{processor.pk}/history/",
-        f"/admin/processors/processor/{processor.pk}/force-stop/",
-        "/admin/processors/run/",
-        active.get_absolute_url(),
-        "/admin/processors/record/?state=all",
-        f"/admin/processors/record/{record.pk}/change/",
-        "/admin/processors/event/",
-        "/admin/password_change/",
-        "/admin/auth/user/",
-    ):
-        page.goto(path)
-
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
-
-
 def test_a_stranger_gets_the_sign_in_page(open_page: Any, live_server: Any) -> None:
     page = open_page(base_url=live_server.url)
 
