@@ -112,9 +112,9 @@ def throughput_chart(run: Run, work: list[throughput.Stretch], now: datetime) ->
         "most": rate_words(max(series.rates)),
         "middle": rate_words(sorted(series.rates)[len(series.rates) // 2]),
     }
+    first = (series.start - run.started_at).total_seconds()
     marks = [
-        duration(round((series.start - run.started_at).total_seconds() + at * series.step_seconds))
-        for at in range(len(series.rates))
+        duration(round(first + at * series.step_seconds, 1)) for at in range(len(series.rates))
     ]
     return area(series.rates, marks, summary, top=series.ceiling)
 
