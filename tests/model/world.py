@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from unittest.mock import patch
 
+from django.apps import apps
 from django.contrib.admin.models import LogEntry
 from django.db import DatabaseError, connection, transaction
 from django.test import override_settings
@@ -17,7 +18,7 @@ from django.test import override_settings
 from processors import control, dead_letters, definitions, maintenance, publish
 from processors.handlers.outcomes import Outcome
 from processors.ledger_check import QUESTIONS, check
-from processors.models import Attempt, Batch, Event, Installation, Processor, Record, Run
+from processors.models import Attempt, Batch, Installation, Processor, Record, Run
 from processors.protocol import cycles, leases, reaping
 from processors.protocol.leases import Ask, Lease, LeaseLost, Step
 from processors.protocol.working import source_of
@@ -68,10 +69,12 @@ def without_wakes() -> Iterator[None]:
 
 
 def empty_database() -> None:
-    """As after migrating."""
-    models: tuple[Any, ...] = (Attempt, Event, Record, Batch, Run, Processor, LogEntry, Effect)
-    for model in models:
-        run(f"DELETE FROM {model._meta.db_table}")
+    """As after migrating. Our foreign keys are looked at when the transaction ends."""
+    ours = apps.get_app_config("processors").get_models(include_auto_created=True)
+    with transaction.atomic():
+        for model in (*ours, LogEntry, Effect):
+            if model is not Installation:
+                run(f"DELETE FROM {model._meta.db_table}")
     Installation.objects.update(reaped_at=BEGINNING)
 
 
