@@ -70,9 +70,9 @@ def without_wakes() -> Iterator[None]:
 
 def empty_database() -> None:
     """As after migrating. Our foreign keys are looked at when the transaction ends."""
-    ours = apps.get_app_config("processors").get_models(include_auto_created=True)
+    ours: list[Any] = list(apps.get_app_config("processors").get_models(include_auto_created=True))
     with transaction.atomic():
-        for model in (*ours, LogEntry, Effect):
+        for model in [*ours, LogEntry, Effect]:
             if model is not Installation:
                 run(f"DELETE FROM {model._meta.db_table}")
     Installation.objects.update(reaped_at=BEGINNING)
