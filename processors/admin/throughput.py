@@ -54,8 +54,8 @@ def recent_rate(work: Sequence[Stretch], now: datetime, window: timedelta = MINU
     if not work:
         return 0.0
     start = max(now - window, min(one.start for one in work))
-    seconds = (now - start).total_seconds()
-    return sum(one.within(start, now) for one in work) / seconds if seconds > 0 else 0.0
+    seconds = max(1.0, (now - start).total_seconds())  # less than a second tells nothing
+    return sum(one.within(start, now) for one in work) / seconds
 
 
 def with_rates(runs: Sequence[Any], now: datetime) -> None:

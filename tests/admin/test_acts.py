@@ -296,3 +296,63 @@ def test_the_overview_shows_nothing_to_who_may_not_look(sign_in: SignIn) -> None
 
     assert "Orders" not in html
     assert reverse(RECORDS) not in html
+
+
+# Run with…
+
+
+def run_with(processor: Processor) -> str:
+    return reverse("admin:processors_processor_run-with", args=[processor.pk])
+
+
+def test_run_with_begins_a_limited_run_and_leads_to_it(admin: Client) -> None:
+    processor = a_processor()
+    admin.get(run_with(processor))
+
+    answer = admin.post(run_with(processor), click(processor, limit="25", reason="A trial"))
+
+    run = Run.objects.get()
+    assert answer["Location"] == run.get_absolute_url()
+    assert (run.claim_limit, run.reason) == (25, "A trial")
+
+
+def test_run_with_nothing_filled_in_has_no_limit(admin: Client) -> None:
+    processor = a_processor()
+
+    admin.post(run_with(processor), click(processor, limit=""))
+
+    assert Run.objects.get().claim_limit is None
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "x", "1.5", "9" * 13])
+def test_a_limit_that_means_nothing_begins_nothing(admin: Client, limit: str) -> None:
+    processor = a_processor()
+
+    answer = admin.post(run_with(processor), click(processor, limit=limit), follow=True)
+
+    assert not Run.objects.exists()
+    assert "messagelist" in answer.content.decode()
+
+
+def test_run_with_needs_its_right(sign_in: SignIn) -> None:
+    processor = a_processor()
+    viewer = sign_in("view_processor")
+
+    assert viewer.get(run_with(processor)).status_code == 403
+    assert viewer.post(run_with(processor), click(processor)).status_code == 403
+
+
+def test_retry_all_of_an_error_asks_first(admin: Client) -> None:
+    processor = a_processor()
+    record = a_failed_record(processor, a_run(processor))
+    page = admin.get(processor.get_absolute_url()).content.decode()
+    assert "Retry all 1" in page
+
+    answer = admin.post(
+        f"/admin/processors/record/?processor={processor.pk}&error={'f' * 32}",
+        {"action": "retry_selected", "select_across": "1", "_selected_action": "0"},
+    )
+
+    record.refresh_from_db()
+    assert record.state == "dead"
+    assert record.key in answer.content.decode()

@@ -1,0 +1,109 @@
+"""Charts: what they say in words, and that they hold for odd numbers."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from processors.admin import history, throughput
+from processors.admin.charts import Bar, area, bars, nice
+from processors.admin.throughput import Stretch
+from processors.models import RunHour
+from tests.factories import make_processor, make_run
+
+AT = datetime(2026, 3, 10, 12, 30, tzinfo=UTC)
+
+
+def seconds(count: float) -> datetime:
+    return AT + timedelta(seconds=count)
+
+
+@pytest.mark.parametrize(
+    ("value", "top"), [(0, 1), (1, 1), (3, 5), (17, 20), (21, 25), (2400, 2500), (0.3, 0.5)]
+)
+def test_the_top_line_is_a_round_number(value: float, top: float) -> None:
+    assert nice(value) == pytest.approx(top)
+
+
+def test_a_chart_says_what_it_shows() -> None:
+    drawn = bars([Bar([("ok", 3), ("bad", 1)], "Monday: 4 runs", "Mon")], "4 runs, 1 failed.")
+
+    assert 'aria-label="4 runs, 1 failed."' in drawn
+    assert "<title>Monday: 4 runs</title>" in drawn
+    assert "Mon</text>" in drawn
+
+
+def test_the_smallest_part_can_be_seen() -> None:
+    drawn = bars([Bar([("ok", 310_000), ("bad", 1)], "")], "")
+
+    heights = [float(height) for height in re.findall(r'height="([\d.]+)" class="fill', drawn)]
+    assert min(heights) >= 2
+
+
+def test_charts_of_nothing_are_drawn() -> None:
+    assert "<svg" in bars([], "None.")
+    assert "<svg" in area([0.0], [""], "None.")
+
+
+def test_text_in_a_chart_is_escaped() -> None:
+    assert "<script>" not in bars([Bar([("ok", 1)], "<script>", "<script>")], "<script>")
+
+
+# Throughput
+
+
+def test_the_recent_rate_counts_the_share_of_a_batch_within_the_window() -> None:
+    work = [Stretch(seconds(-120), seconds(0), 120)]
+
+    assert throughput.recent_rate(work, AT) == pytest.approx(1)
+    assert throughput.recent_rate([], AT) == 0
+
+
+def test_the_series_spreads_batches_over_their_time() -> None:
+    series = throughput.series([Stretch(seconds(0), seconds(60), 600)], seconds(60))
+
+    assert series is not None
+    assert series.rates == pytest.approx([10] * len(series.rates))
+
+
+def test_one_outlier_does_not_flatten_the_rest() -> None:
+    work = [Stretch(seconds(at), seconds(at + 1), 10) for at in range(200)]
+    work.append(Stretch(seconds(50), seconds(50.1), 100_000))
+
+    series = throughput.series(work, seconds(200))
+
+    assert series is not None
+    assert series.ceiling < max(series.rates) / 10
+
+
+# History
+
+
+@pytest.mark.django_db
+def test_history_has_a_slot_for_every_day_and_hour() -> None:
+    run = make_run(make_processor(), state="finished", started_at=AT, ended_at=AT, done=7)
+    RunHour.count(run)
+
+    days = history.of(None, "7d", AT)
+    hours = history.of(None, "24h", AT)
+
+    assert (len(days.slots), len(hours.slots)) == (7, 24)
+    assert days.slots[-1].sums["records"] == hours.slots[-1].sums["records"] == 7
+    assert (days.runs, days.success_rate) == (1, 100)
+
+
+@pytest.mark.django_db
+def test_history_leaves_out_what_is_hidden() -> None:
+    processor = make_processor()
+    RunHour.count(make_run(processor, state="finished", started_at=AT, ended_at=AT))
+
+    assert history.of(None, "7d", AT, [processor.pk]).runs == 0
+
+
+@pytest.mark.django_db
+def test_a_run_that_was_stopped_is_no_failure() -> None:
+    processor = make_processor()
+    for state in ("stopped", "finished", "failed"):
+        RunHour.count(make_run(processor, state=state, started_at=AT, ended_at=AT))
+
+    assert history.of(processor, "30d", AT).success_rate == 50
