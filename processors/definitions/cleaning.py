@@ -18,6 +18,7 @@ from processors.handlers.options import reference
 from processors.models.processor import SLUG, Misfire, Processor, TriggerKind
 from processors.schedules import InvalidSchedule
 from processors.sources.inspection import inspect_source
+from processors.sources.overlap import may_share_rows
 
 SLUG_CHARACTERS = 80
 WEEK_SECONDS = 7 * 24 * 3600
@@ -307,9 +308,11 @@ class Cleaning:
         if inspected.problems:
             return
         for other in self.others():
-            if rows_taken(other.source) == rows_taken(inspected.normal):
+            if may_share_rows(inspected.normal, other.source):
                 self.found.refuse(
-                    "source.table", f"Processor '{other.name}' already takes these rows."
+                    "source.table",
+                    f"Processor '{other.name}' already takes these rows. Give each its own word "
+                    "for new, or filters of which only one can hold for a row.",
                 )
 
     def clean_trigger(self) -> None:
@@ -379,11 +382,3 @@ class Cleaning:
                 f"Handler '{handler.name}' works inside one transaction (effects='database'): "
                 "its concurrency is 1. Raise parallelism instead.",
             )
-
-
-def rows_taken(source: Mapping[str, Any]) -> tuple[Any, ...] | None:
-    """What makes two table sources take the same rows; None for other kinds."""
-    if source.get("kind") != "table":
-        return None
-    words = source.get("words") or {}
-    return (*(source.get(part) for part in ("database", "table", "status")), words.get("new"))
