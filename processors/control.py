@@ -20,11 +20,11 @@ from django.db import transaction
 
 from processors import failpoints, queues
 from processors.clock import database_now
-from processors.models import Actor, Batch, Event, Processor, Run, StateConflict
+from processors.models import Actor, Batch, Event, Installation, Processor, Run, StateConflict
 from processors.models.door import Move
 from processors.models.processor import TriggerKind
 from processors.models.run import Trigger
-from processors.protocol import cycles
+from processors.protocol import cycles, twins
 from processors.protocol.reaping import Taking, take_back
 from processors.states import CloseReason, ProcessorState, RunState
 
@@ -156,6 +156,7 @@ def start(processor_id: int, act: Act) -> str:
 def _start(processor: Processor, act: Act, now: datetime) -> str:
     if processor.is_started:
         raise Refused(f"{processor} is started already{since(processor)}.")
+    refuse_copy()
     if processor.state == ProcessorState.PAUSED:
         return _resume(processor, act, now)
     cleared = clear_first(processor, act, now)
@@ -240,6 +241,7 @@ def _resume(processor: Processor, act: Act, now: datetime) -> str:
     run = active_run(processor)
     if processor.state != ProcessorState.PAUSED and not (run and is_waiting(run)):
         raise Refused(f"{processor} is {processor.get_state_display().lower()}: nothing to resume.")
+    refuse_copy()
     if processor.state == ProcessorState.PAUSED:
         processor.resume(act.at(now))
     if run is None:
@@ -274,6 +276,7 @@ def run_once(processor_id: int, act: Act, *, limit: int | None = None) -> Run:
         run = active_run(processor)
         if run is not None:
             raise Refused(f"{processor} is busy with run {run.seq}: wait until it has ended.")
+        refuse_copy()
         cleared = clear_first(processor, act, now)
         Processor.objects.filter(pk=processor.pk).update(judged_since=now)
         beginning = cycles.Beginning(Trigger.MANUAL, act.at(now), by_hand=True, limit=limit)
@@ -336,6 +339,42 @@ def clear_fault(processor_id: int, act: Act) -> str:
         return f"The fault of {processor} was cleared; start it when you are ready."
 
     return perform(processor_id, act, OPERATE, verb)
+
+
+# A database that was copied or moved
+
+
+def refuse_copy() -> None:
+    """Raise Refused while nobody has said what this database is."""
+    if twins.is_barred():
+        raise Refused(twins.SENTENCE)
+
+
+def settle_installation(act: Act, *, as_copy: bool) -> str:
+    """Say what a database is that was copied or moved; a copy's processors are stopped first.
+
+    Raises Refused where it is in its place, PermissionDenied to whoever is not at a shell.
+    """
+    if not act.trusted:
+        raise PermissionDenied("Only a command can say this.")
+    if not twins.is_barred():
+        raise Refused("Nothing was changed: this database is where it was made.")
+    stopped = stop_all(act) if as_copy else 0
+    Installation.settle_here(as_copy=as_copy)
+    if as_copy:
+        return f"This is a copy with a name of its own now. Processors stopped: {stopped}."
+    return "This is the original, in its new place. Everything goes on."
+
+
+def stop_all(act: Act) -> int:
+    """Stop whatever is started or has a run; how many were."""
+    busy = Processor.objects.exclude(state=ProcessorState.STOPPED) | Processor.objects.filter(
+        pk__in=Run.objects.active().exclude(state=RunState.STOPPING).values("processor")
+    )
+    ids = sorted(set(busy.values_list("pk", flat=True)))
+    for processor_id in ids:
+        stop(processor_id, act)
+    return len(ids)
 
 
 # Facts the verbs share

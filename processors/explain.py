@@ -7,12 +7,14 @@ asked only where the answer needs it.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 
 from django.db.models import Count, OuterRef, Q, Subquery
 from django.utils.translation import gettext as _
 
 from processors.models import Batch, Event, Processor, Run
 from processors.models.processor import TriggerKind
+from processors.protocol import twins
 from processors.queues import QueueState, queue_states
 from processors.states import ProcessorState, RunState
 from processors.wording import duration, moment
@@ -39,6 +41,11 @@ class Facts:
     in_hand: dict[int, tuple[int, int]] = field(default_factory=dict)  # of a run: leased, expired
     acts: dict[int, Event] = field(default_factory=dict)  # an operator's last, by processor
     pauses: dict[int, Event] = field(default_factory=dict)  # who paused a run, by run
+
+    @cached_property
+    def is_copy(self) -> bool:
+        """Whether nothing runs because the database was copied; asked once for a page."""
+        return twins.is_barred()
 
 
 def why(processor: Processor, now: datetime) -> str:
@@ -99,7 +106,7 @@ def sentence(processor: Processor, facts: Facts) -> str:
     if run is not None:
         return of_run(run, facts)
     if processor.state == ProcessorState.STARTED:
-        return why_waiting(processor, now)
+        return why_waiting(processor, facts)
     act = facts.acts.get(processor.pk)
     if act is None:
         return _("Stopped: it was never started.")
@@ -168,6 +175,8 @@ def why_nobody_works(run: Run, facts: Facts) -> str:
     """A run without a batch in hand: no Redis, no worker, or none that is free."""
     if facts.now - run.started_at < JUST_BEGUN:
         return _("Run %(seq)s has just begun.") % {"seq": run.seq}
+    if facts.is_copy:
+        return _(twins.SENTENCE)
     name = run.config.get("queue", "default")
     queue = facts.queue(name)
     if queue.workers is None:
@@ -188,21 +197,27 @@ def why_nobody_works(run: Run, facts: Facts) -> str:
 # No run is active
 
 
-def why_waiting(processor: Processor, now: datetime) -> str:
+def why_waiting(processor: Processor, facts: Facts) -> str:
     """When the next cycle begins, or why nobody begins it."""
-    due, kind = processor.next_due_at, processor.trigger_kind
+    due, kind, now = processor.next_due_at, processor.trigger_kind, facts.now
     if due is None:
         if kind == TriggerKind.MANUAL:
             return _("Started; a cycle begins only by hand.")
         return _("Started; the time of the next cycle is being worked out.")
     if due <= now - LATE:
-        return _(
-            "The next cycle was due %(late)s ago and nobody began it: start rqscheduler or a "
-            "worker."
-        ) % {"late": duration((now - due).total_seconds())}
+        return why_late(due, facts)
     if kind == TriggerKind.ARRIVAL:
         return _("Waits for records: a cycle begins when one arrives.")
     if due <= now:
         return _("The next cycle is due now; it begins once a record waits.")
     wait = duration(max(1, int((due - now).total_seconds())))
     return _("Next cycle in %(wait)s.") % {"wait": wait}
+
+
+def why_late(due: datetime, facts: Facts) -> str:
+    """What is due has not begun."""
+    if facts.is_copy:
+        return _(twins.SENTENCE)
+    return _(
+        "The next cycle was due %(late)s ago and nobody began it: start rqscheduler or a worker."
+    ) % {"late": duration((facts.now - due).total_seconds())}

@@ -15,7 +15,7 @@ from django.db.models import F, Q, QuerySet
 from processors import failpoints, queues
 from processors.clock import database_now
 from processors.models import Attempt, Batch, Event, Installation, Processor, Record, Run
-from processors.protocol import cycles, faults, reaping, reconciling
+from processors.protocol import cycles, faults, reaping, reconciling, twins
 from processors.sources.dialect import is_broken
 from processors.states import RECORD_FINAL, RunState
 
@@ -41,6 +41,8 @@ def tick() -> Ticked:
     One processor's trouble does not keep the others from their turn.
     """
     ticked, now = Ticked(), database_now()
+    if twins.is_barred():
+        return ticked
     for processor_id in Processor.objects.due(now).values_list("pk", flat=True):
         ticked.begun += begin_one(processor_id)
     if Installation.pass_gate(now=now, gap=reaping.lease_gap()):

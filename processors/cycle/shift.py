@@ -20,7 +20,7 @@ from processors.handlers.context import Surroundings
 from processors.handlers.options import clean_options
 from processors.models import Batch, Run
 from processors.models.door import Move
-from processors.protocol import cycles, faults, leases
+from processors.protocol import cycles, faults, leases, twins
 from processors.protocol.leases import Ask, LeaseLost
 from processors.protocol.reaping import Taking, take_back
 from processors.protocol.working import Equipment, Unable, equip, source_of
@@ -48,7 +48,8 @@ def leave() -> None:
 
 # All that a shift needs to know before its first claim, in one round trip.
 ASSIGNMENT = """
-SELECT run.*, processor.record_timeout_seconds AS time_limit, installation.identity AS identity
+SELECT run.*, processor.record_timeout_seconds AS time_limit,
+       installation.identity AS identity, installation.home AS home
   FROM processors_run AS run
   JOIN processors_processor AS processor ON processor.id = run.processor_id
   JOIN processors_installation AS installation ON installation.id = 1
@@ -68,10 +69,14 @@ NOWHERE = 0  # no run and no processor has this id
 
 @dataclass(frozen=True)
 class Assignment:
-    """A run to work on; `identity` is the installation's, the limit that of a record, in s."""
+    """A run to work on; `identity` and `home` are the installation's.
+
+    The limit is that of a record, in seconds.
+    """
 
     run: Run
     identity: str
+    home: str
     time_limit_seconds: int
 
     @classmethod
@@ -79,7 +84,8 @@ class Assignment:
         """None for a run that is not known."""
         for run in Run.objects.raw(ASSIGNMENT, [run_id]):
             found = vars(run)
-            return cls(run, str(uuid.UUID(str(found["identity"]))), found["time_limit"])
+            identity = str(uuid.UUID(str(found["identity"])))
+            return cls(run, identity, found["home"], found["time_limit"])
         return None
 
 
@@ -113,7 +119,7 @@ def work(run_id: int) -> None:
     A run that has ended or is unknown needs nothing: its processor may be due again, though.
     """
     assignment = find(run_id)
-    if assignment is None:
+    if assignment is None or twins.is_barred(assignment.home):
         return
     run = assignment.run
     if run.has_ended:

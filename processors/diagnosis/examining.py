@@ -27,6 +27,7 @@ ON_DATABASE: tuple[Callable[[], Iterable[Finding]], ...] = (
     databases.clock,
 )
 ON_TABLES: tuple[Callable[[], Iterable[Finding]], ...] = (
+    work.home,
     work.scheduler,
     work.workers,
     work.overdue,

@@ -10,6 +10,7 @@ from processors.clock import database_now
 from processors.diagnosis.finding import Finding, error, warning
 from processors.handlers import registry
 from processors.models import Batch, Installation, Processor, Run
+from processors.protocol import twins
 from processors.queues import queue_states
 from processors.sources.inspection import inspect_source
 from processors.states import ProcessorState
@@ -21,6 +22,13 @@ OVERDUE_SECONDS = 120
 def named(processor: Processor) -> str:
     """Where a finding about it is."""
     return f"processor '{processor.slug}'"
+
+
+def home() -> Iterator[Finding]:
+    """Is this database the one in which the installation was made?"""
+    if twins.is_barred():
+        what, _, mend = twins.SENTENCE.partition(" Use ")
+        yield error("database 'default'", what, f"Use {mend}")
 
 
 def scheduler() -> Iterator[Finding]:

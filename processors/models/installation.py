@@ -2,8 +2,9 @@
 
 import uuid
 from datetime import datetime, timedelta
+from pathlib import Path
 
-from django.db import models
+from django.db import connection, models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -11,11 +12,13 @@ from django.utils import timezone
 class Installation(models.Model):
     """A single row, made after migrating.
 
-    `identity` begins every idempotency key, so that a copy of the database that runs elsewhere
-    can be told apart. `reaped_at` is the gate of the reaper: one winner per gap.
+    `identity` begins every idempotency key. `home` says which database the row was made in: in a
+    copy, or after a move, it names another one, and nothing runs until a person has said which it
+    is. `reaped_at` is the gate of the reaper: one winner per gap.
     """
 
     identity = models.UUIDField(default=uuid.uuid4, editable=False)
+    home = models.CharField(max_length=500, blank=True, default="", editable=False)
     reaped_at = models.DateTimeField()
     scheduler_seen_at = models.DateTimeField(null=True, blank=True)
     scheduler_name = models.CharField(max_length=200, blank=True, default="")
@@ -34,13 +37,26 @@ class Installation(models.Model):
 
     @classmethod
     def make(cls) -> None:
-        """Add the row where it is missing."""
-        cls.objects.get_or_create(pk=1, defaults={"reaped_at": timezone.now()})
+        """Add the row where it is missing; one of an older release learns where it is."""
+        home = home_of_database()
+        cls.objects.get_or_create(pk=1, defaults={"reaped_at": timezone.now(), "home": home})
+        cls.objects.filter(pk=1, home="").update(home=home)
 
     @classmethod
     def this(cls) -> "Installation":
         """The row; costs a query."""
         return cls.objects.get(pk=1)
+
+    @classmethod
+    def known_home(cls) -> str:
+        """Where the row was made, empty where nobody knows; costs a query."""
+        return cls.objects.values_list("home", flat=True).filter(pk=1).first() or ""
+
+    @classmethod
+    def settle_here(cls, *, as_copy: bool) -> None:
+        """A person has said what this database is: the original, or one with a name of its own."""
+        new = {"identity": uuid.uuid4()} if as_copy else {}
+        cls.objects.filter(pk=1).update(home=home_of_database(), **new)
 
     @classmethod
     def pass_gate(cls, *, now: datetime, gap: timedelta) -> bool:
@@ -51,3 +67,42 @@ class Installation(models.Model):
         """
         late = Q(reaped_at__lte=now - gap) | Q(reaped_at__gt=now + gap)
         return cls.objects.filter(late, pk=1).update(reaped_at=now) == 1
+
+
+POSTGRES_HOME = """
+SELECT (SELECT system_identifier FROM pg_control_system()), oid
+  FROM pg_database
+ WHERE datname = current_database()
+"""
+MACHINE_ID = Path("/etc/machine-id")
+
+
+def home_of_database() -> str:
+    """Names the database that we are connected to, not what is in it; empty where nobody can.
+
+    Postgres: the cluster's own number and the database's. SQLite: the machine and the file's path.
+    Asked once in a process for each database.
+    """
+    name = str(connection.settings_dict["NAME"])
+    if connection.vendor == "sqlite":
+        machine = MACHINE_ID.read_text().strip() if MACHINE_ID.exists() else ""
+        return f"sqlite:{machine}:{Path(name).resolve()}"
+    if connection.vendor != "postgresql":
+        return ""
+    address = (name, connection.settings_dict["HOST"], str(connection.settings_dict["PORT"]))
+    if address not in HOMES:
+        HOMES[address] = postgres_home()
+    return HOMES[address]
+
+
+def postgres_home() -> str:
+    """`postgres:7400123456789012345:16384`; empty where it may not be read."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT has_function_privilege('pg_control_system()', 'EXECUTE')")
+        if not cursor.fetchone()[0]:
+            return ""
+        cursor.execute(POSTGRES_HOME)
+        return "postgres:{}:{}".format(*cursor.fetchone())
+
+
+HOMES: dict[tuple[str, str, str], str] = {}

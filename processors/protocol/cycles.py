@@ -17,6 +17,7 @@ from processors.models import Actor, Batch, Event, Processor, Record, Run, RunHo
 from processors.models.door import Move
 from processors.models.processor import Misfire, TriggerKind
 from processors.models.run import Trigger
+from processors.protocol import twins
 from processors.protocol.working import freeze, source_of
 from processors.querysets import ProcessorQuerySet
 from processors.sources import Source, open_source
@@ -121,10 +122,11 @@ def note_missed(processor: Processor, how: Move, reason: str) -> None:
 def begin(processor: Processor, beginning: Beginning) -> Run | None:
     """Make the run, in the transaction that locked the processor.
 
-    None where a run is active, where the slot was used, or (not by hand) where nothing waits.
+    None where a run is active, where the slot was used, (not by hand) where nothing waits, or in
+    a copied database.
     """
     now = beginning.how.now
-    if Run.objects.active_of(processor.pk):
+    if Run.objects.active_of(processor.pk) or twins.is_barred():
         return None
     source = open_source(processor.pk, processor.source)
     if not beginning.by_hand and not source.has_claimable(

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from processors.control import by_command_line, settle_installation
 from processors.diagnosis import Finding, Level, examine, mend
 from processors.management.terminal import TerminalCommand, counted
 
@@ -18,8 +19,24 @@ class Command(TerminalCommand):
         parser.add_argument(
             "--fix", action="store_true", help="mend what can be mended without risk"
         )
+        place = parser.add_mutually_exclusive_group()
+        place.add_argument(
+            "--moved", action="store_true", help="this database is the original in a new place"
+        )
+        place.add_argument(
+            "--copy",
+            action="store_true",
+            help="this database is a copy and its original goes on: stop all processors here",
+        )
 
-    def handle(self, *, json: bool, fix: bool, **_: Any) -> None:
+    def handle(self, *, json: bool, fix: bool, moved: bool, copy: bool, **_: Any) -> None:
+        if moved or copy:
+            act = by_command_line("a copy of another installation" if copy else "")
+            return self.say(settle_installation(act, as_copy=copy))
+        return self.examine(json=json, fix=fix)
+
+    def examine(self, *, json: bool, fix: bool) -> None:
+        """Look, mend what may be, and tell. Raises CommandError while errors are left."""
         findings = examine()
         mended = mend(findings) if fix else []
         if json:
