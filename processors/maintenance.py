@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import DatabaseError, transaction
+from django.db import close_old_connections, transaction
 from django.db.models import F, Q, QuerySet
 
 from processors import failpoints, queues
 from processors.clock import database_now
 from processors.models import Attempt, Batch, Event, Installation, Processor, Record, Run
 from processors.protocol import cycles, faults, reaping, reconciling, twins
-from processors.sources.dialect import is_broken
+from processors.sources.dialect import TROUBLE, is_broken
 from processors.states import RECORD_FINAL, RunState
 
 logger = logging.getLogger(__name__)
@@ -38,8 +38,10 @@ class Ticked:
 def tick() -> Ticked:
     """Begin due cycles, take back lost batches, end finished runs, put back lost wake-ups.
 
-    One processor's trouble does not keep the others from their turn.
+    One processor's trouble does not keep the others from their turn, nor does a connection that
+    broke meanwhile: such are opened anew.
     """
+    close_old_connections()
     ticked, now = Ticked(), database_now()
     if twins.is_barred():
         return ticked
@@ -57,7 +59,8 @@ def begin_one(processor_id: int) -> bool:
     """Whether a cycle began; trouble with a source is logged and seen again at the next tick."""
     try:
         return cycles.begin_due(processor_id) is not None
-    except DatabaseError as error:
+    except TROUBLE as error:
+        close_old_connections()
         if not stop_broken(processor_id, error):
             logger.warning("the cycle of processor %s could not begin: %s", processor_id, error)
             postpone(processor_id)
@@ -68,7 +71,7 @@ def begin_one(processor_id: int) -> bool:
         return False
 
 
-def stop_broken(processor_id: int, error: DatabaseError) -> bool:
+def stop_broken(processor_id: int, error: Exception) -> bool:
     """Fault a processor whose source is not as it was; whether this was such an error."""
     source = Processor.objects.values_list("source", flat=True).get(pk=processor_id)
     if source.get("kind") != "table" or not is_broken(error):
@@ -90,7 +93,8 @@ def look_after(run: Run, now: datetime, ticked: Ticked) -> None:
             ticked.ended += 1
         elif run.state == RunState.RUNNING:
             ticked.woken += wake_again(run, now, run.processor.parallelism - open_batches)
-    except DatabaseError as error:
+    except TROUBLE as error:
+        close_old_connections()
         if not faults.stop_broken(run, error):
             logger.warning("run %s could not be looked after: %s", run.pk, error)
     except Exception:

@@ -27,7 +27,7 @@ from processors.protocol import leases
 from processors.protocol.at_once import AtOnce
 from processors.protocol.leases import Ask, Lease, LeaseLost, Step
 from processors.sources.base import Claimed, Ref, Settlement, Source, SourceChanged
-from processors.sources.dialect import can_pass, is_broken
+from processors.sources.dialect import TROUBLE, can_pass, is_broken
 from processors.sources.table import MISSING, outcome_of_change
 from processors.states import CloseReason
 
@@ -170,7 +170,8 @@ class Commits:
     def _tell_elsewhere(self, settlement: Settlement) -> None:
         try:
             self.source.publish_outcomes(settlement)
-        except DatabaseError as error:
+        except TROUBLE as error:
+            connections[self.source.alias].close_if_unusable_or_obsolete()
             logger.warning("outcomes are told to %s later: %s", self.source.alias, error)
 
     def _ask(self, lease: Lease) -> Ask:
@@ -189,8 +190,8 @@ class Commits:
             return lease
         claimed = lease.claimed
         try:
-            lease.claimed = self.source.confirm(claimed)
-        except (DatabaseError, InterfaceError):
+            lease.claimed = patiently(lambda: self.source.confirm(claimed)) or []
+        except TROUBLE:
             self._give_back(lease)
             raise
         kept = {id(c) for c in lease.claimed}

@@ -27,6 +27,7 @@ from processors.protocol.working import Equipment, Unable, equip, source_of
 from processors.queues.identity import own_name
 from processors.queues.wakeups import TIME_BUDGET_SECONDS
 from processors.sources.base import Pick, Ref
+from processors.sources.dialect import TROUBLE
 from processors.sources.ledger import Ledger
 from processors.states import CloseReason, RunState
 
@@ -116,22 +117,32 @@ def rehearse() -> None:
 def work(run_id: int) -> None:
     """Treat records of a run until nothing is left for us; see `Shift`.
 
+    A database that is away for less than a lease costs no wake-up.
+    """
+    shift = patiently(lambda: open_shift(run_id))
+    if shift is not None:
+        shift.work()
+
+
+def open_shift(run_id: int) -> "Shift | None":
+    """All that a shift needs; None where the run needs none, or not from this worker.
+
     A run that has ended or is unknown needs nothing: its processor may be due again, though.
     """
     assignment = find(run_id)
     if assignment is None or twins.is_barred(assignment.home):
-        return
+        return None
     run = assignment.run
     if run.has_ended:
         cycles.begin_due(run.processor_id)
-        return
+        return None
     try:
         equipment = equip(run)
     except Unable as trouble:
         logger.warning("run %s is not for this worker: %s", run.pk, trouble)
         faults.judge_unable(run, trouble)
-        return
-    Shift(assignment, equipment).work()
+        return None
+    return Shift(assignment, equipment)
 
 
 class Shift:
@@ -284,7 +295,7 @@ class Shift:
             taking = Taking(CloseReason.REAPED, message, how, "TimedOut", begun, lease.token)
             take_back(Batch.objects.get(pk=lease.batch_id), taking)
             faults.judge_crash(self.run.pk)
-        except (DatabaseError, LeaseLost) as error:
+        except (*TROUBLE, LeaseLost) as error:
             logger.warning("batch %s is left to the reaper: %s", lease.batch_id, error)
         finally:
             connections.close_all()

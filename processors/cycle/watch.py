@@ -14,11 +14,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from django.conf import settings
-from django.db import DatabaseError, connections
+from django.db import connections
 
 from processors.clock import database_now
 from processors.protocol.leases import Lease, LeaseLost, heartbeat
 from processors.sources.base import Ref
+from processors.sources.dialect import TROUBLE
 
 logger = logging.getLogger(__name__)
 
@@ -104,7 +105,7 @@ class Watch(threading.Thread):
             # A table elsewhere is told and read before the next lease is on the desk.
             is_over = lease is not None and lease.closing
             self.desk.lost = self.desk.lease is lease and not is_over
-        except DatabaseError as error:
+        except TROUBLE as error:
             logger.warning("no heartbeat for batch %s: %s", lease and lease.batch_id, error)
             connections.close_all()
             return False

@@ -8,7 +8,7 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import DatabaseError, IntegrityError, transaction
+from django.db import IntegrityError, connections, transaction
 from django.db.models import Min
 
 from processors import failpoints, queues, schedules
@@ -22,6 +22,7 @@ from processors.protocol.working import freeze, source_of
 from processors.querysets import ProcessorQuerySet
 from processors.sources import Source, open_source
 from processors.sources.base import Pick
+from processors.sources.dialect import TROUBLE
 from processors.states import COUNTERS, RunState
 
 logger = logging.getLogger(__name__)
@@ -259,7 +260,8 @@ def tell_rest(run: Run) -> None:
     try:
         while source.reconcile(run.pk):
             continue
-    except DatabaseError as error:
+    except TROUBLE as error:
+        connections[source.alias].close_if_unusable_or_obsolete()
         logger.warning("run %s: outcomes are told to %s later: %s", run.pk, source.alias, error)
 
 

@@ -204,7 +204,7 @@ def is_fresh(run: Run) -> bool:
 # Sources that are no longer as they were defined
 
 
-def why_broken(definition: dict[str, Any], error: DatabaseError) -> str:
+def why_broken(definition: dict[str, Any], error: Exception) -> str:
     """What is wrong with a source, as its definition's check says it, else as its database does."""
     said = str(error).strip().split("\n", 1)[0].rstrip(".")
     try:

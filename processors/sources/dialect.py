@@ -49,6 +49,10 @@ class Dialect:
             return int(cursor.rowcount)
 
 
+# Whatever a database raises: Django's InterfaceError, "connection already closed", is no
+# DatabaseError.
+TROUBLE = (DatabaseError, InterfaceError)
+
 # SQLite calls every mistake "operational"; these are the ones that can pass by themselves.
 PASSING_ON_SQLITE = ("BUSY", "LOCKED", "IOERR", "FULL", "CANTOPEN", "READONLY", "PROTOCOL")
 
