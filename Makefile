@@ -3,7 +3,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run worker scheduler test test-fast model check fix bench screenshots
+.PHONY: help setup demo run worker scheduler test test-fast model check fix bench chaos soak screenshots
 
 # The first Python here that is new enough.
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11 python; do \
@@ -95,6 +95,18 @@ $(BENCH_READY): $(DEV_READY)
 
 bench: $(BENCH_READY)  ## measure: records per second, page times; ARGS="--help"
 	@exec $(BIN)/python -m benchmarks $(ARGS)
+
+SECONDS = $(if $(MINUTES),$(shell expr $(MINUTES) \* 60),120)
+DATABASE ?= postgres
+DRAWN = --database $(DATABASE) --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
+
+chaos: $(DEV_READY)  ## break everything, one by one and at once; MINUTES=2 SEED= DATABASE=postgres|sqlite PART=matrix|soup
+	@for part in $(or $(PART),matrix soup); do options="--database $(DATABASE)"; \
+		[ $$part = matrix ] || options="$(DRAWN)"; \
+		$(BIN)/python -m tests.chaos $$part $$options || exit 1; done
+
+soak: $(DEV_READY)  ## work for long amid rare faults, and watch what must stay flat; MINUTES=60 SEED= DATABASE=
+	@exec $(BIN)/python -m tests.chaos soak --per-second $(or $(RATE),100) $(DRAWN)
 
 screenshots: $(DEV_READY)  ## take the pictures in docs/ anew
 	@exec $(BIN)/python -m docs.screenshots

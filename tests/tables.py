@@ -26,6 +26,13 @@ class Table:
         )
         self.run(f"CREATE INDEX {name}_status ON {name} (status, id)")
 
+    @classmethod
+    def existing(cls, alias: str = "default", name: str = "goods") -> "Table":
+        """The table as it is, with its rows."""
+        table = cls.__new__(cls)
+        table.alias, table.name = alias, name
+        return table
+
     def run(self, sql: str, params: Sequence[Any] = ()) -> None:
         with connections[self.alias].cursor() as cursor:
             cursor.execute(sql, list(params))

@@ -90,15 +90,6 @@ class Assignment:
         return None
 
 
-def find(run_id: int) -> Assignment | None:
-    """Where the database was restarted since this process connected, it connects once more."""
-    try:
-        return Assignment.find(run_id)
-    except PASSING:
-        connections.close_all()
-        return Assignment.find(run_id)
-
-
 def rehearse() -> None:
     """Connect, and go through the first steps of a shift with a run that is not there.
 
@@ -129,7 +120,7 @@ def open_shift(run_id: int) -> "Shift | None":
 
     A run that has ended or is unknown needs nothing: its processor may be due again, though.
     """
-    assignment = find(run_id)
+    assignment = Assignment.find(run_id)
     if assignment is None or twins.is_barred(assignment.home):
         return None
     run = assignment.run

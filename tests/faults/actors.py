@@ -40,6 +40,7 @@ class Actor:
         """In the child; never returns."""
         code = 1
         try:
+            Copy.is_one = False  # a test's fork is a worker of its own, not a handler's copy
             queue.cache_clear()
             Identity.worker = "actor"
             Copy.is_one = False  # a process of its own, not what a handler forked

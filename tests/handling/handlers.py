@@ -5,12 +5,14 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
+from urllib.request import Request, urlopen
+from zlib import crc32
 
 from django.db import connection
 
 from processors import Context, Reject, Retry, Skip, handler
 from processors.handlers import Record
-from tests.handling import hostile  # noqa: F401 - registers its handlers
+from tests.handling import hostile
 from tests.handling.effects import leave_effect
 
 
@@ -153,3 +155,34 @@ class Word:
 @handler("Show its option", options=Word)
 def show_options(record: Record, context: Context) -> str:
     return str(context.options.word)
+
+
+@dataclass
+class FarEnd:
+    """A service outside, and how long a record takes."""
+
+    url: str = ""
+    seconds: float = 0.0
+
+
+@handler("Deliver to a service outside", options=FarEnd)
+def deliver(record: Record, context: Context) -> None:
+    headers = {"Idempotency-Key": context.idempotency_key}
+    request = Request(context.options.url, record.key.encode(), headers)
+    with urlopen(request, timeout=10):
+        time.sleep(context.options.seconds)
+
+
+@handler("Succeed, fail, skip or die as its key and attempt decide", effects="database")
+def flaky(record: Record, context: Context) -> Any:
+    chance = crc32(f"{record.key}:{record.attempt}".encode()) % 100
+    leave_effect(record, context)
+    if "die" in record.payload:
+        hostile.WAYS_TO_DIE["kill"]()
+    if chance < 10:
+        raise ConnectionError(f"the line broke {chance} times")
+    if chance < 15:
+        return Retry("later", after=1)
+    if chance < 17:
+        return Skip("not needed")
+    return Reject("never") if chance < 19 else None

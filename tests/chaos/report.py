@@ -1,0 +1,123 @@
+"""Writes the newest figures into docs/reliability.md."""
+
+from collections.abc import Iterable
+from itertools import groupby
+from statistics import median
+from typing import Any
+
+from tests.chaos import results
+from tests.servers import ROOT
+
+PAGE = ROOT / "docs" / "reliability.md"
+BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+DATABASES = ("postgres", "sqlite")
+HEADS = {
+    "matrix": ["", "fault", "times", "records", "lost", "doubled", "seconds", "test"],
+    "soup": ["", "fault", "times", "records", "lost", "doubled", "seconds", "longest"],
+    "soak": ["", "first third", "last third"],
+}
+
+
+def write() -> None:
+    """Replace what stands between the page's markers."""
+    text = PAGE.read_text()
+    before, after = text.split(BEGIN)[0], text.split(END)[1]
+    PAGE.write_text(f"{before}{BEGIN}\n\n{body()}\n{END}{after}")
+
+
+def body() -> str:
+    """A section for every kind of results that was kept."""
+    parts = []
+    for kind, section in (("matrix", matrix), ("soup", soup), ("soak", soak)):
+        for database in DATABASES:
+            if kept := results.newest(f"{kind}-{database}"):
+                parts += [section(database, kept["figures"]), origin(kept), ""]
+    return "\n".join(parts)
+
+
+def matrix(database: str, lines: list[dict[str, Any]]) -> str:
+    """Faults tried one by one."""
+
+    def kind(line: dict[str, Any]) -> tuple[int, str, str]:
+        number = line["fault"]
+        return int(number[1:]) if number[1:].isdigit() else 0, line["what"], line["test"]
+
+    rows = [row(list(group)) for _, group in groupby(sorted(lines, key=kind), kind)]
+    title = f"### One by one, {database} (`python -m tests.chaos matrix --database {database}`)\n"
+    return "\n".join([title, *as_table(HEADS["matrix"], rows)])
+
+
+def row(group: list[dict[str, Any]]) -> list[Any]:
+    """One kind of fault: `seconds` is the median."""
+    first = group[0]
+    waits = [line["seconds"] for line in group if line["seconds"] is not None]
+    test = first["test"].partition("::")[2]
+    return [
+        first["fault"] if first["fault"] != "failpoint" else "",
+        first["what"],
+        len(group),
+        sum(line["records"] for line in group),
+        sum(line["lost"] for line in group),
+        sum(line["doubled"] for line in group),
+        f"{median(waits):.1f}" if waits else "-",
+        f"`{test}`",
+    ]
+
+
+def soup(database: str, figures: dict[str, Any]) -> str:
+    """Everything at once."""
+    rows = [
+        [
+            each["fault"],
+            each["what"],
+            each["times"],
+            each["records"],
+            figures["lost"],
+            figures["doubled"],
+            each["median_seconds"],
+            each["longest_seconds"],
+        ]
+        for each in figures["rows"]
+    ]
+    return "\n".join([heading("soup", database, figures), *as_table(HEADS["soup"], rows)])
+
+
+def soak(database: str, figures: dict[str, Any]) -> str:
+    """The gauges; the faults are those of the soup."""
+    return "\n".join(
+        [heading("soak", database, figures), *as_table(HEADS["soak"], figures["gauges"])]
+    )
+
+
+def heading(kind: str, database: str, figures: dict[str, Any]) -> str:
+    """What was run, and its sums."""
+    command = (
+        f"`python -m tests.chaos {kind} --database {database} --seconds {figures['seconds']:g} "
+        f"--seed {figures['seed']}`"
+    )
+    sums = (
+        "{records} records, {runs} runs, {clicks} clicks of operators, {faults} faults, {deaths} "
+        "processes ended; lost {lost}, doubled {doubled}; {repeated_outside} calls outside were "
+        "repeated under the same key; {set_aside} innocent records were killed three times and "
+        "retried by a person; all was through {recovered_after} s after the last fault."
+    ).format(**figures)
+    return f"### All at once, {kind}, {database} ({command})\n\n{sums}\n"
+
+
+def as_table(head: list[str], rows: Iterable[list[Any]]) -> list[str]:
+    """Markdown."""
+    lines = [in_line(head), in_line(["---"] * len(head))]
+    return [*lines, *(in_line(["-" if cell is None else cell for cell in row]) for row in rows)]
+
+
+def in_line(cells: Iterable[Any]) -> str:
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def origin(kept: dict[str, Any]) -> str:
+    """When, of which commit, on what machine."""
+    machine = kept["machine"]
+    return (
+        f"\n*{kept['date'][:10]}, commit {kept['commit']}; {machine['cpu']}, {machine['memory']}, "
+        f"Python {machine['python']}, Postgres {machine['postgres']}.*"
+    )

@@ -1,0 +1,53 @@
+"""The soup for long, with gauges: its figures at the end."""
+
+from collections.abc import Iterator
+
+from tests.chaos.gauges import Gauges, first_and_last, p95, peak, slopes
+from tests.chaos.regular import Regular
+from tests.chaos.soup import Soup
+
+CHECK_SECONDS = 180.0
+NAMES = {
+    "redis_keys": "Redis keys, most",
+    "redis_mb": "Redis memory MB, most",
+    "dead_rows": "dead rows of the hot tables, most",
+    "index_mb": "indexes of the hot tables MB, most",
+}
+
+Figures = list[tuple[str, str, str]]
+
+
+class Soak(Soup):
+    """As the soup; faults are rarer, what must happen regularly does."""
+
+    check_seconds = CHECK_SECONDS
+
+    def prepare(self) -> None:
+        super().prepare()
+        self.gauges = Gauges(self.striker.scene)
+        seconds = self.plan.regular_seconds or self.plan.seconds
+        self.regular = Regular(self.striker, self.crew, seconds, self.plan.database)
+
+    def turn(self, records: int) -> None:
+        super().turn(records)
+        self.regular.turn(records)
+        self.gauges.turn()
+
+    def figures(self) -> Figures:
+        """What it was in the first third, and in the last."""
+        return list(self._compared()) + list(self._slopes())
+
+    def _compared(self) -> Iterator[tuple[str, str, str]]:
+        first, last = first_and_last(self.gauges.samples)
+        yield "claim ms, p95", shown(p95(first)), shown(p95(last))
+        for name, words in NAMES.items():
+            yield words, shown(peak(first, name)), shown(peak(last, name))
+
+    def _slopes(self) -> Iterator[tuple[str, str, str]]:
+        for post, mb, descriptors in slopes(self.gauges.samples):
+            yield f"{post}, growth an hour", f"{mb:+.1f} MB", f"{descriptors:+.1f} descriptors"
+
+
+def shown(value: float | None) -> str:
+    """A figure."""
+    return "-" if value is None else f"{value:,.1f}"
