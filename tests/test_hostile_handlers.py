@@ -114,7 +114,10 @@ def test_sys_exit_ends_a_record_and_not_its_worker(how: str) -> None:
     assert counters(run) == {"claimed": 11, "done": 11 - len(failed)} | failed
 
 
-def test_what_a_handler_changes_of_its_process_is_put_back() -> None:
+def test_what_a_handler_changes_of_its_process_is_put_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("processors.cycle.manners.LOOK_SECONDS", 0.0)
     before = (Path.cwd(), signal.getsignal(signal.SIGTERM))
     processor = define("rude")
     fill_inbox(processor, {how: {"how": how} for how in ("signals", "directory", "locale")})

@@ -1,7 +1,7 @@
 """What a handler may do to its process, and what is done about it.
 
 A fork must not go on as a second worker with the first one's connections. Signals, directory and
-locale that a handler changes are put back after each commit: the next record is not to blame.
+locale that a handler changes are put back at commits: the next record is not to blame.
 """
 
 import locale
@@ -10,6 +10,7 @@ import os
 import re
 import signal
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from django.db import DatabaseError, connection, connections
 logger = logging.getLogger(__name__)
 
 EXIT_COPY = 73
+LOOK_SECONDS = 0.25
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)
 ENDING = re.compile(
     r"\s*(COMMIT|END|ABORT|BEGIN|START\s+TRANSACTION|PREPARE\s+TRANSACTION|ROLLBACK(?!.*\bTO\b))\b",
@@ -82,10 +84,15 @@ class Manners:
         self._signals = {number: signal.getsignal(number) for number in SIGNALS}
         self._directory = Path.cwd()
         self._locale = locale.setlocale(locale.LC_ALL)
+        self._look_at = 0.0
         self._in_main_thread = threading.current_thread() is threading.main_thread()
 
     def restore(self) -> None:
-        """Put back what was changed, and say so in the log. Cheap where nothing was."""
+        """Put back what was changed, and say so in the log; looks a few times a second."""
+        now = time.monotonic()
+        if now < self._look_at:
+            return
+        self._look_at = now + LOOK_SECONDS
         changed = [what for what, put_back in self._checks() if put_back()]
         if changed:
             logger.warning("a handler changed its process, put back: %s", ", ".join(changed))

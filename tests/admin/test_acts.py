@@ -20,7 +20,16 @@ from tests.admin.conftest import (
 
 pytestmark = pytest.mark.django_db
 
-VERBS = ("start", "stop", "pause", "resume", "run-once", "clear-fault", "force-stop")
+VERBS = (
+    "start",
+    "stop",
+    "pause",
+    "resume",
+    "run-once",
+    "clear-fault",
+    "clear-and-start",
+    "force-stop",
+)
 
 
 def act_url(verb: str, pk: int) -> str:
@@ -54,6 +63,23 @@ def test_each_verb_moves_the_processor_and_keeps_the_reason(
     assert answer.status_code == 302
     assert state_of(processor) == after
     assert Event.objects.get(processor=processor, action=verb).reason == "Monday"
+
+
+def test_a_faulted_processor_says_why_and_offers_the_way_out(admin: Client) -> None:
+    processor = a_processor(state="stopped", fault_reason="10 of the last 10 records failed.")
+    run = a_run(processor, state="failed", fault_reason=processor.fault_reason)
+
+    page = admin.get(processor.get_absolute_url()).content.decode()
+    run_page = admin.get(run.get_absolute_url()).content.decode()
+    answer = admin.post(act_url("clear-and-start", processor.pk), click(processor))
+    processor.refresh_from_db()
+
+    assert "10 of the last 10 records failed." in page
+    assert "Clear fault and start" in page
+    assert "10 of the last 10 records failed." in run_page
+    assert "Its fault was cleared" in said(answer)
+    assert (processor.state, processor.fault_reason) == ("started", "")
+    assert processor.on_trial
 
 
 def test_run_once_begins_a_run(admin: Client) -> None:
