@@ -14,7 +14,8 @@ from django.utils.translation import gettext as _
 
 from processors.models import Batch, Event, Processor, Run
 from processors.models.processor import TriggerKind
-from processors.protocol import twins
+from processors.protocol import allowances, twins
+from processors.protocol.allowances import Held
 from processors.queues import QueueState, queue_states
 from processors.states import ProcessorState, RunState
 from processors.wording import duration, moment
@@ -41,6 +42,7 @@ class Facts:
     in_hand: dict[int, tuple[int, int]] = field(default_factory=dict)  # of a run: leased, expired
     acts: dict[int, Event] = field(default_factory=dict)  # an operator's last, by processor
     pauses: dict[int, Event] = field(default_factory=dict)  # who paused a run, by run
+    held: dict[int, Held] = field(default_factory=dict)  # the rate limit a run waits for
 
     @cached_property
     def is_copy(self) -> bool:
@@ -63,6 +65,7 @@ def whys(
         run.processor_id: run for run in Run.objects.active().filter(processor__in=listed)
     }
     read_runs(facts)
+    read_limits(listed, facts)
     facts.acts = last_acts(one for one in listed if one.pk not in facts.runs)
     return {one.pk: sentence(one, facts) for one in listed}
 
@@ -71,6 +74,7 @@ def why_run(processor: Processor, run: Run, now: datetime, queue: AskQueue = ask
     """What an active run waits for."""
     facts = Facts(now, queue, runs={processor.pk: run})
     read_runs(facts)
+    read_limits([processor], facts)
     return sentence(processor, facts)
 
 
@@ -88,6 +92,14 @@ def read_runs(facts: Facts) -> None:
     if paused:
         told = Event.objects.filter(run__in=paused, to_state=RunState.PAUSING).order_by("id")
         facts.pauses = {event.run_id: event for event in told if event.run_id}
+
+
+def read_limits(processors: Iterable[Processor], facts: Facts) -> None:
+    """Which active runs a rate limit holds back; a query for each processor that has limits."""
+    for one in processors:
+        run = facts.runs.get(one.pk)
+        if run is not None and (held := allowances.held(one, facts.now)):
+            facts.held[run.pk] = held
 
 
 def last_acts(processors: Iterable[Processor]) -> dict[int, Event]:
@@ -172,7 +184,11 @@ def batches(count: int) -> str:
 
 
 def why_nobody_works(run: Run, facts: Facts) -> str:
-    """A run without a batch in hand: no Redis, no worker, or none that is free."""
+    """A run without a batch in hand: a rate limit, no Redis, no worker, or none that is free."""
+    if held := facts.held.get(run.pk):
+        wait = duration(max(1, round((held.until - facts.now).total_seconds())))
+        told = {"seq": run.seq, "rate": held.rate, "wait": wait}
+        return _("Run %(seq)s keeps to its rate limit of %(rate)s: the next in %(wait)s.") % told
     if facts.now - run.started_at < JUST_BEGUN:
         return _("Run %(seq)s has just begun.") % {"seq": run.seq}
     if facts.is_copy:

@@ -15,7 +15,8 @@ from django.db.models import F, Q, QuerySet
 from processors import failpoints, queues
 from processors.clock import database_now
 from processors.models import Attempt, Batch, Event, Installation, Processor, Record, Run
-from processors.protocol import cycles, faults, reaping, reconciling, twins
+from processors.protocol import allowances, cycles, faults, reaping, reconciling, twins
+from processors.protocol.allowances import SHORT_WAIT, Held
 from processors.sources.dialect import TROUBLE, is_broken
 from processors.states import RECORD_FINAL, RunState
 
@@ -92,7 +93,8 @@ def look_after(run: Run, now: datetime, ticked: Ticked) -> None:
         if open_batches == 0 and cycles.end_cycle(run.pk):
             ticked.ended += 1
         elif run.state == RunState.RUNNING:
-            ticked.woken += wake_again(run, now, run.processor.parallelism - open_batches)
+            wanted = run.processor.parallelism - open_batches
+            ticked.woken += wake_again(run, now, wanted, allowances.held(run.processor, now))
     except TROUBLE as error:
         close_old_connections()
         if not faults.stop_broken(run, error):
@@ -101,9 +103,16 @@ def look_after(run: Run, now: datetime, ticked: Ticked) -> None:
         logger.exception("run %s could not be looked after", run.pk)
 
 
-def wake_again(run: Run, now: datetime, wanted: int) -> bool:
-    """Put back wake-ups, at most every few seconds and by one caller."""
+def wake_again(run: Run, now: datetime, wanted: int, held: Held | None) -> bool:
+    """Put back wake-ups, at most every few seconds and by one caller.
+
+    For a rate limit that keeps everybody waiting, once, just before it lets records pass.
+    """
+    if held is not None and held.until > now + SHORT_WAIT:
+        return False
     before = now - timedelta(seconds=WAKE_AGAIN_SECONDS)
+    if held is not None:
+        before = max(before, held.until - 2 * SHORT_WAIT)
     stale = Q(woken_at__lt=before) | Q(woken_at__gt=now + timedelta(seconds=WAKE_AGAIN_SECONDS))
     if wanted < 1 or not Run.objects.filter(stale, pk=run.pk).update(woken_at=now):
         return False

@@ -7,7 +7,7 @@ import pytest
 
 from processors.clock import database_now
 from processors.explain import why
-from processors.models import Actor, Processor
+from processors.models import Actor, Allowance, Processor
 from processors.models.door import Move
 from tests.admin.conftest import a_batch, a_processor, an_active_run
 
@@ -108,3 +108,17 @@ def test_without_redis_a_run_says_so(redis_server: Any) -> None:
         assert "Redis does not answer" in reason(processor)
     finally:
         redis_server.start()
+
+
+def test_a_run_that_a_rate_limit_holds_back_says_which_and_for_how_long() -> None:
+    now = database_now()
+    processor = a_processor(state="started", rate_limits=["10/min"])
+    an_active_run(processor, started_at=now - timedelta(minutes=1))
+    Allowance.objects.create(
+        processor=processor,
+        limit="10/min",
+        free_at=now + timedelta(seconds=4.5),
+        window_at=now,
+    )
+
+    assert reason(processor, now) == "Run 9 keeps to its rate limit of 10/min: the next in 4 s."

@@ -24,6 +24,7 @@ from processors.cycle.treatment import RetryPolicy
 from processors.handlers.outcomes import MESSAGE_LIMIT, NOT_NOW, Outcome, clean_text
 from processors.models import Attempt, Run
 from processors.protocol import leases
+from processors.protocol.allowances import Held
 from processors.protocol.at_once import AtOnce
 from processors.protocol.leases import Ask, Lease, LeaseLost, Step
 from processors.sources.base import Claimed, Ref, Settlement, Source, SourceChanged
@@ -85,12 +86,15 @@ class Commits:
         self.pace = pace
         self.at_once = AtOnce()
         self._next: Lease | None = None
+        # The rate limit that the last claim met.
+        self.held: Held | None = None
 
     def first(self) -> Lease | None:
         """The first batch, None where there is none for us."""
         hand = self.pace.hand(1, MOST_AT_ONCE)
         ask = Ask(self.run.pk, self.owner, hand, ledger_only=self.run.config["ledger_only"])
         lease = patiently(lambda: leases.claim(self.source, ask))
+        self.held = ask.held
         return self._confirmed(lease)
 
     def settlement(self, lease: Lease) -> Settlement:

@@ -21,6 +21,7 @@ from processors.handlers.options import clean_options
 from processors.models import Batch, Run
 from processors.models.door import Move
 from processors.protocol import cycles, faults, leases, twins
+from processors.protocol.allowances import SHORT_WAIT, Held
 from processors.protocol.leases import Ask, LeaseLost
 from processors.protocol.reaping import Taking, take_back
 from processors.protocol.working import Equipment, Unable, equip, source_of
@@ -33,6 +34,7 @@ from processors.states import CloseReason, RunState
 
 logger = logging.getLogger(__name__)
 
+LEAVE_WITHIN_SECONDS = 0.1
 LOOK_SECONDS = 0.01  # how often to look whether the run was stopped, at most once per record
 
 
@@ -182,14 +184,32 @@ class Shift:
             cycles.end_cycle(self.run.pk)
 
     def _work(self) -> None:
+        while self._rounds():
+            continue
+
+    def _rounds(self) -> bool:
+        """Batches until nothing may be claimed; whether more may be by now."""
         while self._round():
             continue
         if not self.judge.has_tripped and (Leaving.asked or self._is_spent()):
             queues.wake(self.run.pk, self.run.config["queue"])
-        elif patiently(lambda: cycles.end_cycle(self.run.pk)):
+            return False
+        if patiently(lambda: cycles.end_cycle(self.run.pk)):
             logger.info("run %s has ended", self.run.pk)
-        elif self._round():  # something became due between the last claim and the end
-            self._work()
+            return False
+        if self.commits.held is not None:
+            return self._waited_for(self.commits.held)
+        return self._round()  # something may have become due between the last claim and the end
+
+    def _waited_for(self, held: Held) -> bool:
+        """Whether it was a short wait; a long one is for the tick, which wakes us in time."""
+        wait = held.until - database_now()
+        if wait > SHORT_WAIT:
+            return False
+        ends_at = time.monotonic() + wait.total_seconds()
+        while not Leaving.asked and (left := ends_at - time.monotonic()) > 0:
+            time.sleep(min(left, LEAVE_WITHIN_SECONDS))
+        return True
 
     def _round(self) -> bool:
         """Batches until a claim finds nothing; whether there was any, and more is welcome."""

@@ -55,6 +55,7 @@ FIELDS = (
     "trigger",
     *LIMITS,
     "records_per_cycle",
+    "rate_limits",
     "backoff",
     "breaker",
 )
@@ -105,6 +106,7 @@ class Cleaning:
         self.clean_options(handler)
         self.clean_queue()
         self.clean_limits()
+        self.take("rate_limits", parsing.rate_limits, default("rate_limits"))
         self.clean_backoff()
         self.clean_breaker()
         self.clean_source()

@@ -9,6 +9,7 @@ PLAIN = (
     "concurrency",
     "batch_size",
     "records_per_cycle",
+    "rate_limits",
     "record_timeout_seconds",
     "max_attempts",
 )

@@ -8,7 +8,9 @@ from typing import Any
 
 from processors.definitions.findings import spaced
 from processors.handlers.options import reference
+from processors.rates import InvalidRate, Rate
 
+MOST_RATES = 5
 NAME_CHARACTERS = 80
 DESCRIPTION_CHARACTERS = 500
 SECRET_NAME = re.compile(
@@ -136,3 +138,19 @@ def clear_secrets(given: dict[str, Any]) -> list[str]:
 def is_reference(value: object) -> bool:
     """Whether it names an environment variable, or says nothing."""
     return value in (None, "") or reference(value) is not None
+
+
+def rate_limits(value: object) -> list[str]:
+    """Limits in their usual writing, from a list or from lines of text. Raises Unfit."""
+    lines = value.splitlines() if isinstance(value, str) else value
+    if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+        raise Unfit('A list such as ["100/s", "1,000/h"].')
+    try:
+        rates = [Rate.parse(line) for line in lines if line.strip()]
+    except InvalidRate as error:
+        raise Unfit(str(error)) from error
+    if len(rates) > MOST_RATES:
+        raise Unfit(f"At most {MOST_RATES} limits.")
+    if len({rate.unit for rate in rates}) < len(rates):
+        raise Unfit("Two limits for the same time: keep the smaller one.")
+    return [str(rate) for rate in rates]

@@ -130,6 +130,14 @@ class ProcessorForm(forms.Form):
     concurrency = whole(_("Concurrency"), _("Records at once within a batch."))
     batch_size = whole(_("Batch size"), _("Records that a worker takes at a time."))
     records_per_cycle = whole(_("Records per cycle"), _("Left empty: no limit."))
+    rate_limits = text(
+        _("Rate limits"),
+        _(
+            "One a line, such as “100/s” or “1,000/h” (s, min, h, d). All of them hold, for all "
+            "workers together."
+        ),
+        rows=2,
+    )
     record_timeout_seconds = whole(_("Time limit per record"), _("Seconds."))
     max_attempts = whole(_("Attempts"), _("How often a record is tried before it is dead."))
     backoff_base_seconds = whole(_("First wait before a retry"), _("Seconds; doubles each time."))
@@ -163,7 +171,7 @@ class ProcessorForm(forms.Form):
             _("Limits"),
             "columns",
             ("queue", "parallelism", "concurrency", "batch_size", "records_per_cycle",
-             "record_timeout_seconds"),
+             "record_timeout_seconds", "rate_limits"),
         ),
         (
             _("Retries"),

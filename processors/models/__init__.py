@@ -1,3 +1,4 @@
+from processors.models.allowance import Allowance
 from processors.models.attempt import Attempt
 from processors.models.batch import Batch
 from processors.models.door import Actor, StateConflict
@@ -10,6 +11,7 @@ from processors.models.run_hour import RunHour
 
 __all__ = [
     "Actor",
+    "Allowance",
     "Attempt",
     "Batch",
     "Event",

@@ -19,6 +19,8 @@ from processors.breaker import TRIAL_RECORDS
 from processors.clock import as_utc, database_now
 from processors.handlers.outcomes import Kind
 from processors.models import Batch
+from processors.protocol.allowances import Held, Purse
+from processors.rates import Rate
 from processors.sources.base import Claimed, Pick, Ref, Settlement, Source
 from processors.sources.dialect import Dialect
 from processors.states import COUNTERS, BatchState, CloseReason, RunState
@@ -35,7 +37,8 @@ LIMITS_IN_FORCE = f"""
        CASE WHEN processor.on_trial THEN 1 ELSE processor.parallelism END,
        CASE WHEN processor.on_trial AND processor.batch_size > {TRIAL_RECORDS}
             THEN {TRIAL_RECORDS} ELSE processor.batch_size END,
-       processor.concurrency, processor.record_timeout_seconds"""
+       processor.concurrency, processor.record_timeout_seconds, processor.id,
+       processor.rate_limits"""
 GATE_POSTGRES = """
 SELECT run.state, run.ceiling, run.claim_limit, run.position, {limits},
        clock_timestamp(),
@@ -106,6 +109,8 @@ class Limits:
     batch_size: int
     concurrency: int
     record_timeout_seconds: int
+    processor_id: int = 0
+    rates: Sequence[Rate] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +152,12 @@ class Lease:
     closing: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ask:
     """What a worker asks the gate for.
 
     `slot`: the one it holds, None at its first claim. `hand`: how many records its first commit
-    will probably hold.
+    will probably hold. `held`: the answer where a rate limit lets nothing pass.
     """
 
     run_id: int
@@ -160,6 +165,7 @@ class Ask:
     hand: int = 1
     slot: int | None = None
     ledger_only: bool = False
+    held: Held | None = None
 
 
 def lease_end(now: datetime) -> datetime:
@@ -179,7 +185,15 @@ def pass_gate(ask: Ask, *, alone: bool) -> Gate | None:
     if not rows:
         return None
     state, ceiling, claim_limit, position, *limits, now, batch_id = rows[0]
-    return Gate(state, ceiling, claim_limit, position, Limits(*limits), as_utc(now), batch_id)
+    in_force = limits_from(*limits)
+    return Gate(state, ceiling, claim_limit, position, in_force, as_utc(now), batch_id)
+
+
+def limits_from(*columns: Any) -> Limits:
+    """From the columns of LIMITS_IN_FORCE."""
+    parallelism, batch_size, concurrency, time_limit, processor_id, written = columns
+    rates = [] if written == "[]" else [Rate.parse(text) for text in json.loads(written)]
+    return Limits(parallelism, batch_size, concurrency, time_limit, processor_id, rates)
 
 
 def state_of(run_id: int) -> str | None:
@@ -189,7 +203,10 @@ def state_of(run_id: int) -> str | None:
 
 
 def claim(source: Source, ask: Ask) -> Lease | None:
-    """T2: claim a batch, or None when the run is not open, full, or has nothing to claim."""
+    """T2: claim a batch; None when the run is not open, full, or has nothing to claim.
+
+    `ask.held` says where a rate limit let nothing pass.
+    """
     with transaction.atomic(durable=True):
         gate = pass_gate(ask, alone=ask.slot is None or source.has_position)
         return claim_inside(source, ask, gate)
@@ -205,12 +222,12 @@ def claim_inside(source: Source, ask: Ask, gate: Gate | None) -> Lease | None:
     size = allowed(ask.run_id, gate)
     if size < 1:
         return None
-    claimed = take(source, ask, gate, size)
-    if not claimed:
+    taken = take_within(source, ask, gate, size)
+    if not taken:
         return None
     lease = Lease(gate.batch_id, ask.run_id, str(uuid.uuid4()), slot, ask.owner, gate.limits)
-    lease.claimed, lease.size = claimed, len(claimed)
-    lease.in_hand = min(max(ask.hand, gate.limits.concurrency), len(claimed))
+    lease.claimed, lease.size = taken, len(taken)
+    lease.in_hand = min(max(ask.hand, gate.limits.concurrency), len(taken))
     open_batch(lease, gate.now)
     failpoints.reach("claim.before_commit")
     return lease
@@ -229,6 +246,20 @@ def allowed(run_id: int, gate: Gate) -> int:
     sums = Batch.objects.filter(run_id=run_id).counters()
     taken = sums["claimed"] - sums["released"] - sums["crashed"]
     return min(gate.limits.batch_size, gate.claim_limit - taken)
+
+
+def take_within(source: Source, ask: Ask, gate: Gate, size: int) -> list[Claimed]:
+    """No more than the rate limits allow."""
+    if not gate.limits.rates:
+        return take(source, ask, gate, size)
+    purse = Purse(gate.limits.processor_id, gate.limits.rates, gate.now)
+    ask.held = purse.held()
+    if ask.held is not None:
+        return []
+    claimed = take(source, ask, gate, min(size, purse.room()))
+    if claimed:
+        purse.spend(len(claimed))
+    return claimed
 
 
 def take(source: Source, ask: Ask, gate: Gate, size: int) -> list[Claimed]:

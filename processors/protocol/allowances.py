@@ -1,0 +1,91 @@
+"""Keep claims within a processor's rate limits: in the transaction that claims."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from processors.models import Allowance, Processor
+from processors.rates import Rate
+
+# Workers stay for as long as this where a limit keeps them waiting; for longer waits they leave,
+# and the tick wakes them in time: so at least as long as the gap between ticks.
+SHORT_WAIT = timedelta(seconds=1.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Nothing may be taken before `until`, because of `rate`."""
+
+    until: datetime
+    rate: Rate
+
+
+class Purse:
+    """What a processor's rate limits leave for one claim; its rows stay locked to the commit.
+
+    Of several limits the tightest counts.
+    """
+
+    def __init__(self, processor_id: int, rates: Sequence[Rate], now: datetime) -> None:
+        self.processor_id = processor_id
+        self.rates = {str(rate): rate for rate in rates}
+        self.now = now
+        self.rows = self._locked()
+        if len(self.rows) < len(self.rates):
+            self._make_missing()
+            self.rows = self._locked()
+
+    def _locked(self) -> list[Allowance]:
+        rows = Allowance.objects.filter(processor_id=self.processor_id, limit__in=self.rates)
+        return list(rows.select_for_update(no_key=True).order_by("limit"))
+
+    def _make_missing(self) -> None:
+        owner, now = self.processor_id, self.now
+        Allowance.objects.bulk_create(
+            [
+                Allowance(processor_id=owner, limit=limit, free_at=now, window_at=now)
+                for limit in self.rates
+            ],
+            ignore_conflicts=True,
+        )
+
+    def held(self) -> Held | None:
+        """The limit that lets nothing worth while pass, and until when; None where all do."""
+        return tightest([(self.rates[row.limit], row) for row in self.rows], self.now)
+
+    def room(self) -> int:
+        """How many records may be taken."""
+        return min(self.rates[row.limit].room(row.free_at, self.now) for row in self.rows)
+
+    def spend(self, taken: int) -> None:
+        """Note what was taken."""
+        for row in self.rows:
+            rate = self.rates[row.limit]
+            row.free_at = rate.after(row.free_at, taken, self.now)
+            count(row, rate, taken, self.now)
+        Allowance.objects.bulk_update(self.rows, ["free_at", "window_at", "used", "used_before"])
+
+
+def count(row: Allowance, rate: Rate, taken: int, now: datetime) -> None:
+    """Keep the figures that people see: what was taken in this window, and in the one before."""
+    passed = (now - row.window_at).total_seconds()
+    if passed >= rate.per_seconds or passed < 0:
+        follows = 0 <= passed < 2 * rate.per_seconds
+        row.used_before, row.used = (row.used if follows else 0), 0
+        row.window_at = now - timedelta(seconds=passed % rate.per_seconds)
+    row.used += taken
+
+
+def tightest(limits: Sequence[tuple[Rate, Allowance]], now: datetime) -> Held | None:
+    """The limit with the longest wait, None where there is nothing to wait for."""
+    waits = [(rate.wait(row.free_at, now), rate) for rate, row in limits]
+    seconds, rate = max(waits, key=lambda pair: pair[0], default=(0.0, None))
+    return Held(now + timedelta(seconds=seconds), rate) if rate and seconds > 0 else None
+
+
+def held(processor: Processor, now: datetime) -> Held | None:
+    """The limit that holds a processor back at this moment; reads, locks nothing."""
+    if not processor.rate_limits:
+        return None
+    rows = Allowance.objects.filter(processor=processor, limit__in=processor.rate_limits)
+    return tightest([(Rate.parse(row.limit), row) for row in rows], now)
