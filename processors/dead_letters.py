@@ -1,104 +1,229 @@
-"""What an operator does with failed records: try them again, or discard them."""
+"""What an operator does with failed records: try again, discard, settle, or mend and retry."""
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
-from django.db import transaction
+from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError, transaction
 
 from processors.clock import database_now
 from processors.control import Act, Refused, log
 from processors.models import Processor, Record
+from processors.models.door import Move
 from processors.models.processor import TriggerKind
 from processors.protocol import cycles
-from processors.sources import open_source
-from processors.states import NEEDS_ATTENTION, ProcessorState
+from processors.screening import InvalidRecord, check_payload
+from processors.selection import Selection as Selection  # noqa: PLC0414 - for whoever treats them
+from processors.sources import SourceTrouble, open_source
+from processors.sources.base import Source, SourceChanged
+from processors.sources.connecting import Unreachable
+from processors.states import NEEDS_ATTENTION, ProcessorState, RecordState
 
 MANAGE_DEAD = "processors.manage_dead_records"
+EDIT_PAYLOAD = "processors.edit_payload"
+REPROCESS = "processors.reprocess_record"
+BULK = 500  # records that one transaction moves
 
 
 @dataclass(frozen=True)
-class Selection:
-    """Which failed records of a processor: by the kind of error, by time, by id; or all."""
+class Treatment:
+    """One thing that can be done to failed records, and to the rows they stand for."""
 
-    fingerprint: str = ""
-    since: datetime | None = None
-    ids: tuple[int, ...] = ()
-
-    def of(self, processor: Processor) -> "list[int]":
-        """Their ids, oldest first."""
-        rows = Record.objects.filter(processor=processor).needing_attention()
-        if self.fingerprint:
-            rows = rows.filter(history__fingerprint=self.fingerprint)
-        if self.since:
-            rows = rows.filter(failed_at__gte=self.since)
-        if self.ids:
-            rows = rows.filter(pk__in=self.ids)
-        return list(rows.order_by("pk").values_list("pk", flat=True).distinct())
+    done: str
+    move: Callable[[Record, Move], None]
+    tell: Callable[[Source, str], None]
+    only: str = ""
 
 
-BULK = 500  # records that one transaction moves
+TREATMENTS = {
+    "retry": Treatment("retried", Record.retry, lambda source, key: source.restore(key)),
+    "discard": Treatment("discarded", Record.discard, lambda source, key: source.discard(key)),
+    "settle": Treatment(
+        "marked as done",
+        Record.settle,
+        lambda source, key: source.complete(key),
+        only=RecordState.PARKED,
+    ),
+}
 
 
 def retry(processor_id: int, act: Act, selection: Selection) -> int:
     """Failed records are tried again with fresh attempts, under the same idempotency key."""
-    return treat_dead(processor_id, act, selection, "retried")
+    return treat("retry", replace(selection, processor_id=processor_id), act)
 
 
 def discard(processor_id: int, act: Act, selection: Selection) -> int:
     """Failed records are not to be handled any more."""
-    return treat_dead(processor_id, act, selection, "discarded")
+    return treat("discard", replace(selection, processor_id=processor_id), act)
 
 
-def treat_dead(processor_id: int, act: Act, selection: Selection, what: str) -> int:
-    """Retry or discard, a few hundred to a transaction; how many were moved."""
+def treat(what: str, selection: Selection, act: Act) -> int:
+    """Do one of TREATMENTS to the records that failed before now; how many were moved.
+
+    Raises PermissionDenied, Refused, or Processor.DoesNotExist for one the person may not see.
+    """
     act.require(MANAGE_DEAD)
-    processor = act.find(processor_id)
-    ids, moved = selection.of(processor), 0
-    for at in range(0, len(ids), BULK):
-        with transaction.atomic():
-            moved += move_records(processor, ids[at : at + BULK], act, what)
-    if moved:
-        log(act, processor, f"{moved} failed record(s) were {what}.")
-        if what == "retried":
-            look_soon(processor)
-    return moved
+    if selection.processor_id is not None:
+        act.find(selection.processor_id)
+    before, moved = database_now(), Counter[int]()
+    while some := treat_some(what, selection, act, before):
+        moved += some
+    conclude(what, moved, act)
+    return moved.total()
 
 
-def move_records(processor: Processor, ids: list[int], act: Act, what: str) -> int:
+def treat_some(what: str, selection: Selection, act: Act, before: datetime) -> Counter[int]:
+    """Some hundred of them in one transaction: how many by processor; empty when none is left.
+
+    Those that failed after `before` are left out, or what fails again at once would be retried
+    for ever. Raises Refused where their table cannot be written.
+    """
+    rows = open_to(act, selection).filter(failed_at__lte=before)
+    if TREATMENTS[what].only:
+        rows = rows.filter(state=TREATMENTS[what].only)
+    with transaction.atomic():
+        chosen = rows.order_by("-failed_at", "-id").values_list("pk", flat=True)[:BULK]
+        return move_records(list(chosen), act, TREATMENTS[what])
+
+
+def open_to(act: Act, selection: Selection) -> Any:
+    """The selected records, as far as the person may know of them."""
+    rows = selection.rows()
+    if act.trusted:
+        return rows
+    if act.actor.user is None:
+        raise PermissionDenied("You do not have the right to do this.")
+    return rows.visible_to(act.actor.user)
+
+
+def move_records(ids: list[int], act: Act, treatment: Treatment) -> Counter[int]:
     """Move those that nobody moved first; the user's rows follow."""
-    now, source, moved = database_now(), open_source(processor.pk, processor.source), 0
+    moved: Counter[int] = Counter()
+    now, sources = database_now(), {}
     rows = Record.objects.select_for_update(no_key=True).filter(pk__in=ids).needing_attention()
-    for record in rows:
-        record.processor = processor
-        if what == "retried":
-            record.retry(act.at(now))
-            source.restore(record.key)
-        else:
-            record.discard(act.at(now))
-            source.discard(record.key)
-        moved += 1
+    processors = Processor.objects.in_bulk(set(rows.values_list("processor_id", flat=True)))
+    for record in rows.order_by("pk"):
+        processor = record.processor = processors[record.processor_id]
+        if processor.pk not in sources:
+            sources[processor.pk] = open_source(processor.pk, processor.source)
+        treatment.move(record, act.at(now))
+        tell(processor, lambda: treatment.tell(sources[processor.pk], record.key))  # noqa: B023
+        moved[processor.pk] += 1
     return moved
 
 
-def retry_record(record: Record, act: Act) -> str:
-    """One failed record; raises Refused for any other."""
-    require_failed(record, "retried")
-    retry(record.processor_id, act, Selection(ids=(record.pk,)))
-    return f"Record {record.key} is tried again."
-
-
-def discard_record(record: Record, act: Act) -> str:
-    """One failed record; raises Refused for any other."""
-    require_failed(record, "discarded")
-    discard(record.processor_id, act, Selection(ids=(record.pk,)))
-    return f"Record {record.key} was discarded."
-
-
-def require_failed(record: Record, what: str) -> None:
-    """Raise Refused, by name, for a record that waits for nobody."""
-    if record.state not in NEEDS_ATTENTION:
+def tell(processor: Processor, write: Callable[[], Any]) -> Any:
+    """Write to the user's table. Raises Refused where that cannot be done."""
+    try:
+        return write()
+    except (DatabaseError, Unreachable, SourceTrouble) as error:
         raise Refused(
-            f"Record {record.key} is {record.get_state_display().lower()}: only a failed record "
+            f"The table of {processor} cannot be written ({type(error).__name__}): what was "
+            "not done yet is left alone. Try again when its database answers."
+        ) from error
+
+
+def conclude(what: str, moved: Counter[int], act: Act) -> None:
+    """Django's log, and no waiting for what is to be tried again."""
+    for processor in Processor.objects.filter(pk__in=moved):
+        log(
+            act,
+            processor,
+            f"{moved[processor.pk]} failed record(s) were {TREATMENTS[what].done}.",
+        )
+        if what == "retry":
+            look_soon(processor)
+
+
+# One record
+
+
+def treat_record(what: str, record: Record, act: Act) -> str:
+    """One failed record; raises Refused for any other."""
+    treatment = TREATMENTS[what]
+    require_failed(record, treatment.done, treatment.only)
+    treat(what, Selection(ids=(record.pk,), processor_id=record.processor_id), act)
+    if what == "retry":
+        return f"Record {record.key} is tried again."
+    return f"Record {record.key} was {treatment.done}."
+
+
+def edit_and_retry(record: Record, payload: Any, act: Act, *, visit: str) -> str:
+    """Another payload for a failed record of an inbox: a new request for the same key.
+
+    `visit`: the request that the person saw. Raises PermissionDenied, Refused.
+    """
+    act.require(MANAGE_DEAD)
+    act.require(EDIT_PAYLOAD)
+    with transaction.atomic():
+        record = locked(record, act)
+        require_failed(record, "retried")
+        if str(record.visit) != visit:
+            raise Refused(f"Record {record.key} was changed meanwhile: look at it again.")
+        if record.processor.source_kind != "inbox":
+            raise Refused(
+                f"Record {record.key} is a row of a table: change the row there, then retry it."
+            )
+        try:
+            check_payload(payload)
+        except InvalidRecord as error:
+            raise Refused(f"{error} Nothing was changed.") from error
+        record.edit(payload, act.at(database_now()))
+        log(act, record.processor, f"Record {record.key} was edited and is tried again.")
+    look_soon(record.processor)
+    return f"Record {record.key} was edited and is tried again."
+
+
+def reprocess(record: Record, act: Act) -> str:
+    """A finished record is handled anew, as a new request for the same key.
+
+    Raises PermissionDenied, Refused.
+    """
+    act.require(REPROCESS)
+    with transaction.atomic():
+        record = locked(record, act)
+        if record.state not in (RecordState.DONE, RecordState.SKIPPED):
+            raise Refused(
+                f"Record {record.key} is {record.get_state_display().lower()}: only a finished "
+                "record can be reprocessed."
+            )
+        reopen(record, act)
+        log(act, record.processor, f"Record {record.key} is reprocessed.")
+    look_soon(record.processor)
+    return f"Record {record.key} is handled anew."
+
+
+def reopen(record: Record, act: Act) -> None:
+    """The record, or the row it stands for, waits as new."""
+    source = open_source(record.processor_id, record.processor.source)
+    try:
+        is_done = tell(record.processor, lambda: source.reopen(record.key))
+    except SourceChanged as error:
+        raise Refused(
+            f"The row of record {record.key} is not finished any more: its owner changed it."
+        ) from error
+    if is_done:
+        record.note_reprocessing(act.at(database_now()))
+    else:
+        record.reprocess(act.at(database_now()))
+
+
+def locked(record: Record, act: Act) -> Record:
+    """The record as it is now, for nobody else to move, with a processor the person may see."""
+    found: Record = Record.objects.select_for_update(no_key=True).get(pk=record.pk)
+    found.processor = act.find(found.processor_id)
+    return found
+
+
+def require_failed(record: Record, what: str, only: str = "") -> None:
+    """Raise Refused, by name, for a record that waits for nobody."""
+    if record.state not in ({only} if only else NEEDS_ATTENTION):
+        wanted = RecordState(only).label.lower() if only else "failed"
+        raise Refused(
+            f"Record {record.key} is {record.get_state_display().lower()}: only a {wanted} record "
             f"can be {what}."
         )
 

@@ -14,7 +14,7 @@ from django.db.models import F, Q, QuerySet
 
 from processors import failpoints, queues
 from processors.clock import database_now
-from processors.models import Attempt, Batch, Event, Installation, Processor, Record, Run
+from processors.models import Attempt, Batch, BulkAct, Event, Installation, Processor, Record, Run
 from processors.protocol import allowances, cycles, faults, reaping, reconciling, twins
 from processors.protocol.allowances import SHORT_WAIT, Held
 from processors.sources.dialect import TROUBLE, is_broken
@@ -23,6 +23,7 @@ from processors.states import RECORD_FINAL, RunState
 logger = logging.getLogger(__name__)
 
 WAKE_AGAIN_SECONDS = 10
+ACT_SILENT_SECONDS = 30
 
 
 @dataclass
@@ -53,7 +54,16 @@ def tick() -> Ticked:
         ticked.synced = reconciling.reconcile(now)
     for run in Run.objects.active().select_related("processor"):
         look_after(run, now, ticked)
+    wake_for_acts(now)
     return ticked
+
+
+def wake_for_acts(now: datetime) -> None:
+    """Acts on many records that nobody has been at for a while: their wake-up may be lost."""
+    before = now - timedelta(seconds=ACT_SILENT_SECONDS)
+    for act_id in BulkAct.objects.stalled(before).values_list("pk", flat=True):
+        if BulkAct.objects.stalled(before).filter(pk=act_id).update(seen_at=now):
+            queues.wake_for_act(act_id)
 
 
 def begin_one(processor_id: int) -> bool:

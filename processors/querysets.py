@@ -127,6 +127,10 @@ class RecordQuerySet(OfProcessorQuerySet):
         """Not for the first time: what a run that only retries may take."""
         return self.filter(maybe_seen=True)
 
+    def retrying(self) -> "RecordQuerySet":
+        """Ready for another try."""
+        return self.waiting().tried()
+
     def needing_attention(self) -> "RecordQuerySet":
         """Dead letters and doubts."""
         return self.filter(failed_at__isnull=False)
@@ -142,6 +146,18 @@ class AttemptQuerySet(OfProcessorQuerySet):
     def failures(self) -> "AttemptQuerySet":
         """Without skips and successes that logged something."""
         return self.exclude(outcome__in=["done", "skipped"])
+
+
+class BulkActQuerySet(models.QuerySet[Any]):
+    """Questions about acts on many records."""
+
+    def open(self) -> "BulkActQuerySet":
+        """Not through yet."""
+        return self.filter(ended_at__isnull=True)
+
+    def stalled(self, before: datetime) -> "BulkActQuerySet":
+        """Nobody has been at them since."""
+        return self.open().filter(seen_at__lt=before)
 
 
 class EventQuerySet(OfProcessorQuerySet):

@@ -89,9 +89,10 @@ RECORD_MOVES: Moves = {
             RecordState.PARKED,
         }
     ),
-    # A finished key that its owner sets to new again is a new request for the same key.
-    RecordState.DONE: frozenset({RecordState.CLAIMED}),
-    RecordState.SKIPPED: frozenset({RecordState.CLAIMED}),
+    # A finished key that its owner sets to new again is a new request for the same key; a person
+    # may ask for one as well.
+    RecordState.DONE: frozenset({RecordState.CLAIMED, RecordState.READY}),
+    RecordState.SKIPPED: frozenset({RecordState.CLAIMED, RecordState.READY}),
     RecordState.DEAD: frozenset({RecordState.READY, RecordState.SKIPPED, RecordState.CLAIMED}),
     RecordState.PARKED: frozenset(
         {RecordState.READY, RecordState.SKIPPED, RecordState.DONE, RecordState.CLAIMED}

@@ -6,6 +6,7 @@ import pytest
 
 from processors import dead_letters
 from processors.models import Attempt, Event, Record, Run
+from processors.selection import Selection
 from processors.sources.foreign import ForeignTableSource
 from processors.states import RecordState
 from tests.handling.models import Effect
@@ -297,7 +298,7 @@ def test_a_handler_is_told_that_a_retried_record_may_have_been_seen() -> None:
     run_here(processor)
     first = Record.objects.get()
 
-    dead_letters.retry(processor.pk, act(), dead_letters.Selection())
+    dead_letters.retry(processor.pk, act(), Selection())
     run_here(processor)
 
     assert first.state == RecordState.DEAD
@@ -311,7 +312,7 @@ def test_a_discarded_record_stays_discarded_and_its_row_stays_failed(goods: Tabl
     processor = define("judge", goods.source())
     run_here(processor)
 
-    moved = dead_letters.discard(processor.pk, act("not ours"), dead_letters.Selection())
+    moved = dead_letters.discard(processor.pk, act("not ours"), Selection())
 
     assert moved == 1
     assert Record.objects.get().state == RecordState.SKIPPED
@@ -326,7 +327,7 @@ def test_a_retried_dead_letter_is_handled_again_under_the_same_key(goods: Table)
     run_here(processor)
     goods.run("UPDATE goods SET name = 'good'")
 
-    dead_letters.retry(processor.pk, act(), dead_letters.Selection())
+    dead_letters.retry(processor.pk, act(), Selection())
     run = run_here(processor)
 
     assert counters(run) == {"claimed": 1, "done": 1}

@@ -83,7 +83,7 @@ class OurAdmin(ModelAdmin):
             return found
         if live.is_poll(request):
             return live.answer(request, "admin/list.html", context)
-        context["tabs"] = tabs_of(context["cl"], request)
+        context.setdefault("tabs", tabs_of(context["cl"], request))
         context["newest_shown"] = self.newest_of(context["cl"])
         return found
 

@@ -1,11 +1,9 @@
 """Filters that answer an operator's question without asking the whole table what it holds."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
-from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth import get_user_model
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
@@ -13,10 +11,10 @@ from django.utils.translation import gettext_lazy as _
 
 from processors.admin.tabs import StateTabs
 from processors.clock import database_now
-from processors.models import Attempt, Processor, Run
+from processors.models import Processor, Run
 from processors.models.processor import TriggerKind
 from processors.models.run import Trigger
-from processors.states import NEEDS_ATTENTION, RecordState, RunState
+from processors.states import RunState
 
 Rows = QuerySet[Any]
 Choices = list[tuple[str, Any]]
@@ -151,31 +149,6 @@ class StartedFilter(admin.SimpleListFilter):
         return queryset.filter(started_at__gte=database_now() - timedelta(days=int(value)))
 
 
-class RecordStateFilter(admin.SimpleListFilter):
-    """Records that need a person, unless others are asked for."""
-
-    title = _("state")
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        return [*((state.value, _(state.label)) for state in RecordState), ("all", _("All states"))]
-
-    def choices(self, changelist: ChangeList) -> Iterator[Any]:
-        first, *others = super().choices(changelist)
-        yield {**first, "display": _("Needs attention")}
-        yield from others
-
-    def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
-        if self.value() == "all":
-            return queryset.order_by("-id")
-        if self.value() in (None, *NEEDS_ATTENTION):
-            failed = queryset.filter(failed_at__isnull=False).order_by("-failed_at", "-id")
-            return failed.filter(state=self.value()) if self.value() else failed
-        if self.value() == RecordState.READY:
-            return queryset.filter(waits=True).order_by("-id")
-        return queryset.filter(state=self.value()).order_by("-id")
-
-
 class Given(admin.SimpleListFilter):
     """A filter that comes by a link: shown while it is on, to be taken off again."""
 
@@ -186,44 +159,6 @@ class Given(admin.SimpleListFilter):
     def words(self, value: str) -> str:
         """How the value reads."""
         return value
-
-
-class ErrorFilter(Given):
-    """Records that failed with one kind of error."""
-
-    title = _("error")
-    parameter_name = "error"
-
-    def words(self, value: str) -> str:
-        sample = Attempt.objects.filter(fingerprint=value[:32]).order_by("-id")
-        return sample.values_list("error_type", flat=True).first() or value[:32]
-
-    def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
-        if not self.value():
-            return queryset
-        same = Attempt.objects.filter(record=OuterRef("pk"), fingerprint=str(self.value())[:32])
-        return queryset.filter(Exists(same))
-
-
-class RunFilter(Given):
-    """Records that had an attempt in one run."""
-
-    title = _("run")
-    parameter_name = "run"
-
-    def words(self, value: str) -> str:
-        run = Run.objects.filter(pk=value).first() if value.isdecimal() else None
-        return f"#{run.seq}" if run else value[:20]
-
-    def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
-        value = self.value()
-        if not value:
-            return queryset
-        if not value.isdecimal():
-            return queryset.none()
-        return queryset.filter(
-            Exists(Attempt.objects.filter(record=OuterRef("pk"), run=int(value)))
-        )
 
 
 class ActorFilter(admin.SimpleListFilter):

@@ -1,61 +1,77 @@
-"""Failed records and all the others: the list, the page of one, retry and discard."""
+"""Failed records and all the others: by kind of error, and one by one."""
 
-from collections import defaultdict
 from typing import Any
 
-from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
-from django.shortcuts import redirect
+from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.http import urlencode
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 
-from processors import control, dead_letters
-from processors.admin import columns
-from processors.admin.acts import say
-from processors.admin.base import HistoryAdmin, user_of
-from processors.admin.filters import ErrorFilter, ProcessorFilter, RecordStateFilter, RunFilter
-from processors.models import Attempt, Event, Processor, Record
-from processors.states import NEEDS_ATTENTION
-from processors.wording import number
+from processors import failures
+from processors.admin import columns, record_page, record_search
+from processors.admin.base import page
+from processors.admin.filters import ProcessorFilter
+from processors.admin.record_acts import RecordActs, in_background
+from processors.admin.record_filters import (
+    INDEXED,
+    WINDOW,
+    AttemptsFilter,
+    ErrorFilter,
+    FailedFilter,
+    RecordStateFilter,
+    RunFilter,
+)
+from processors.admin.record_tabs import state_tabs
+from processors.clock import database_now
+from processors.models import Processor, Record
 
-VIEW_PAYLOAD = "processors.view_payload"
-BULK_CEILING = 5_000
-"""Records that one bulk act moves: some seconds' work, and a request must end."""
-ATTEMPTS = 50
-EVENTS = 50
+BY_ERROR_MS = 10_000
 
 
 class RecordList(ChangeList):
-    """The list is called after what it shows by default."""
+    """The rows in the order of the state's index, each with a way back to this list."""
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
         """The state's filter knows which index serves it."""
         return list(queryset.query.order_by) or ["-id"]
 
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        here = request.GET.urlencode()
+        for record in self.result_list:
+            record.seen_in = here
+
 
 @admin.register(Record)
-class RecordAdmin(HistoryAdmin):
+class RecordAdmin(RecordActs):
     """What needs a person, first."""
 
+    change_list_template = "admin/processors/record/list.html"
     list_title = gettext_lazy("Failed records")
     empty_text = gettext_lazy(
         "No failed records. They appear here when a record still fails after its last attempt."
     )
-    search_text = gettext_lazy("A record's whole key")
-    list_display = ("title", "state_shown", "error", "processor_shown", "attempts", "failed")
+    search_text = gettext_lazy("Key, or error:… key:… payload.name:…")
+    list_display = (
+        "title", "state_shown", "error", "processor_shown", "attempts", "failed",
+    )  # fmt: skip
     list_display_links = None
-    list_filter = (RecordStateFilter, ProcessorFilter, ErrorFilter, RunFilter)
+    list_filter = (
+        RecordStateFilter, ProcessorFilter, ErrorFilter, FailedFilter, AttemptsFilter, RunFilter,
+    )  # fmt: skip
     list_select_related = ("processor",)
     search_fields = ("key",)
-    actions = ("retry_selected", "discard_selected")
+    actions = ("retry_selected", "discard_selected", "settle_selected")
+    as_cards = True
+    announces_new = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).defer("payload", "result")
@@ -64,39 +80,59 @@ class RecordAdmin(HistoryAdmin):
         return RecordList
 
     def get_urls(self) -> list[Any]:
-        wrap = self.admin_site.admin_view
-        own = [
-            path(
-                f"<int:pk>/{what}/",
-                wrap(self.one_view),
-                {"what": what},
-                name=f"processors_record_{what}",
-            )
-            for what in ("retry", "discard")
-        ]
-        return [*own, *super().get_urls()]
+        edit = self.admin_site.admin_view(self.edit_view)
+        own = path("<int:pk>/edit/", edit, name="processors_record_edit")
+        return [*self.act_urls(), own, *super().get_urls()]
 
-    def has_manage_permission(self, request: HttpRequest) -> bool:
-        """Whether retry and discard are offered."""
-        return request.user.has_perm(dead_letters.MANAGE_DEAD)
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Without any filter by kind of error, else one by one."""
+        if request.method == "GET" and not request.GET:
+            return self.by_error(request)
+        own = {
+            "tabs": state_tabs(request, self),
+            "acts": in_background(request),
+            "looked_through": record_search.LOOKED_THROUGH if request.GET.get("q") else 0,
+            "window": 0 if request.GET.get("state", "attention") in INDEXED else WINDOW,
+        }
+        return super().changelist_view(request, own | (extra_context or {}))
+
+    def by_error(self, request: HttpRequest) -> HttpResponse:
+        """One cause or a hundred, and does it go on?"""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        rows = Record.objects.visible_to(request.user)
+        found = failures.groups(rows, database_now())
+        owners = Processor.objects.in_bulk({group.processor_id for group in found})
+        context = {
+            "rows": [(group, owners[group.processor_id]) for group in found],
+            "total": sum(group.count for group in found),
+            "newest": failures.NEWEST,
+            "may_act": self.has_manage_permission(request),
+            "acts": in_background(request),
+            "live_ms": BY_ERROR_MS,
+        }
+        return page(request, "admin/processors/record/errors.html", self.list_title, **context)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """A whole key: the index on (processor, key) finds it among any number of records."""
-        term = search_term.strip()
-        if not term:
+        """See record_search."""
+        if not search_term.strip():
             return queryset, False
-        ours = list(Processor.objects.values_list("pk", flat=True))
-        return queryset.filter(processor__in=ours, key=term), False
+        may_see = request.user.has_perm(record_page.VIEW_PAYLOAD)
+        return record_search.find(queryset, search_term, may_see_payload=may_see), False
 
     # Columns
 
     @admin.display(description=gettext_lazy("Record"))
-    def title(self, record: Record) -> SafeString:
+    def title(self, record: Any) -> SafeString:
         """Its key."""
         url = reverse("admin:processors_record_change", args=[record.pk])
-        return format_html('<a class="name key" href="{}">{}</a>', url, columns.cut(record.key, 60))
+        query = urlencode({"in": getattr(record, "seen_in", "")})
+        key = columns.cut(record.key, 60)
+        return format_html('<a class="name key" href="{}?{}">{}</a>', url, query, key)
 
     @admin.display(description=gettext_lazy("State"))
     def state_shown(self, record: Record) -> SafeString:
@@ -106,7 +142,12 @@ class RecordAdmin(HistoryAdmin):
     @admin.display(description=gettext_lazy("Error"))
     def error(self, record: Record) -> SafeString:
         """The last one, in one line."""
-        return format_html('<span class="error">{}</span>', columns.cut(record.last_error) or "–")  # noqa: RUF001
+        return format_html(
+            '<strong class="error">{}</strong><div class="message" title="{}">{}</div>',
+            record.error_type or "",
+            columns.cut(record.last_error, 500),
+            columns.cut(record.last_error) or columns.NONE,
+        )
 
     @admin.display(description=gettext_lazy("Processor"))
     def processor_shown(self, record: Record) -> SafeString:
@@ -121,123 +162,31 @@ class RecordAdmin(HistoryAdmin):
     # Many at once
 
     @admin.action(description=gettext_lazy("Retry"), permissions=["manage"])
-    def retry_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
+    def retry_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
         """Try again with fresh attempts."""
         return self.treat(request, queryset, "retry")
 
     @admin.action(description=gettext_lazy("Discard"), permissions=["manage"])
-    def discard_selected(
-        self, request: HttpRequest, queryset: QuerySet[Any]
-    ) -> HttpResponse | None:
+    def discard_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
         """Not to be handled any more."""
         return self.treat(request, queryset, "discard")
 
-    def treat(
-        self, request: HttpRequest, queryset: QuerySet[Any], what: str
-    ) -> HttpResponse | None:
-        """Ask once, with the number; then one call into control per processor."""
-        if not self.has_manage_permission(request):
-            raise PermissionDenied
-        if "confirmed" not in request.POST:
-            return self.ask(request, queryset, what)
-        chosen = list(queryset.values_list("processor_id", "pk")[: BULK_CEILING + 1])
-        rest, chosen = chosen[BULK_CEILING:], chosen[:BULK_CEILING]
-        moved = move_all(chosen, control.by_user(user_of(request), reason_of(request)), what)
-        messages.success(request, told(what, moved, len(chosen)))
-        if rest:
-            messages.warning(
-                request,
-                _("At most %(most)s records at a time, so that a page never hangs: repeat it for "
-                  "the rest.") % {"most": number(BULK_CEILING)},
-            )  # fmt: skip
-        return None
-
-    def ask(self, request: HttpRequest, queryset: QuerySet[Any], what: str) -> HttpResponse:
-        """The page between the menu and the act."""
-        count = queryset.order_by()[: BULK_CEILING + 1].count()
-        context = {
-            "what": what,
-            "n": min(count, BULK_CEILING),
-            "count": number(min(count, BULK_CEILING)),
-            "too_many": count > BULK_CEILING,
-            "ids": request.POST.getlist(ACTION_CHECKBOX_NAME),
-            "checkbox": ACTION_CHECKBOX_NAME,
-            "action": request.POST.get("action", ""),
-            "select_across": request.POST.get("select_across", "0"),
-            "samples": queryset[:5],
-            "is_retry": what == "retry",
-        }
-        title = _("Retry records") if what == "retry" else _("Discard records")
-        return self.page(request, "admin/processors/record/confirm.html", title, **context)
+    @admin.action(description=gettext_lazy("Mark parked as done"), permissions=["manage"])
+    def settle_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
+        """A person found out that they were done."""
+        return self.treat(request, queryset, "settle")
 
     # One
-
-    def one_view(self, request: HttpRequest, pk: int, what: str) -> HttpResponse:
-        """Retry or discard one record."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        record = self.find(request, pk, Record.objects.select_related("processor"))
-        if not self.has_manage_permission(request):
-            raise PermissionDenied
-        treat_one = dead_letters.retry_record if what == "retry" else dead_letters.discard_record
-        act = control.by_user(user_of(request), reason_of(request))
-        say(request, lambda: treat_one(record, act))
-        return redirect("admin:processors_record_change", record.pk)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         """One record with everything that became of it."""
         record = self.find(request, object_id, Record.objects.select_related("processor"))
-        may_see = request.user.has_perm(VIEW_PAYLOAD)
-        attempts = Attempt.objects.filter(record=record).select_related("run").order_by("-id")
-        needs = record.state in NEEDS_ATTENTION
-        context = {
-            "record": record,
-            "payload": columns.as_json(record.payload) if may_see else None,
-            "result": columns.as_json(record.result) if may_see else None,
-            "may_see": may_see,
-            "is_inbox": record.processor.source_kind == "inbox",
-            "attempts": attempts.defer("run__config")[:ATTEMPTS],
-            "events": Event.objects.filter(record=record).order_by("-id")[:EVENTS],
-            "may_act": needs and self.has_manage_permission(request),
-        }
+        context = record_page.facts(record, request)
         return self.page(request, "admin/processors/record/page.html", record.key, **context)
 
-
-def reason_of(request: HttpRequest) -> str:
-    """Why, in the operator's words."""
-    return str(request.POST.get("reason", ""))
-
-
-def move_all(chosen: list[tuple[int, int]], act: control.Act, what: str) -> int:
-    """Retry or discard records, given as (processor, record); how many were moved."""
-    ids: dict[int, list[int]] = defaultdict(list)
-    for processor_id, pk in chosen:
-        ids[processor_id].append(pk)
-    verb = dead_letters.retry if what == "retry" else dead_letters.discard
-    return sum(
-        verb(owner, act, dead_letters.Selection(ids=tuple(own))) for owner, own in ids.items()
-    )
-
-
-def told(what: str, moved: int, chosen: int) -> str:
-    """What was done, and that others were left alone."""
-    if what == "retry":
-        words = ngettext(
-            "%(count)s record is tried again.", "%(count)s records are tried again.", moved
-        )
-    else:
-        words = ngettext(
-            "%(count)s record was discarded.", "%(count)s records were discarded.", moved
-        )
-    text = words % {"count": number(moved)}
-    others = chosen - moved
-    if not others:
-        return text
-    left = ngettext(
-        "%(count)s was not failed and was left alone.",
-        "%(count)s were not failed and were left alone.",
-        others,
-    )
-    return f"{text} {left % {'count': number(others)}}"
+    def edit_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Another payload for a failed record."""
+        record = self.find(request, pk, Record.objects.select_related("processor"))
+        return record_page.edit(self, record, request)

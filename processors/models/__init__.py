@@ -1,6 +1,7 @@
 from processors.models.allowance import Allowance
 from processors.models.attempt import Attempt
 from processors.models.batch import Batch
+from processors.models.bulk_act import BulkAct
 from processors.models.door import Actor, StateConflict
 from processors.models.event import Event
 from processors.models.installation import Installation
@@ -14,6 +15,7 @@ __all__ = [
     "Allowance",
     "Attempt",
     "Batch",
+    "BulkAct",
     "Event",
     "Installation",
     "Processor",

@@ -35,6 +35,8 @@ class Event(models.Model):
     )
     actor = models.CharField(max_length=200)
     reason = models.TextField(blank=True, default="")
+    # What it was before and is now, where a person changed values.
+    details = models.JSONField(null=True, blank=True)
     # The click that caused it: the same click sent twice acts once.
     operation = models.UUIDField(null=True, blank=True)
     at = models.DateTimeField()
@@ -72,6 +74,7 @@ class Event(models.Model):
         *,
         from_state: str = "",
         to_state: str = "",
+        details: dict[str, Any] | None = None,
         **subject: Any,
     ) -> "Event":
         """Add a line; `subject` is `run=`, `batch=` or `record=`, else the processor itself."""
@@ -85,6 +88,7 @@ class Event(models.Model):
             user=how.actor.user,
             actor=how.actor.name,
             reason=how.reason,
+            details=details,
             operation=how.operation if name == "processor" else None,
             at=how.now,
             **subject,

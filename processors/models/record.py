@@ -58,6 +58,10 @@ class Record(models.Model):
     # False while a foreign table has not yet been told of the outcome.
     synced = models.BooleanField(default=True)
     last_error = models.TextField(blank=True, default="")
+    # The kind of the last error, so that failures are grouped without their history. Null for
+    # what never failed: an insert need not name them.
+    error_type = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001
+    fingerprint = models.CharField(max_length=32, null=True, blank=True)  # noqa: DJ001
     created_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True, blank=True)
 
@@ -125,6 +129,16 @@ class Record(models.Model):
                 condition=Q(failed_at__isnull=False),
                 name="record_needs_attention_all",
             ),
+            # What failed with one kind of error?
+            models.Index(
+                fields=["processor", "fingerprint", "-failed_at", "-id"],
+                condition=Q(failed_at__isnull=False),
+                name="record_of_error",
+            ),
+            # What waits for another try?
+            models.Index(
+                fields=["-id"], condition=Q(waits=True, maybe_seen=True), name="record_retrying"
+            ),
             # Which outcomes does a foreign table not know yet?
             models.Index(
                 fields=["processor", "id"], condition=Q(synced=False), name="record_unsynced"
@@ -152,6 +166,55 @@ class Record(models.Model):
         """Not to be handled any more."""
         self._move(RecordState.SKIPPED, "discard", how, settled_at=how.now)
 
-    def _move(self, to: str, action: str, how: Move, **fields: Any) -> None:
+    def settle(self, how: Move) -> None:
+        """A person found out that a doubtful record was done."""
+        self._move(RecordState.DONE, "settle", how, settled_at=how.now, last_error="")
+
+    def edit(self, payload: dict[str, Any], how: Move) -> None:
+        """Retry with another payload: a new request, with an idempotency key of its own."""
+        told = {"payload": {"before": self.payload, "after": payload}, "visit": self.visit + 1}
+        fields = self.afresh(how) | {"payload": payload}
+        self._move(RecordState.READY, "edit-payload", how, details=told, **fields)
+
+    def reprocess(self, how: Move) -> None:
+        """Handle a finished one anew: a new request, with an idempotency key of its own."""
+        told = {"result": self.result, "visit": self.visit + 1}
+        fields = self.afresh(how) | {"result": None}
+        self._move(RecordState.READY, "reprocess", how, details=told, **fields)
+
+    def note_reprocessing(self, how: Move) -> None:
+        """The row it stands for waits as new; its claim will tell of the new request."""
+        Event.write(self.processor, "reprocess", how, record=self, from_state=self.state)
+
+    def afresh(self, how: Move) -> dict[str, Any]:
+        """The columns of a new request for the same key."""
+        return {
+            "visit": self.visit + 1,
+            "attempts": 0,
+            "crashes": 0,
+            "alone": False,
+            "maybe_seen": False,
+            "last_error": "",
+            "available_at": how.now,
+            "expires_at": None,
+            "settled_at": None,
+        }
+
+    def _move(
+        self,
+        to: str,
+        action: str,
+        how: Move,
+        details: dict[str, Any] | None = None,
+        **fields: Any,
+    ) -> None:
         left = move(self, RECORD_MOVES, to, **fields)
-        Event.write(self.processor, action, how, record=self, from_state=left, to_state=to)
+        Event.write(
+            self.processor,
+            action,
+            how,
+            from_state=left,
+            to_state=to,
+            details=details,
+            record=self,
+        )

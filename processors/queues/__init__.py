@@ -8,7 +8,14 @@ from processors.queues.census import WorkerFacts
 from processors.queues.job import SafeJob
 from processors.queues.roll_call import other_workers
 from processors.queues.scheduler import SafeScheduler
-from processors.queues.wakeups import QueueState, queue_states, relay, wake, wake_on_commit
+from processors.queues.wakeups import (
+    QueueState,
+    queue_states,
+    relay,
+    wake,
+    wake_for_act,
+    wake_on_commit,
+)
 from processors.queues.worker import SafeWorker
 
 __all__ = [
@@ -21,5 +28,6 @@ __all__ = [
     "queue_states",
     "relay",
     "wake",
+    "wake_for_act",
     "wake_on_commit",
 ]

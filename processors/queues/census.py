@@ -21,7 +21,7 @@ from redis.retry import Retry
 from rq.suspension import WORKERS_SUSPENDED
 from rq.utils import utcparse
 
-from processors.queues.job import SafeJob
+from processors.queues.job import WORK, SafeJob
 
 PATIENCE_SECONDS = 1
 WAITING = "queued"
@@ -252,7 +252,7 @@ def read_job(job_id: str, raw: Mapping[bytes, bytes], *, with_error: bool) -> Jo
     return JobFacts(
         id=job_id,
         name=name,
-        run_id=arguments[0] if arguments and isinstance(arguments[0], int) else None,
+        run_id=arguments[0] if name == WORK and isinstance(arguments[0], int) else None,
         description=str(job.description or ""),
         status=text(raw.get(b"status", b"")),
         worker=str(job.worker_name or ""),

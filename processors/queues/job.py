@@ -10,7 +10,8 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 WORK = "processors.tasks.work"
-ALLOWED = frozenset({WORK})
+ACT = "processors.tasks.act_on_many"
+ALLOWED = frozenset({WORK, ACT})
 
 
 class ForeignJob(Exception):
@@ -39,7 +40,8 @@ class SafeJob(Job):
         """Raise ForeignJob unless the job calls what we call, as we call it."""
         name = self.func_name
         if name not in ALLOWED or self.instance is not None:
-            raise ForeignJob(f"job {self.id} calls {name!r}: refused, only {WORK} may be called")
+            allowed = " and ".join(sorted(ALLOWED))
+            raise ForeignJob(f"job {self.id} calls {name!r}: refused, only {allowed} may be called")
 
     def restore(self, raw_data: Any) -> Any:
         """Read the job's hash, leaving out whatever would call something afterwards."""

@@ -178,3 +178,17 @@ class Source(ABC):
 
     def discard(self, record_key: str) -> None:
         """A person discarded a dead letter: bring the user's row in line with that."""
+
+    def complete(self, record_key: str) -> None:
+        """A person found out that a doubtful record was done: say so in the user's row."""
+
+    def reopen(self, record_key: str) -> bool:
+        """A person wants a finished row handled anew: set it back to new.
+
+        Whether that was all; False where the record's own state has to be moved.
+        """
+        return False
+
+    def look_up(self, record_key: str) -> dict[str, Any] | None:
+        """The payload as the user's row has it now; None where there is no such row."""
+        return None

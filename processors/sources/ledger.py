@@ -237,6 +237,8 @@ class Ledger:
             batch_id=settlement.batch_id,
             synced=synced or state == RecordState.READY,
             last_error=outcome.message,
+            error_type=outcome.error_type or None,
+            fingerprint=fingerprint(outcome) or None,
             maybe_seen=claimed.maybe_seen or outcome.kind != "skipped",
             created_at=settlement.now,
             settled_at=None if state == RecordState.READY else settlement.now,
@@ -267,6 +269,8 @@ REMEMBERED = [
     "batch",
     "synced",
     "last_error",
+    "error_type",
+    "fingerprint",
     "maybe_seen",
     "settled_at",
 ]

@@ -193,6 +193,10 @@ class Statements:
         sql = f"SELECT {self.columns} FROM {self.table} AS t WHERE {where}"
         return sql, [self.dialect.values(keys), self.words[word]]
 
+    def row(self, key: Any) -> tuple[str, list[Any]]:
+        """Key and payload of one row, whatever its status."""
+        return f"SELECT {self.columns} FROM {self.table} AS t WHERE t.{self.key} = %s", [key]
+
     def move(self, keys: Sequence[Any], old: str, new: str) -> tuple[str, list[Any]]:
         """Set rows from one status to another, returning the keys it found."""
         sql = (

@@ -253,6 +253,24 @@ class TableSource(Source):
         if self._move(keys, "failed", word):
             self._move(keys, "claimed", word)
 
+    def complete(self, record_key: str) -> None:
+        keys = [self.statements.key_value(record_key)]
+        if self._move(keys, "failed", "done"):
+            self._move(keys, "claimed", "done")
+
+    def reopen(self, record_key: str) -> bool:
+        keys = [self.statements.key_value(record_key)]
+        changed = self._move(keys, "done", "new")
+        if changed and self.statements.words.get("skipped"):
+            changed = self._move(keys, "skipped", "new")
+        if changed:
+            raise SourceChanged(changed)
+        return True
+
+    def look_up(self, record_key: str) -> dict[str, Any] | None:
+        rows = self.read_rows(*self.statements.row(self.statements.key_value(record_key)))
+        return rows[0][1] if rows else None
+
 
 MISSING: dict[str, Any] = {}
 """The payload of a remembered record whose row is gone or was changed: compared by identity."""

@@ -93,6 +93,8 @@ def a_failed_record(processor: Processor, run: Run, key: str = "A-1", **changes:
             "state": "dead",
             "payload": {"text": NASTY},
             "last_error": f"ValueError: {NASTY}",
+            "error_type": "ValueError",
+            "fingerprint": "f" * 32,
             "attempts": 5,
             "available_at": now,
             "created_at": now,
@@ -115,7 +117,7 @@ def a_failed_record(processor: Processor, run: Run, key: str = "A-1", **changes:
         message=NASTY,
         traceback=f"Traceback: {NASTY}",
         log=[f"said {NASTY}"],
-        fingerprint="f" * 32,
+        fingerprint=record.fingerprint or "",
         duration_seconds=0.5,
         at=now,
     )

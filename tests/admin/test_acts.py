@@ -1,5 +1,6 @@
 """Each button acts by POST, once, for who may, and says what came of it."""
 
+import re
 from typing import Any
 
 import pytest
@@ -256,6 +257,14 @@ def failed() -> Record:
     return a_failed_record(processor, a_run(processor))
 
 
+def answer_question(client: Client, asked: Any, what: str, **more: str) -> Any:
+    """Confirm what a page asked."""
+    found = re.search(r'name="selection" value="([^"]+)"', asked.content.decode())
+    assert found, asked.content.decode()
+    data = {"selection": found[1], "confirmed": "1", **more}
+    return client.post(reverse("admin:processors_record_many", args=[what]), data)
+
+
 @pytest.mark.parametrize(("action", "after"), [("retry", "ready"), ("discard", "skipped")])
 def test_records_are_treated_in_bulk_after_a_question(
     admin: Client, failed: Record, action: str, after: str
@@ -263,8 +272,9 @@ def test_records_are_treated_in_bulk_after_a_question(
     asked = admin.post(reverse(RECORDS), bulk(action, failed))
     assert asked.status_code == 200
     assert "1 record " in asked.content.decode()
+    assert Record.objects.get(pk=failed.pk).state == "dead"
 
-    done = admin.post(reverse(RECORDS), bulk(action, failed, confirmed="1", reason="Mended"))
+    done = answer_question(admin, asked, action, reason="Mended")
 
     assert "1 record " in said(done)
     assert Record.objects.get(pk=failed.pk).state == after
@@ -276,8 +286,10 @@ def test_records_that_did_not_fail_are_left_alone_and_counted(
 ) -> None:
     fine = a_failed_record(failed.processor, Run.objects.get(), "B-2", state="done")
 
-    answer = admin.post(reverse(RECORDS) + "?state=all", bulk("retry", failed, fine, confirmed="1"))
+    asked = admin.post(reverse(RECORDS) + "?state=all", bulk("retry", failed, fine))
+    answer = answer_question(admin, asked, "retry")
 
+    assert "1 chosen record has not failed" in asked.content.decode()
     assert "1 was not failed and was left alone." in said(answer)
     assert Record.objects.get(pk=fine.pk).state == "done"
 

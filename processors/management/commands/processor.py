@@ -12,7 +12,6 @@ from django.core.management.base import CommandError, CommandParser
 from processors import control, dead_letters
 from processors.clock import database_now
 from processors.control import by_command_line
-from processors.dead_letters import Selection
 from processors.definitions import dump
 from processors.management import loading, reporting
 from processors.management.terminal import (
@@ -25,6 +24,7 @@ from processors.management.terminal import (
 from processors.management.waiting import Patience, failures, has_ended
 from processors.models import Processor, Run
 from processors.models.processor import TriggerKind
+from processors.selection import Selection
 from processors.states import RunState
 
 VERBS = {

@@ -1,0 +1,265 @@
+"""What the page of one record shows, and the form that edits its payload."""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError, transaction
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.dateparse import parse_datetime
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+
+from processors import control, dead_letters
+from processors.admin import columns
+from processors.admin.acts import reason_of
+from processors.admin.base import user_of
+from processors.admin.masking import masked, unmasked
+from processors.admin.record_acts import selection_of
+from processors.models import Attempt, Event, Record
+from processors.sources import SourceTrouble, open_source
+from processors.sources.connecting import Unreachable
+from processors.states import NEEDS_ATTENTION, RecordState
+
+VIEW_PAYLOAD = "processors.view_payload"
+ATTEMPTS = 50
+EVENTS = 50
+SAME_CAP = 10_000
+WAITING_MS, SETTLED_MS = 3_000, 10_000
+FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<name>.+)$')
+LIBRARIES = ("/site-packages/", "/dist-packages/", "/lib/python", "<frozen ")
+
+
+def facts(record: Record, request: HttpRequest) -> dict[str, Any]:
+    """Everything about one record."""
+    may_see = request.user.has_perm(VIEW_PAYLOAD)
+    attempts = told_attempts(record)
+    needs = record.state in NEEDS_ATTENTION
+    may_manage = request.user.has_perm(dead_letters.MANAGE_DEAD)
+    is_finished = record.state in (RecordState.DONE, RecordState.SKIPPED)
+    return {
+        "record": record,
+        "payload": shown_payload(record) if may_see else None,
+        "result": columns.as_json(masked(record.result)) if may_see else None,
+        "may_see": may_see,
+        "is_inbox": record.processor.source_kind == "inbox",
+        "attempts": attempts,
+        "newest": next((one for one in attempts if one.attempt.error_type), None),
+        "events": told_events(record, may_see=may_see),
+        "same": same_error(record),
+        "may_act": needs and may_manage,
+        "may_settle": record.state == RecordState.PARKED and may_manage,
+        "may_edit": needs and may_edit(record, request),
+        "may_reprocess": is_finished and request.user.has_perm(dead_letters.REPROCESS),
+        "live_ms": SETTLED_MS if needs or is_finished else WAITING_MS,
+        **neighbours(record, request),
+    }
+
+
+def may_edit(record: Record, request: HttpRequest) -> bool:
+    """Whether the person may send another payload; a table's rows are edited in the table."""
+    rights = (dead_letters.MANAGE_DEAD, dead_letters.EDIT_PAYLOAD, VIEW_PAYLOAD)
+    return record.processor.source_kind == "inbox" and request.user.has_perms(rights)
+
+
+# Payload
+
+
+def shown_payload(record: Record) -> str:
+    """As JSON with secrets hidden. A table's row is read from the table, as it is now."""
+    if record.processor.source_kind == "inbox":
+        return columns.as_json(masked(record.payload))
+    try:
+        with transaction.atomic():
+            row = open_source(record.processor_id, record.processor.source).look_up(record.key)
+    except (DatabaseError, Unreachable, SourceTrouble) as error:
+        return _("The table cannot be read now (%(error)s).") % {"error": type(error).__name__}
+    if row is None:
+        return _("There is no row with this key any more.")
+    return columns.as_json(masked(json.loads(json.dumps(row, default=str))))
+
+
+# Attempts
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One line of a traceback."""
+
+    place: str
+    name: str
+    source: str
+    is_theirs: bool
+
+
+@dataclass(frozen=True)
+class Told:
+    """An attempt with its number over all requests, and its traceback read."""
+
+    attempt: Attempt
+    rank: int
+    request: int
+    requests: int
+    frames: list[Frame]
+
+    @property
+    def theirs(self) -> list[Frame]:
+        """The frames of the handler's own code."""
+        return [frame for frame in self.frames if frame.is_theirs]
+
+    @property
+    def own_frame(self) -> Frame | None:
+        """Where in their code it happened."""
+        return self.theirs[-1] if self.theirs else None
+
+
+def told_attempts(record: Record) -> list[Told]:
+    """The newest attempts, the newest first, counted over all requests for the key."""
+    history = Attempt.objects.filter(record=record)
+    total = history.count()
+    visits = list(history.order_by("visit").values_list("visit", flat=True).distinct())
+    rows = history.select_related("run__processor").defer("run__config").order_by("-id")[:ATTEMPTS]
+    return [
+        Told(
+            attempt,
+            total - at,
+            visits.index(attempt.visit) + 1,
+            len(visits),
+            frames_of(attempt.traceback),
+        )
+        for at, attempt in enumerate(rows)
+    ]
+
+
+def frames_of(traceback: str) -> list[Frame]:
+    """The frames of a traceback as Python writes it; none where it is no such text."""
+    lines, frames = traceback.splitlines(), []
+    for at, line in enumerate(lines):
+        found = FRAME.match(line)
+        if found:
+            following = lines[at + 1] if at + 1 < len(lines) else ""
+            source = following.strip() if following.startswith("    ") else ""
+            place = f"{short(found['file'])}:{found['line']}"
+            frames.append(Frame(place, found["name"], source, is_theirs(found["file"])))
+    return frames
+
+
+def is_theirs(file: str) -> bool:
+    """Whether a frame is in code that its reader wrote: not Python's, a library's, or ours."""
+    ours = str(settings.BASE_DIR / "processors")
+    return not file.startswith(ours) and not any(part in file for part in LIBRARIES)
+
+
+def short(file: str) -> str:
+    """A file without what every path on this machine begins with."""
+    return file.removeprefix(f"{settings.BASE_DIR}/")
+
+
+# Around it
+
+
+def told_events(record: Record, *, may_see: bool) -> list[Event]:
+    """What happened; what a person changed is for who may see payloads."""
+    events = list(Event.objects.filter(record=record).order_by("-id")[:EVENTS])
+    for event in events:
+        if event.details and may_see:
+            event.changed = columns.as_json(masked(event.details))
+    return events
+
+
+def same_error(record: Record) -> int:
+    """How many other failed records have the same kind of error, up to SAME_CAP."""
+    if record.state not in NEEDS_ATTENTION or not record.fingerprint:
+        return 0
+    rows = Record.objects.needing_attention().filter(
+        processor=record.processor_id, fingerprint=record.fingerprint
+    )
+    return max(0, rows.order_by()[: SAME_CAP + 1].count() - 1)
+
+
+def neighbours(record: Record, request: HttpRequest) -> dict[str, Any]:
+    """The records before and after it in the list that it was opened from.
+
+    Its place is kept in the address: once it was retried, it is no longer in that list.
+    """
+    listed, at = request.GET.get("in", ""), parse_moment(request.GET.get("at", ""))
+    at = at or record.failed_at
+    given = QueryDict(listed)
+    if at is None or given.get("q"):
+        return {"here": urlencode({"in": listed})}
+    rows = selection_of(given).rows().visible_to(request.user).exclude(pk=record.pk)
+    before = Q(failed_at__gt=at) | Q(failed_at=at, pk__gt=record.pk)
+    after = Q(failed_at__lt=at) | Q(failed_at=at, pk__lt=record.pk)
+    return {
+        "here": urlencode({"in": listed, "at": at.isoformat()}),
+        "listed": listed,
+        "previous": to(rows.filter(before).order_by("failed_at", "id").first(), listed),
+        "following": to(rows.filter(after).order_by("-failed_at", "-id").first(), listed),
+    }
+
+
+def parse_moment(text: str) -> Any:
+    """A time from an address; None for nonsense."""
+    try:
+        found = parse_datetime(text)
+    except ValueError:
+        return None
+    return found if found is not None and found.tzinfo else None
+
+
+def to(record: Record | None, listed: str) -> str:
+    """The address of a neighbour; empty without one."""
+    if record is None:
+        return ""
+    url = reverse("admin:processors_record_change", args=[record.pk])
+    return f"{url}?{urlencode({'in': listed})}"
+
+
+# Edit and retry
+
+
+def edit(admin: Any, record: Record, request: HttpRequest) -> HttpResponse:
+    """The payload as text; a POST sends it as a new request for the same key."""
+    if not may_edit(record, request):
+        raise PermissionDenied
+    back = reverse("admin:processors_record_change", args=[record.pk])
+    if record.state not in NEEDS_ATTENTION:
+        messages.error(request, _("Only a failed record can be edited and retried."))
+        return redirect(back)
+    text, error = columns.as_json(masked(record.payload)), ""
+    if request.method == "POST":
+        text = request.POST.get("payload", "")
+        error = send(record, text, request)
+        if not error:
+            return redirect(back)
+    context = {"record": record, "text": text, "error": error, "back": back}
+    title = _("Edit and retry %(key)s") % {"key": columns.cut(record.key, 60)}
+    return admin.page(request, "admin/processors/record/edit.html", title, **context)  # type: ignore[no-any-return]
+
+
+def send(record: Record, text: str, request: HttpRequest) -> str:
+    """Retry with what was typed; what is wrong with it, or nothing."""
+    try:
+        payload = json.loads(text)
+    except json.JSONDecodeError as error:
+        where = {"line": error.lineno, "column": error.colno, "error": error.msg}
+        return _("Line %(line)s, column %(column)s: %(error)s.") % where
+    except (ValueError, RecursionError):
+        return _("This is nested too deeply, or a number is too long.")
+    act = control.by_user(user_of(request), reason_of(request))
+    visit = request.POST.get("visit", "")
+    try:
+        told = dead_letters.edit_and_retry(
+            record, unmasked(payload, record.payload), act, visit=visit
+        )
+    except control.Refused as error:
+        return str(error)
+    messages.success(request, told)
+    return ""
