@@ -10,6 +10,7 @@ from benchmarks.databases import Database
 COLUMNS = """
 SELECT column_name FROM information_schema.columns
  WHERE table_schema = current_schema() AND table_name = %s AND column_name <> 'id'
+   AND is_generated = 'NEVER'
  ORDER BY ordinal_position
 """
 

@@ -217,7 +217,7 @@ def paths() -> Iterator[str]:
     from django.contrib import admin
     from django.urls import reverse
 
-    yield reverse("admin:index")
+    yield from (reverse("admin:index"), reverse("admin:schedule"))
     for model in apps.get_app_config("processors").get_models():
         if not admin.site.is_registered(model):
             continue

@@ -1,11 +1,13 @@
 """A month of believable history for the pictures: rows as the product would have written them.
 
-Only for `make screenshots`, in the demo of this clone: `python -m docs.picture_history`.
+Only for `make screenshots`, in the demo of this clone: `python -m docs.picture_history`; with
+`work` something runs and something is paused while the pictures are taken.
 """
 
 import os
 import random
 import sys
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 DAYS = 30
 SEED = 7
+NOTIFICATIONS = 12_000
 # Name, what it is for, cron, records of a usual run, seconds a record takes, share of bad runs.
 PROCESSORS = (
     ("Nightly price update", "Apply the suppliers' price lists", "0 3 * * *", 4_200, 0.02, 0.06),
@@ -107,13 +110,28 @@ def add_failure(dice: random.Random, run: Any, batch: Any, number: int) -> None:
     )  # fmt: skip
 
 
+def work() -> None:
+    """Some minutes' work for the demo's slow processor, and one that somebody has paused."""
+    from demo.notifications import sample_notifications
+    from processors import control, publish
+    from processors.models import Processor
+
+    publish("partner", sample_notifications(NOTIFICATIONS))
+    act = control.by_command_line("The warehouse is being moved")
+    paused = Processor.objects.filter(slug="export-to-the-warehouse", state="started").first()
+    if paused is not None:
+        control.pause(paused.pk, act)
+    with suppress(control.Refused):  # it is at work already
+        control.run_once(Processor.objects.get(slug="partner").pk, act)
+
+
 def main() -> int:
     """In the environment that the demo runs with."""
     import django
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     django.setup()
-    fill()
+    work() if "work" in sys.argv else fill()
     return 0
 
 

@@ -1,11 +1,14 @@
 """Retake the pictures of the documents from a demo that is running: `make screenshots`.
 
-Every page in light and dark, 1440 and 390 pixels wide, into docs/images.
+Every page in light and dark, 1440 and 390 pixels wide, into docs/images; the demo gets a month of
+history first (picture_history.py). Only the few that a document shows are kept in the repository.
 """
 
 import os
 import shutil
+import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -18,12 +21,19 @@ SCHEMES = ("light", "dark")
 PAGES = {
     "overview": "/admin/",
     "processors": "/admin/processors/processor/",
-    "processor": "/admin/processors/processor/1/change/",
+    "schedule": "/admin/schedule/",
     "runs": "/admin/processors/run/",
-    "run": "/admin/processors/run/1/change/",
     "failed-records": "/admin/processors/record/",
     "events": "/admin/processors/event/",
+    "add": "/admin/processors/processor/add/",
 }
+# Name, the list to begin on, and the link on it that leads to the page.
+FOLLOWED = (
+    ("processor", "/admin/processors/processor/", "Geocode shipments"),
+    ("run", "/admin/processors/run/?state=failures&q=Orders", "#1"),
+)
+# As a document shows it: picture in docs/images, page, height in pixels.
+SHOWN = (("overview.png", "overview", 1180),)
 
 
 class NoDemo(Exception):
@@ -49,12 +59,23 @@ def sign_in(page: Page, base: str, password: str) -> None:
 
 
 def fill(page: Page, base: str) -> None:
-    """Something to see: every processor that is stopped is started."""
+    """Something to see: a month of history, and every processor that is stopped is started."""
+    subprocess.run([sys.executable, "-m", "docs.picture_history"], cwd=ROOT, check=True)
     page.goto(f"{base}/admin/processors/processor/")
     while page.get_by_role("button", name="Start").count():
         page.get_by_role("button", name="Start").first.click()
         page.wait_for_load_state()
+    subprocess.run([sys.executable, "-m", "docs.picture_history", "work"], cwd=ROOT, check=True)
     page.wait_for_timeout(8_000)
+
+
+def addresses(page: Page, base: str) -> Iterator[tuple[str, str]]:
+    """Name and address of every page."""
+    yield from PAGES.items()
+    for name, path, link in FOLLOWED:
+        page.goto(base + path)
+        href = page.get_by_role("link", name=link, exact=True).first.get_attribute("href")
+        yield name, str(href)
 
 
 def take(browser: Browser, base: str, password: str) -> None:
@@ -65,12 +86,23 @@ def take(browser: Browser, base: str, password: str) -> None:
                 color_scheme="dark" if scheme == "dark" else "light",
             )
             page = context.new_page()
+            page.goto(f"{base}/admin/login/")
+            page.screenshot(path=IMAGES / f"login-{scheme}-{width}.png")
             sign_in(page, base, password)
-            for name, path in PAGES.items():
+            for name, path in list(addresses(page, base)):
                 page.goto(base + path)
-                page.screenshot(path=IMAGES / f"{name}-{scheme}-{width}.png")
+                page.screenshot(path=IMAGES / f"{name}-{scheme}-{width}.png", full_page=True)
             context.close()
-    shutil.copy(IMAGES / "processors-light-1440.png", IMAGES / "processors.png")
+
+
+def take_shown(browser: Browser, base: str, password: str) -> None:
+    """Those that are kept: cut at a height, so that they stay small."""
+    for file, name, height in SHOWN:
+        page = browser.new_page(viewport={"width": 1440, "height": height})
+        sign_in(page, base, password)
+        page.goto(base + PAGES[name])
+        page.screenshot(path=IMAGES / file)
+        page.close()
 
 
 def main() -> int:
@@ -87,6 +119,7 @@ def main() -> int:
         sign_in(page, base, password)
         fill(page, base)
         take(browser, base, password)
+        take_shown(browser, base, password)
         browser.close()
     return 0
 

@@ -55,13 +55,18 @@ def badge(look: str, sign: str, word: object) -> SafeString:
 
 def processor_badge(processor: Processor) -> SafeString:
     """Its state; its active run, or a fault, says more than what the operator wants."""
+    look, sign, word = processor_words(processor)
+    return badge(look, sign, word)
+
+
+def processor_words(processor: Processor) -> tuple[str, str, str]:
+    """Colour, sign and word."""
     if processor.is_faulted:
-        return badge("bad", "✕", _("Faulted"))
+        return "bad", "✕", _("Faulted")
     run = getattr(processor, "current_run", None)
     if run is not None:
-        return run_badge(run)
-    look, sign = PROCESSOR_LOOKS[processor.state]
-    return badge(look, sign, _(processor.get_state_display()))
+        return run_words(run)
+    return *PROCESSOR_LOOKS[processor.state], _(processor.get_state_display())
 
 
 def run_badge(run: Run) -> SafeString:

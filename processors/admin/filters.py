@@ -112,6 +112,8 @@ class RunStateFilter(StateTabs):
         """A run that failed, or was stopped, may have failures as well."""
         if value == "active":
             return rows.filter(ended_at__isnull=True)
+        if value == "paused":  # an index knows the active ones
+            return rows.filter(state=RunState.PAUSED, ended_at__isnull=True)
         if value == "failures":
             return rows.filter(Q(dead__gt=0) | Q(parked__gt=0))
         if value == "succeeded":

@@ -50,7 +50,7 @@ def facts(processor: Any, request: HttpRequest) -> dict[str, Any]:
         "run": run,
         "runs": runs,
         "newest_runs": newest,
-        "usual": looks.usual_seconds([processor]).get(processor.pk),
+        "usual": usual_of(newest),
         "waiting": looks.backlogs([processor], now)[processor.pk],
         "trigger_words": trigger_words(processor),
         "month": history.of(processor, "30d", now),
@@ -59,9 +59,6 @@ def facts(processor: Any, request: HttpRequest) -> dict[str, Any]:
         "buttons": buttons(processor, run, request),
         "may_run": run is None and request.user.has_perm(control.OPERATE),
         "may_force": run is not None and request.user.has_perm(control.FORCE_STOP),
-        "errors": looks.error_groups(Record.objects.filter(processor=processor)),
-        "may_manage": request.user.has_perm(dead_letters.MANAGE_DEAD),
-        "sample": looks.SAMPLE,
         "queue": looks.queue(processor.queue),
         "live_ms": LIVE_MS,
     }
@@ -72,11 +69,16 @@ def recent(processor: Processor, newest: list[Run], active: Run | None) -> list[
     runs: list[Any] = newest[::-1][:RUNS]
     if active is not None:
         runs = [active if run.pk == active.pk else run for run in runs]
-    lengths = [looks.seconds_of(run) for run in newest if run.state == RunState.FINISHED]
-    usual = middle(lengths) if len(lengths) >= looks.ENOUGH else None
+    usual = usual_of(newest)
     for run in runs:
         run.processor, run.usual_seconds = processor, usual
     return runs
+
+
+def usual_of(runs: list[Run]) -> float | None:
+    """The median length of runs that ended by themselves; None of too few."""
+    lengths = [looks.seconds_of(run) for run in runs if run.state == RunState.FINISHED]
+    return middle(lengths) if len(lengths) >= looks.ENOUGH else None
 
 
 def why_look(processor: Processor, run: Any) -> str:
@@ -87,13 +89,16 @@ def why_look(processor: Processor, run: Any) -> str:
     return "callout warn" if is_stuck else "callout calm"
 
 
-def still_facts(processor: Processor) -> dict[str, Any]:
+def still_facts(processor: Processor, request: HttpRequest) -> dict[str, Any]:
     """What the page shows and never renews."""
     now = database_now()
     events = Event.objects.filter(processor=processor, subject="processor").order_by("-id")
     newest = looks.last_runs([processor], STRIP).get(processor.pk, [])
     return {
         "history": history.of(processor, "30d", now),
+        "errors": looks.error_groups(Record.objects.filter(processor=processor)),
+        "sample": looks.SAMPLE,
+        "may_manage": request.user.has_perm(dead_letters.MANAGE_DEAD),
         "durations": durations_chart([run for run in newest if run.has_ended]),
         "events": events[:EVENTS],
         "handler": registry.find(processor.handler),

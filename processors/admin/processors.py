@@ -229,7 +229,7 @@ class ProcessorAdmin(Acts, Access):
             return self.answer_form(request, form, processor)
         own = facts(processor, request)
         if not is_poll(request):
-            own |= still_facts(processor)
+            own |= still_facts(processor, request)
             own |= self.form_facts(request, processor, may_change=may_change)
         template = "admin/processors/processor/page.html"
         return self.page(request, template, processor.name, **own)

@@ -80,13 +80,24 @@ class Run(Counted):
             # The run list, newest first, whole and of one processor.
             models.Index(fields=["-started_at", "-id"], name="run_newest"),
             models.Index(fields=["processor", "-seq"], name="run_of_processor"),
-            # The same by what became of them, or why they began; and of these the rare ones.
-            models.Index(fields=["state", "-started_at", "-id"], name="run_by_state"),
+            # The same by why they began, and by what became of them: each tab of the list counts
+            # and shows its own. Those that are active have an index below.
             models.Index(fields=["trigger", "-started_at", "-id"], name="run_by_trigger"),
+            models.Index(
+                fields=["-started_at", "-id"],
+                condition=Q(state="finished", dead=0, parked=0),
+                name="run_succeeded",
+            ),
             models.Index(
                 fields=["-started_at", "-id"],
                 condition=Q(dead__gt=0) | Q(parked__gt=0),
                 name="run_with_failures",
+            ),
+            models.Index(
+                fields=["-started_at", "-id"], condition=Q(state="stopped"), name="run_stopped"
+            ),
+            models.Index(
+                fields=["-started_at", "-id"], condition=Q(state="failed"), name="run_failed"
             ),
             # Which runs are active? Asked by every tick.
             models.Index(fields=["id"], condition=Q(ended_at__isnull=True), name="run_active"),

@@ -95,10 +95,10 @@ def word(run: Run) -> str:
 
 
 @register.filter
-def run_sentence(run: Run) -> str:
-    """What is read out when a run changes its state."""
-    _look, _sign, word = columns.run_words(run)
-    return f"{run}: {word}"
+def state_sentence(thing: Processor | Run) -> str:
+    """What is read out when a run, or what a processor does, changes its state."""
+    words = columns.run_words(thing) if isinstance(thing, Run) else columns.processor_words(thing)
+    return f"{thing}: {words[2]}"
 
 
 @register.filter

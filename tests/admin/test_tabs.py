@@ -107,3 +107,25 @@ def test_a_run_that_is_slow_for_its_processor_is_marked(admin: Client) -> None:
 
     assert html.count("usually 1 min") == 2  # as a title, and for who cannot see it
     assert reverse("admin:processors_run_changelist") == RUNS
+
+
+@pytest.mark.parametrize(
+    ("given", "index"),
+    [
+        ({"state": "succeeded"}, "run_succeeded"), ({"state": "failures"}, "run_with_failures"),
+        ({"state": "stopped"}, "run_stopped"), ({"state": "failed"}, "run_failed"),
+        ({"state": "paused"}, "run_"), ({"trigger": "retry"}, "run_by_trigger"), ({}, "run_newest"),
+    ],
+)  # fmt: skip
+def test_every_tab_of_the_runs_has_an_index(
+    admin: Client, given: dict[str, str], index: str
+) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("the plans of Postgres")
+    make_runs()
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
+        cursor.execute("SET LOCAL enable_sort = off")
+    rows = admin.get(RUNS, given).context_data["cl"].queryset  # type: ignore[attr-defined]
+
+    assert index in rows[:50].explain()

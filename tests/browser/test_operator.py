@@ -47,6 +47,7 @@ def fill_in(page: Any) -> None:
     page.fill("#id_payload", "customer, xml")
     page.fill("#id_filter", "id <= 30")
     page.select_option("#id_trigger_kind", "manual")
+    page.select_option("#id_breaker_on", "no")  # every record is to fail
 
 
 def test_a_table_processor_is_defined_previewed_started_and_watched_to_its_end(

@@ -1,0 +1,132 @@
+"""Pages that renew themselves, in a real browser: what they renew, and what they leave alone."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from processors.models import Batch, Run
+from tests.admin.conftest import a_batch, a_failed_record, a_processor, a_run, an_active_run
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+Visit = Callable[..., Any]
+LONG = 20_000  # milliseconds that a page may take to notice
+
+
+def a_working_run() -> Run:
+    run = an_active_run(a_processor(), expected=100)
+    a_batch(run, claimed=100, done=10)
+    return run
+
+
+def go_on(run: Run, done: int) -> None:
+    Batch.objects.filter(run=run).update(done=done)
+
+
+def is_poll(answer: Any) -> bool:
+    return bool(answer.request.headers.get("x-live") == "1" and answer.status == 200)
+
+
+def test_live_can_be_switched_off_and_stays_off(visit: Visit) -> None:
+    run = a_working_run()
+    page = visit(run.get_absolute_url())
+
+    page.click("#live")
+    assert "Live off" in page.text_content("#live")
+    page.reload()
+    assert "Live off" in page.text_content("#live")
+    go_on(run, 42)
+    page.click("#live")
+
+    page.wait_for_selector("text=42 of 100", timeout=LONG)
+    assert page.get_attribute("#live", "aria-pressed") == "true"
+
+
+def test_open_details_and_selected_text_are_left_alone(visit: Visit) -> None:
+    run = a_working_run()
+    page = visit(run.get_absolute_url())
+    page.click("[data-live=timeline] summary")
+    page.evaluate("getSelection().selectAllChildren(document.querySelector('[data-live=facts]'))")
+
+    go_on(run, 42)
+    with page.expect_response(is_poll, timeout=LONG) as answer:
+        pass
+    assert "42 of 100" in answer.value.text()
+    assert page.is_visible("[data-live=timeline] details[open]")
+    assert "10 of 100" in page.text_content("[data-live=facts]")
+    page.evaluate("getSelection().removeAllRanges()")
+
+    page.wait_for_selector("text=42 of 100", timeout=LONG)
+    assert page.is_visible("[data-live=timeline] details[open]")
+
+
+def test_a_finished_run_is_announced_once_and_no_longer_asked_for(visit: Visit) -> None:
+    run = a_working_run()
+    page = visit(run.get_absolute_url())
+    Batch.objects.filter(run=run).update(
+        state="closed", close_reason="completed", closed_at=run.started_at, done=100
+    )
+    Run.objects.filter(pk=run.pk).update(
+        state="finished", ended_at=run.started_at, claimed=100, done=100
+    )
+
+    page.wait_for_selector("#live:has-text('Final')", timeout=LONG)
+
+    assert "Succeeded" in page.text_content("#announcer")
+    assert page.is_visible("[data-live=badge] .badge.ok")
+
+
+def test_new_runs_wait_for_the_person(visit: Visit) -> None:
+    processor = a_processor()
+    a_run(processor, 1)
+    page = visit("/admin/processors/run/")
+    a_run(processor, 2)
+
+    page.wait_for_selector("#news:has-text('+1 new')", timeout=LONG)
+    assert page.locator("#result_list tbody tr").count() == 1
+    page.click("#news")
+
+    page.wait_for_selector("#result_list tbody tr:nth-child(2)")
+
+
+def test_times_tick_without_the_server(visit: Visit) -> None:
+    processor = a_processor()
+    a_failed_record(processor, a_run(processor))
+    page = visit("/admin/processors/record/?state=all")
+    first = page.text_content("#result_list time")
+
+    page.wait_for_function(
+        "first => document.querySelector('#result_list time').textContent !== first", arg=first
+    )
+
+
+def test_who_was_signed_out_is_told(visit: Visit) -> None:
+    run = a_working_run()
+    page = visit(run.get_absolute_url())
+    page.context.clear_cookies()
+
+    page.wait_for_selector("#signed-out:visible", timeout=LONG)
+
+    assert "next=" in page.get_attribute("#signed-out a", "href")
+
+
+def test_a_cron_line_is_explained_while_it_is_typed(visit: Visit) -> None:
+    page = visit("/admin/processors/processor/add/")
+    page.select_option("#id_trigger_kind", "cron")
+    assert not page.is_visible("#schedule-preview")
+
+    page.fill("#id_cron", "0 3 * * *")
+    page.wait_for_selector("#schedule-preview:has-text('At 03:00')")
+    page.fill("#id_cron", "0 99 * * *")
+
+    page.wait_for_selector("#schedule-preview:has-text('Hour must be')")
+
+
+def test_the_settings_can_be_copied(visit: Visit) -> None:
+    page = visit(a_run(a_processor()).get_absolute_url())
+    page.click("text=The settings it ran with")
+
+    page.click("[data-copies=config]")
+
+    page.wait_for_selector("[data-copies=config]:has-text('opied')")
