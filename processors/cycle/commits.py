@@ -26,7 +26,8 @@ from processors.models import Attempt, Run
 from processors.protocol import leases
 from processors.protocol.allowances import Held
 from processors.protocol.at_once import AtOnce
-from processors.protocol.leases import Ask, Lease, LeaseLost, Step
+from processors.protocol.leases import Ask, Gate, Lease, LeaseLost, Limits, Step
+from processors.protocol.refilling import Refill, claim_more, write_refill
 from processors.sources.base import Claimed, Ref, Settlement, Source, SourceChanged
 from processors.sources.dialect import TROUBLE, can_pass, is_broken
 from processors.sources.table import MISSING, outcome_of_change
@@ -48,7 +49,8 @@ class Stretch:
 
     `in_flight`: begun but not ended. `todo`: not begun. `wants_more`: the worker would take
     another batch when this one is through. `leaving`: it must give back what it has not begun.
-    `stays_open`: another commit of the same batch follows.
+    `stays_open`: another commit of the same batch follows. `refill`: more is to be claimed into the
+    batch while it stays open.
     """
 
     settlement: Settlement
@@ -57,11 +59,19 @@ class Stretch:
     wants_more: bool = True
     leaving: bool = False
     stays_open: bool = False
+    refill: bool = False
 
     @property
     def remaining(self) -> list[Ref]:
         """What has no outcome yet, that in flight first."""
         return [claimed.ref for claimed in (*self.in_flight, *self.todo)]
+
+    @property
+    def claims(self) -> bool:
+        """Whether more is claimed with this commit: another batch, or into this one."""
+        if self.close is None:
+            return self.refill
+        return self.wants_more and not self.leaving
 
     @property
     def close(self) -> CloseReason | None:
@@ -86,6 +96,7 @@ class Commits:
         self.pace = pace
         self.at_once = AtOnce()
         self._next: Lease | None = None
+        self._refill: Refill | None = None
         # The rate limit that the last claim met.
         self.held: Held | None = None
 
@@ -122,8 +133,9 @@ class Commits:
         lease.closing = stretch.close is not None
 
         def once() -> None:
+            self._next = self._refill = None  # what an attempt that failed had claimed is void
             step = step_of(lease, stretch, self._hand(lease, stretch))
-            if not self.at_once.commit(self.source, lease, step):
+            if stretch.refill or not self.at_once.commit(self.source, lease, step):
                 with transaction.atomic(durable=True):
                     self.inside(lease, stretch)
 
@@ -137,15 +149,29 @@ class Commits:
         """Everything that one commit holds, in the caller's transaction."""
         lease.closing = stretch.close is not None
         self._bound_patience(stretch.settlement)
-        gate = None
-        if stretch.close and stretch.wants_more and not stretch.leaving:
-            ask = self._ask(lease)
+        gate, ask = None, self._ask(lease)
+        if stretch.claims:
             gate = leases.pass_gate(ask, alone=self._claims_alone)
         step = step_of(lease, stretch, self._hand(lease, stretch))
         leases.commit_inside(self.source, lease, step, now=gate.now if gate else None)
         if stretch.settlement.outgoing:
             publishing.store(stretch.settlement.outgoing, now=stretch.settlement.now)
-        self._next = leases.claim_inside(self.source, ask, gate) if gate else None
+        self._next = self._refill = None
+        if gate and stretch.close:
+            self._next = leases.claim_inside(self.source, ask, gate)
+        elif gate:
+            self._refill = self._refilled(lease, stretch, ask, gate)
+
+    def _refilled(self, lease: Lease, stretch: Stretch, ask: Ask, gate: Gate) -> Refill | None:
+        """More records for a batch that stays open, with the marker that goes with them."""
+        more = claim_more(self.source, lease, ask, gate, len(stretch.remaining))
+        if not more:
+            return None
+        left = [*stretch.remaining, *(claimed.ref for claimed in more)]
+        in_hand = self._hand_of(gate.limits, len(stretch.in_flight), len(left))
+        refill = Refill(more, left, in_hand, gate.limits)
+        write_refill(lease, refill)
+        return refill
 
     def _bound_patience(self, settlement: Settlement) -> None:
         """Trouble that keeps coming back to one record is its own: it costs attempts then."""
@@ -166,10 +192,18 @@ class Commits:
         patiently(self.judge.conclude)
         lease.settled += len(stretch.settlement)
         lease.in_hand = self._hand(lease, stretch)
+        self._take_refill(lease, stretch)
         if len(stretch.settlement):
             self._tell_elsewhere(stretch.settlement)
         found, self._next = self._next, None
         return self._confirmed(found) if stretch.close else None
+
+    def _take_refill(self, lease: Lease, stretch: Stretch) -> None:
+        refill, self._refill = self._refill, None
+        if refill is not None:
+            failpoints.reach("claim.after_commit")
+            stretch.todo.extend(refill.claimed)
+            refill.enter(lease)
 
     def _tell_elsewhere(self, settlement: Settlement) -> None:
         try:
@@ -184,7 +218,15 @@ class Commits:
 
     def _hand(self, lease: Lease, stretch: Stretch) -> int:
         """How far the marker reaches after this commit."""
-        return len(stretch.in_flight) + self.pace.hand(lease.limits.concurrency, len(stretch.todo))
+        begun, left = len(stretch.in_flight), len(stretch.in_flight) + len(stretch.todo)
+        return self._hand_of(lease.limits, begun, left)
+
+    def _hand_of(self, limits: Limits, begun: int, left: int) -> int:
+        """Of `left` records: what is begun, or waits for hands, and what the next commit holds."""
+        if not begun:
+            return self.pace.hand(limits.concurrency, left)
+        busy = limits.concurrency + self.pace.ahead()
+        return max(begun, min(busy + self.pace.hand(limits.concurrency, left), left))
 
     def _confirmed(self, lease: Lease | None) -> Lease | None:
         """A batch whose records were looked at again, where they live elsewhere."""

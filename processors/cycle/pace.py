@@ -7,6 +7,7 @@ slow ones each record. At most that much work is repeated after a crash.
 import time
 
 COMMIT_SECONDS = 0.25
+AHEAD_SECONDS = 0.05  # of work that waits beside a commit, so that hands need not
 WEIGHT = 0.5  # of the newest measurement against those before it
 
 
@@ -31,6 +32,12 @@ class Pace:
             return min(concurrency, left)
         wanted = int(self.interval / max(self._seconds_per_record, 1e-7))
         return min(max(wanted, concurrency), left)
+
+    def ahead(self) -> int:
+        """How many records are begun while a commit takes place."""
+        if self._one_by_one or self._seconds_per_record is None:
+            return 0
+        return int(AHEAD_SECONDS / max(self._seconds_per_record, 1e-7))
 
     def begin(self) -> float:
         """The next stretch begins now; returns when it should be committed (monotonic)."""

@@ -28,7 +28,7 @@ from processors.cycle.treatment import Treatment
 from processors.cycle.watch import Desk
 from processors.handlers.outcomes import Outcome
 from processors.protocol.leases import Lease, LeaseLost
-from processors.sources.base import Claimed, Settlement, SourceChanged
+from processors.sources.base import Claimed, Ref, Settlement, SourceChanged
 from processors.sources.dialect import is_broken
 from processors.sources.table import MISSING, outcome_of_change
 
@@ -67,7 +67,7 @@ class Way(ABC):
         if not todo:  # nothing of it was still waiting when looked at again
             return self.write(lease, Stretch(self.tools.commits.settlement(lease), todo))
         following = None
-        while todo and not self.tools.must_leave():
+        while self.goes_on(todo):
             failpoints.reach("begin.after")
             following = self.stretch(lease, todo)
         if todo:
@@ -75,6 +75,10 @@ class Way(ABC):
             self.write(lease, Stretch(settlement, todo, leaving=True))
             return None
         return following
+
+    def goes_on(self, todo: "deque[Claimed]") -> bool:
+        """Whether there is another stretch."""
+        return bool(todo) and not self.tools.must_leave()
 
     @abstractmethod
     def stretch(self, lease: Lease, todo: "deque[Claimed]") -> Lease | None:
@@ -267,12 +271,24 @@ def keep(savepoint: str) -> None:
 
 
 class Beside(Way):
-    """Several at once; each commit holds what has ended by then."""
+    """Several at once; each commit holds what has ended by then, while the hands go on.
+
+    Before a batch runs dry it is refilled, in the commit of outcomes of its own.
+    """
 
     def __init__(self, tools: Tools, hands: Hands) -> None:
         super().__init__(tools)
         self.hands = hands
-        self.in_flight: dict[int | str, Claimed] = {}
+        self.in_flight: dict[Ref, Claimed] = {}
+        self.is_dry = False  # a refill found nothing: the batch is worked through
+
+    def batch(self, lease: Lease) -> Lease | None:
+        self.is_dry = False
+        self.hands.resize(lease.limits.concurrency)
+        return super().batch(lease)
+
+    def goes_on(self, todo: "deque[Claimed]") -> bool:
+        return bool(todo or self.in_flight)  # a stretch sees for itself whether to leave
 
     def stretch(self, lease: Lease, todo: "deque[Claimed]") -> Lease | None:
         """From one commit to the next; what is in flight stays so across it."""
@@ -281,29 +297,55 @@ class Beside(Way):
         until = self.tools.pace.begin()
         allowed = max(lease.in_hand - len(self.in_flight), 0)
         leaving = False
-        while True:
+        while not (self._is_due(lease, todo, until, allowed) and len(settlement)):
             leaving = leaving or self.tools.must_leave()
-            while allowed and todo and not leaving and self._has_room(lease):
-                self._begin(todo.popleft())
-                allowed -= 1
+            if leaving:
+                self._withdraw(todo)
+            else:
+                allowed -= self._begin(todo, allowed)
             if not self.in_flight:
                 break
             self._collect(settlement, until)
-            drained = leaving or not todo
-            marked_out = not allowed and todo and self._has_room(lease)
-            if not drained and (marked_out or time.monotonic() >= until) and len(settlement):
-                break
         self.tools.pace.learn(len(settlement))
         in_flight = list(self.in_flight.values())
-        return self.write(lease, Stretch(settlement, todo, in_flight, leaving=leaving))
+        refill = self._wants_refill(lease, todo) and not leaving
+        stretch = Stretch(settlement, todo, in_flight, leaving=leaving, refill=refill)
+        return self._write(lease, stretch)
 
-    def _has_room(self, lease: Lease) -> bool:
-        return len(self.in_flight) < lease.limits.concurrency
+    def _is_due(self, lease: Lease, todo: "deque[Claimed]", until: float, allowed: int) -> bool:
+        """Whether to commit now: time is up, more is needed, or the marker's end is near."""
+        if time.monotonic() >= until or self._wants_refill(lease, todo):
+            return True
+        waiting = len(self.in_flight) - lease.limits.concurrency
+        return bool(todo) and not allowed and waiting <= self.tools.pace.ahead()
 
-    def _begin(self, claimed: Claimed) -> None:
-        self.tools.desk.begun[claimed.ref] = time.monotonic()
-        self.in_flight[claimed.ref] = claimed
-        self.hands.begin(claimed)
+    def _wants_refill(self, lease: Lease, todo: "deque[Claimed]") -> bool:
+        """Whether hands might run out of work during a commit."""
+        limits = lease.limits
+        enough = min(limits.concurrency + self.tools.pace.ahead(), limits.batch_size // 2)
+        left = len(todo) + len(self.in_flight)
+        return not self.is_dry and left <= enough and self.tools.wants_more()
+
+    def _write(self, lease: Lease, stretch: Stretch) -> Lease | None:
+        before = lease.size
+        following = self.write(lease, stretch)
+        self.is_dry = self.is_dry or (stretch.refill and lease.size == before)
+        self.hands.resize(lease.limits.concurrency)
+        return following
+
+    def _begin(self, todo: "deque[Claimed]", allowed: int) -> int:
+        """Hand over as many as the marker allows; how many."""
+        given = [todo.popleft() for _ in range(min(allowed, len(todo)))]
+        if given:
+            self.in_flight.update((claimed.ref, claimed) for claimed in given)
+            self.hands.begin(given)
+        return len(given)
+
+    def _withdraw(self, todo: "deque[Claimed]") -> None:
+        """What the hands have not begun is to do again."""
+        for claimed in reversed(self.hands.withdraw()):
+            del self.in_flight[claimed.ref]
+            todo.appendleft(claimed)
 
     def _collect(self, settlement: Settlement, until: float) -> None:
         wait = min(max(until - time.monotonic(), 0.001), LOOK_SECONDS)
@@ -329,7 +371,7 @@ def way_for(tools: Tools, concurrency: int) -> Way:
     if handler.batch:
         return Together(tools)
     if handler.is_async:
-        return Beside(tools, Coroutines(tools.treatment))
+        return Beside(tools, Coroutines(tools.treatment, tools.desk))
     if concurrency > 1:
-        return Beside(tools, Threads(tools.treatment, concurrency))
+        return Beside(tools, Threads(tools.treatment, tools.desk))
     return Alone(tools)

@@ -42,6 +42,8 @@ class Desk:
     lease: Lease | None = None
     begun: dict[Ref, float] = field(default_factory=dict)
     lost: bool = False
+    # Set before the process is ended for a record that hangs: nothing is begun any more.
+    is_ending: bool = False
 
 
 class Watch(threading.Thread):
@@ -118,6 +120,7 @@ class Watch(threading.Thread):
         limit = time.monotonic() - lease.limits.record_timeout_seconds
         late = [ref for ref, since in list(self.desk.begun.items()) if since < limit]
         if late:
+            self.desk.is_ending = True
             self.on_hung(late[0])
             leave_hard(EXIT_HUNG, f"record {late[0]} passed its time limit")
 

@@ -143,13 +143,18 @@ class Lease:
     limits: Limits
     claimed: list[Claimed] = field(default_factory=list)
     in_hand: int = 0
-    # How many outcomes are committed; how many keys its row lists; whether those without an
-    # outcome are still the last of them.
+    # How many outcomes are committed; the keys its row lists; whether those without an outcome
+    # are still the last of them.
     settled: int = 0
-    size: int = 0
+    keys: list[Ref] = field(default_factory=list)
     in_order: bool = True
     # Its next commit ends it, or did: a heartbeat that finds it closed proves no loss.
     closing: bool = False
+
+    @property
+    def size(self) -> int:
+        """How many records were claimed into it."""
+        return len(self.keys)
 
 
 @dataclass(slots=True)
@@ -226,7 +231,7 @@ def claim_inside(source: Source, ask: Ask, gate: Gate | None) -> Lease | None:
     if not taken:
         return None
     lease = Lease(gate.batch_id, ask.run_id, str(uuid.uuid4()), slot, ask.owner, gate.limits)
-    lease.claimed, lease.size = taken, len(taken)
+    lease.claimed, lease.keys = taken, [claimed.ref for claimed in taken]
     lease.in_hand = min(max(ask.hand, gate.limits.concurrency), len(taken))
     open_batch(lease, gate.now)
     failpoints.reach("claim.before_commit")
@@ -279,8 +284,8 @@ def open_batch(lease: Lease, now: datetime) -> None:
     """The lease's row."""
     dialect = Dialect("default")
     values = [lease.batch_id, lease.run_id, token_value(lease.token), lease.slot, lease.owner]
-    values += [dialect.moment(lease_end(now)), json.dumps([c.ref for c in lease.claimed])]
-    values += [lease.in_hand, len(lease.claimed), dialect.moment(now)]
+    values += [dialect.moment(lease_end(now)), json.dumps(lease.keys)]
+    values += [lease.in_hand, lease.size, dialect.moment(now)]
     dialect.run(OPEN_BATCH, values)
 
 

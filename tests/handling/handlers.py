@@ -10,7 +10,7 @@ from zlib import crc32
 
 from django.db import connection
 
-from processors import Context, Reject, Retry, Skip, handler
+from processors import Context, Reject, Retry, Skip, cycle, handler
 from processors.handlers import Record
 from tests.handling import hostile
 from tests.handling.effects import leave_effect
@@ -138,6 +138,24 @@ def seen_before(record: Record, context: Context) -> Any:
     if not context.maybe_seen_before:
         return Reject("not seen yet")
     return {"seen": True, "attempt": record.attempt}
+
+
+@handler("Ask its own process to leave at the fifth record", options=Pace)
+def departing(record: Record, context: Context) -> None:
+    leave_at_the_fifth(record)
+    time.sleep(context.options.seconds)
+
+
+@handler("Ask its own process to leave at the fifth record, as a coroutine", options=Pace)
+async def departing_async(record: Record, context: Context) -> None:
+    leave_at_the_fifth(record)
+    await asyncio.sleep(context.options.seconds)
+
+
+def leave_at_the_fifth(record: Record) -> None:
+    """What SIGTERM does."""
+    if record.payload["n"] == 4:
+        cycle.leave()
 
 
 @handler("Take its time and leave nothing", options=Pace)

@@ -1,0 +1,308 @@
+"""Records treated at once within a batch: hands that never wait, and a batch that is refilled."""
+
+import asyncio
+import threading
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, cast
+
+import pytest
+from django.db import OperationalError, transaction
+
+from processors import control
+from processors.clock import database_now
+from processors.cycle.commits import Commits, Stretch
+from processors.cycle.hands import Coroutines, Hands, Threads
+from processors.cycle.pace import Pace
+from processors.cycle.shift import Leaving, Shift
+from processors.cycle.treatment import Treatment
+from processors.cycle.watch import Desk
+from processors.models import Batch, Processor, Record
+from processors.protocol import cycles
+from processors.protocol.leases import Lease
+from processors.protocol.working import handler_of, source_of
+from processors.sources.base import Claimed, Ref, Settlement
+from processors.states import CloseReason, RecordState, RunState
+from tests.conftest import StartWorker
+from tests.stories import act, counters, define, fill_inbox, numbered, run_here, wait_for_end
+from tests.tables import Table
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.usefixtures("goods", "clean_ledger")
+
+
+@pytest.fixture
+def goods(transactional_db: None) -> Iterator[Table]:
+    table = Table()
+    yield table
+    table.drop()
+
+
+def define_filled(count: int, handler: str = "rest", **definition: object) -> Processor:
+    given = {"concurrency": 4, "batch_size": 10, "options": {"seconds": 0.001}, **definition}
+    processor = define(handler, **given)  # type: ignore[arg-type]
+    fill_inbox(processor, numbered(count))
+    return processor
+
+
+class Refilling:
+    """A worker's batch of ten in the test's own hands, with one record in flight."""
+
+    def __init__(self, processor: Processor) -> None:
+        self.run = control.run_once(processor.pk, act())
+        self.commits = Commits(self.run, source_of(self.run), "the test", Pace())
+        lease = self.commits.first()
+        assert lease is not None
+        self.lease: Lease = lease
+        self.todo = deque(lease.claimed)
+        self.in_flight = [self.todo.popleft()]
+
+    def commit(self, records: int, *, refill: bool = True) -> None:
+        """So many more are done."""
+        settlement = self.commits.settlement(self.lease)
+        settlement.done = [(self.todo.popleft(), None) for _ in range(records)]
+        self.commits.write(
+            self.lease, Stretch(settlement, self.todo, list(self.in_flight), refill=refill)
+        )
+
+    def finish(self) -> None:
+        """Everything that is left is done and the batch closed."""
+        settlement = self.commits.settlement(self.lease)
+        settlement.done = [(claimed, None) for claimed in (*self.in_flight, *self.todo)]
+        self.commits.write(self.lease, Stretch(settlement, deque(), wants_more=False))
+        cycles.end_cycle(self.run.pk)
+
+    @property
+    def batch(self) -> Batch:
+        return Batch.objects.get(pk=self.lease.batch_id)
+
+
+@pytest.mark.parametrize("handler", ["rest", "waiting"])
+def test_a_batch_is_refilled_before_it_runs_dry(handler: str) -> None:
+    processor = define_filled(60, handler)
+
+    run = run_here(processor)
+
+    assert counters(run) == {"claimed": 60, "done": 60}
+    assert Record.objects.filter(state=RecordState.DONE).count() == 60
+    batches = list(Batch.objects.all())
+    assert len(batches) < 6
+    keys = Counter(key for batch in batches for key in batch.keys)
+    assert set(keys.values()) == {1}
+    assert len(keys) == 60
+
+
+def test_a_refilled_batch_holds_no_more_than_its_size_and_marks_what_may_be_begun() -> None:
+    hand = Refilling(define_filled(40))
+
+    hand.commit(6)
+
+    batch = hand.batch
+    assert (batch.claimed, batch.done, len(batch.keys)) == (16, 6, 16)
+    assert batch.open_keys == [c.ref for c in (*hand.in_flight, *hand.todo)]
+    assert len(batch.open_keys) == 10
+    assert batch.in_hand == hand.lease.in_hand
+    hand.finish()
+
+
+def test_a_refill_passes_no_closed_gate() -> None:
+    hand = Refilling(define_filled(40))
+    control.pause(hand.run.processor_id, act())
+
+    hand.commit(6)
+
+    assert hand.batch.claimed == 10
+    hand.finish()
+
+
+def test_a_refill_gives_way_where_fewer_batches_are_allowed_now() -> None:
+    processor = define_filled(40, parallelism=2)
+    hand = Refilling(processor)
+    Batch.objects.update(slot=1)
+    hand.lease.slot = 1
+    Processor.objects.update(parallelism=1, changed_at=database_now())
+
+    hand.commit(6)
+
+    assert hand.batch.claimed == 10
+    hand.finish()
+
+
+def test_a_refill_keeps_to_the_records_of_a_cycle() -> None:
+    hand = Refilling(define_filled(40, records_per_cycle=12))
+
+    hand.commit(6)
+
+    assert hand.batch.claimed == 12
+    hand.finish()
+
+
+def test_a_refill_takes_nothing_under_suspicion() -> None:
+    hand = Refilling(define_filled(12))
+    Record.objects.filter(state=RecordState.READY).update(alone=True, crashes=1)
+
+    hand.commit(6)
+
+    assert hand.batch.claimed == 10
+    hand.finish()
+
+
+def test_a_row_that_is_new_again_goes_into_another_batch(goods: Table) -> None:
+    goods.fill(range(1, 12))
+    processor = define("rest", goods.source(), concurrency=4, batch_size=10)
+    hand = Refilling(processor)
+    hand.commit(3, refill=False)
+    goods.run("UPDATE goods SET status = 'NEW' WHERE id = 2")  # another request for it
+
+    hand.commit(3)
+
+    assert [claimed.ref for claimed in hand.todo] == [8, 9, 10, 11]
+    assert goods.fetch("SELECT status FROM goods WHERE id = 2") == [("NEW",)]
+    hand.finish()
+    assert not cycles.end_cycle(hand.run.pk)  # the row waits for a batch of its own
+    control.stop(processor.pk, act())
+    cycles.end_cycle(hand.run.pk)
+
+
+def test_a_refill_whose_answer_was_lost_is_not_made_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hand = Refilling(define_filled(40))
+    atomic: Any = transaction.atomic
+    lost = iter([True])
+
+    @contextmanager
+    def answering_once(*given: Any, durable: bool = False, **more: Any) -> Iterator[None]:
+        with atomic(*given, durable=durable, **more):
+            yield
+        if durable and next(lost, False):
+            raise OperationalError("server closed the connection unexpectedly")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(transaction, "atomic", answering_once)
+        hand.commit(6)
+
+    assert hand.batch.claimed == hand.lease.size == 16
+    assert len(hand.todo) == 9
+    hand.finish()
+
+
+def test_a_refill_that_was_rolled_back_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    hand = Refilling(define_filled(40))
+    atomic: Any = transaction.atomic
+    failing = iter([True])
+
+    @contextmanager
+    def failing_once(*given: Any, durable: bool = False, **more: Any) -> Iterator[None]:
+        with atomic(*given, durable=durable, **more):
+            yield
+            if durable and next(failing, False):
+                raise LookupError("the commit was refused")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(transaction, "atomic", failing_once)
+        hand.commit(6)
+
+    assert hand.batch.claimed == hand.lease.size == 10
+    assert len(hand.todo) == 3
+    hand.finish()
+
+
+@pytest.mark.parametrize("handler", ["departing", "departing_async"])
+def test_what_hands_have_not_begun_is_given_back_at_once(
+    monkeypatch: pytest.MonkeyPatch, handler: str
+) -> None:
+    monkeypatch.setattr(Leaving, "asked", False)
+    processor = define_filled(100, handler, batch_size=100, options={"seconds": 0.05})
+    run = control.run_once(processor.pk, act())
+    worker_handler = handler_of(run)
+    assert worker_handler is not None
+
+    Shift(run, worker_handler).work()
+
+    found = counters(run)
+    assert found["claimed"] == found["done"] + found["released"]
+    assert 5 <= found["done"] <= 12  # what was begun when it was asked, and little more
+    assert Batch.objects.get().close_reason == CloseReason.RELEASED
+    assert Record.objects.filter(state=RecordState.READY).count() == 100 - found["done"]
+
+
+def test_stopping_gives_back_what_is_in_nobodys_hands(start_worker: StartWorker) -> None:
+    processor = define_filled(400, batch_size=100, options={"seconds": 0.02})
+    start_worker()
+    run = control.run_once(processor.pk, act())
+    wait_until(lambda: counters(run).get("done"), message="nothing was done")
+
+    control.stop(processor.pk, act())
+    wait_for_end(run)
+
+    assert run.state == RunState.STOPPED
+    assert run.claimed == run.done + run.released
+    assert Record.objects.filter(state=RecordState.READY).count() == 400 - run.done
+
+
+def test_kill_9_right_after_a_refill_loses_and_doubles_nothing(start_worker: StartWorker) -> None:
+    processor = define_filled(60, options={"seconds": 0.01})
+    start_worker(LEASE_SECONDS="4", RECORDMILL_FAILPOINT="claim.after_commit:kill9:3")
+    run = control.run_once(processor.pk, act())
+
+    wait_for_end(run)
+
+    assert Record.objects.filter(state=RecordState.DONE).count() == 60
+    assert counters(run)["done"] == 60
+    assert Batch.objects.filter(close_reason=CloseReason.REAPED).exists()
+
+
+class Holding:
+    """A treatment that holds every record until it is told to let go."""
+
+    def __init__(self) -> None:
+        self.let_go = threading.Event()
+
+    def treat(self, claimed: Claimed, settlement: Settlement) -> None:
+        assert self.let_go.wait(10)
+
+    async def treat_async(self, claimed: Claimed) -> Settlement:
+        assert await asyncio.to_thread(self.let_go.wait, 10)
+        return Settlement(0, 0, "", datetime.now(UTC))
+
+
+def is_of_size(begun: Mapping[Ref, float], count: int) -> bool:
+    return len(begun) == count
+
+
+@pytest.mark.parametrize("kind", [Threads, Coroutines])
+def test_a_limit_that_was_changed_holds_for_what_is_begun_next(kind: type[Hands]) -> None:
+    desk, holding = Desk(), Holding()
+    hands = kind(cast("Treatment", holding), desk)
+    for count in (2, 5, 1):
+        holding.let_go.clear()
+        hands.resize(count)
+        given = [Claimed(n, str(n), {}, 1) for n in range(12)]
+        hands.begin(given)
+        wait_until(partial(is_of_size, desk.begun, count), message="too few are begun")
+
+        left = hands.withdraw()
+
+        assert [*desk.begun, *(claimed.ref for claimed in left)] == list(range(12))
+        holding.let_go.set()
+        while desk.begun:
+            for claimed, _ in hands.collect(10):
+                del desk.begun[claimed.ref]
+    hands.close()
+
+
+@pytest.mark.parametrize("kind", [Threads, Coroutines])
+def test_nothing_is_begun_any_more_where_the_process_is_about_to_end(kind: type[Hands]) -> None:
+    desk = Desk(is_ending=True)
+    hands = kind(cast("Treatment", None), desk)  # which a record that is begun would ask for
+    hands.resize(1)
+
+    hands.begin([Claimed(1, "1", {}, 1)])
+
+    wait_until(lambda: desk.begun, message="nobody looked at it")
+    hands.close()
+    assert not hands.collect(0)
