@@ -16,14 +16,15 @@ from processors import control
 from processors.clock import database_now
 from processors.cycle.commits import Commits, Stretch
 from processors.cycle.hands import Coroutines, Hands, Threads
+from processors.cycle.judging import Judge
 from processors.cycle.pace import Pace
-from processors.cycle.shift import Leaving, Shift
+from processors.cycle.shift import Assignment, Leaving, Shift
 from processors.cycle.treatment import Treatment
 from processors.cycle.watch import Desk
 from processors.models import Batch, Processor, Record
 from processors.protocol import cycles
 from processors.protocol.leases import Lease
-from processors.protocol.working import handler_of, source_of
+from processors.protocol.working import equip, source_of
 from processors.sources.base import Claimed, Ref, Settlement
 from processors.states import CloseReason, RecordState, RunState
 from tests.conftest import StartWorker
@@ -53,7 +54,7 @@ class Refilling:
 
     def __init__(self, processor: Processor) -> None:
         self.run = control.run_once(processor.pk, act())
-        self.commits = Commits(self.run, source_of(self.run), "the test", Pace())
+        self.commits = Commits(self.run, source_of(self.run), "the test", Pace(), Judge(self.run))
         lease = self.commits.first()
         assert lease is not None
         self.lease: Lease = lease
@@ -218,10 +219,10 @@ def test_what_hands_have_not_begun_is_given_back_at_once(
     monkeypatch.setattr(Leaving, "asked", False)
     processor = define_filled(100, handler, batch_size=100, options={"seconds": 0.05})
     run = control.run_once(processor.pk, act())
-    worker_handler = handler_of(run)
-    assert worker_handler is not None
+    assignment = Assignment.find(run.pk)
+    assert assignment is not None
 
-    Shift(run, worker_handler).work()
+    Shift(assignment, equip(run)).work()
 
     found = counters(run)
     assert found["claimed"] == found["done"] + found["released"]

@@ -6,20 +6,18 @@ that record by writing the stretch again one by one.
 """
 
 import logging
-import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
 
-from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError, connections, transaction
+from django.db import DatabaseError, connections, transaction
 
 from processors import failpoints, publishing
 from processors.clock import database_now
 from processors.cycle.judging import Judge
 from processors.cycle.manners import Manners, leave_if_copy
 from processors.cycle.pace import Pace
+from processors.cycle.patience import patiently
 from processors.cycle.treatment import RetryPolicy
 from processors.handlers.outcomes import MESSAGE_LIMIT, NOT_NOW, Outcome, clean_text
 from processors.models import Attempt, Run
@@ -29,17 +27,14 @@ from processors.protocol.at_once import AtOnce
 from processors.protocol.leases import Ask, Gate, Lease, LeaseLost, Limits, Step
 from processors.protocol.refilling import Refill, claim_more, write_refill
 from processors.sources.base import Claimed, Ref, Settlement, Source, SourceChanged
-from processors.sources.dialect import TROUBLE, can_pass, is_broken
+from processors.sources.dialect import TROUBLE, is_broken
 from processors.sources.table import MISSING, outcome_of_change
 from processors.states import CloseReason
 
 logger = logging.getLogger(__name__)
 
-PASSING = (OperationalError, InterfaceError)
 MOST_AT_ONCE = 1_000  # records a batch may have
 MOST_NOT_NOW = 20  # times that one try of a record is put off before it costs an attempt
-FIRST_WAIT_SECONDS = 0.1
-LONGEST_WAIT_SECONDS = 5.0
 NARROWED = (SourceChanged, DatabaseError, LookupError)
 
 
@@ -369,39 +364,3 @@ def refused(claimed: Claimed, error: Exception) -> Iterable[Outcome]:
     message = f"The database refused the outcome: {sentence}"
     yield Outcome("dead", error_type=type(error).__name__, message=message)
     yield Outcome("parked", error_type=type(error).__name__, message=message)
-
-
-Result = TypeVar("Result")
-
-
-def patiently(
-    act: Callable[[], Result], has_landed: Callable[[], bool] = lambda: False
-) -> Result | None:
-    """Do `act`, waiting out trouble that passes for as long as a lease is good.
-
-    None where an attempt that seemed to fail had taken effect after all.
-    """
-    wait, give_up = FIRST_WAIT_SECONDS, time.monotonic() + settings.LEASE_SECONDS
-    while True:
-        try:
-            return act()
-        except PASSING as error:
-            if not can_pass(error):
-                raise
-            logger.warning("the database is in trouble, again in %.1f s: %s", wait, error)
-            connections.close_all()
-            if time.monotonic() > give_up:
-                raise
-        time.sleep(wait)
-        wait = min(wait * 2, LONGEST_WAIT_SECONDS)
-        if landed(has_landed):
-            return None
-
-
-def landed(has_landed: Callable[[], bool]) -> bool:
-    """Ask; while the database is still away, nothing is known to have landed."""
-    try:
-        return has_landed()
-    except PASSING:
-        connections.close_all()
-        return False

@@ -9,13 +9,15 @@ from django.db import DatabaseError, connection, connections, transaction
 
 from processors import queues
 from processors.clock import database_now
-from processors.cycle.commits import PASSING, Commits, members, patiently
+from processors.cycle.commits import Commits, members
 from processors.cycle.judging import Judge
 from processors.cycle.manners import leave_if_copy, watch_forks
 from processors.cycle.pace import Pace
-from processors.cycle.stretches import Tools, Way, way_for
+from processors.cycle.patience import PASSING, patiently
+from processors.cycle.stretches import way_for
 from processors.cycle.treatment import RetryPolicy, Treatment
 from processors.cycle.watch import Desk, Watch
+from processors.cycle.way import Tools, Way
 from processors.handlers.context import Surroundings
 from processors.handlers.options import clean_options
 from processors.models import Batch, Run

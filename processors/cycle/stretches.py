@@ -1,20 +1,18 @@
 """Treat the records of a batch, stretch by stretch, in the way its handler asks for.
 
 Alone: one record after the other, in the worker's main thread. Inside: the same within the
-transaction that records the outcome. Beside: several at once, in threads or coroutines.
+transaction that records the outcome. Beside (`beside.py`): several at once, in threads or
+coroutines.
 """
 
 import time
-from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from django.db import DatabaseError, OperationalError, connection, transaction
 
-from processors import failpoints
-from processors.cycle.commits import NARROWED, Commits, Stretch, members, patiently
-from processors.cycle.hands import Coroutines, Hands, Threads
+from processors.cycle.beside import Beside
+from processors.cycle.commits import NARROWED, Stretch, members
+from processors.cycle.hands import Coroutines, Threads
 from processors.cycle.manners import (
     BROKEN,
     BrokenTransaction,
@@ -23,79 +21,16 @@ from processors.cycle.manners import (
     leave_if_copy,
     was_replaced,
 )
-from processors.cycle.pace import Pace
-from processors.cycle.treatment import Treatment
-from processors.cycle.watch import Desk
+from processors.cycle.patience import patiently
+from processors.cycle.way import Tools, Way
 from processors.handlers.outcomes import Outcome
 from processors.protocol.leases import Lease, LeaseLost
-from processors.sources.base import Claimed, Ref, Settlement, SourceChanged
+from processors.sources.base import Claimed, Settlement, SourceChanged
 from processors.sources.dialect import is_broken
 from processors.sources.table import MISSING, outcome_of_change
 
 DEADLOCK_TRIES = 5
 LEAST_LOOK_SECONDS = 0.001
-
-
-@dataclass
-class Tools:
-    """What every way of treating needs.
-
-    `must_leave` says whether to give back what was not begun; `wants_more` whether another
-    batch would be welcome.
-    """
-
-    treatment: Treatment
-    commits: Commits
-    pace: Pace
-    desk: Desk
-    must_leave: Callable[[], bool]
-    wants_more: Callable[[], bool]
-    # What ended since the last commit, for the watch to save when a record hangs.
-    ended: list[Settlement] = field(default_factory=list)
-
-
-class Way(ABC):
-    """How the records of a batch are treated."""
-
-    def __init__(self, tools: Tools) -> None:
-        self.tools = tools
-
-    def batch(self, lease: Lease) -> Lease | None:
-        """Treat a batch to its end; the next one where there is one."""
-        todo = deque(lease.claimed)
-        self.tools.desk.lease = lease
-        if not todo:  # nothing of it was still waiting when looked at again
-            return self.write(lease, Stretch(self.tools.commits.settlement(lease), todo))
-        following = None
-        while self.goes_on(todo):
-            failpoints.reach("begin.after")
-            following = self.stretch(lease, todo)
-        if todo:
-            settlement = self.tools.commits.settlement(lease)
-            self.write(lease, Stretch(settlement, todo, leaving=True))
-            return None
-        return following
-
-    def goes_on(self, todo: "deque[Claimed]") -> bool:
-        """Whether there is another stretch."""
-        return bool(todo) and not self.tools.must_leave()
-
-    @abstractmethod
-    def stretch(self, lease: Lease, todo: "deque[Claimed]") -> Lease | None:
-        """Treat and commit some of `todo`, taking them out of it."""
-
-    def write(self, lease: Lease, stretch: Stretch) -> Lease | None:
-        """Commit; nothing of it is in the watch's care afterwards."""
-        stretch.wants_more = self.tools.wants_more()
-        closes = stretch.close is not None
-        following = self.tools.commits.write(lease, stretch)
-        self.tools.ended.clear()
-        if closes:  # what it still held was given back
-            stretch.todo.clear()
-        return following
-
-    def close(self) -> None:
-        """The shift is over."""
 
 
 class Alone(Way):
@@ -268,99 +203,6 @@ def keep(savepoint: str) -> None:
         if is_gone(error):
             raise BrokenTransaction(str(error)) from error
         raise
-
-
-class Beside(Way):
-    """Several at once; each commit holds what has ended by then, while the hands go on.
-
-    Before a batch runs dry it is refilled, in the commit of outcomes of its own.
-    """
-
-    def __init__(self, tools: Tools, hands: Hands) -> None:
-        super().__init__(tools)
-        self.hands = hands
-        self.in_flight: dict[Ref, Claimed] = {}
-        self.is_dry = False  # a refill found nothing: the batch is worked through
-
-    def batch(self, lease: Lease) -> Lease | None:
-        self.is_dry = False
-        self.hands.resize(lease.limits.concurrency)
-        return super().batch(lease)
-
-    def goes_on(self, todo: "deque[Claimed]") -> bool:
-        return bool(todo or self.in_flight)  # a stretch sees for itself whether to leave
-
-    def stretch(self, lease: Lease, todo: "deque[Claimed]") -> Lease | None:
-        """From one commit to the next; what is in flight stays so across it."""
-        settlement = self.tools.commits.settlement(lease)
-        self.tools.ended.append(settlement)
-        until = self.tools.pace.begin()
-        allowed = max(lease.in_hand - len(self.in_flight), 0)
-        leaving = False
-        while not (self._is_due(lease, todo, until, allowed) and len(settlement)):
-            leaving = leaving or self.tools.must_leave()
-            if leaving:
-                self._withdraw(todo)
-            else:
-                allowed -= self._begin(todo, allowed)
-            if not self.in_flight:
-                break
-            self._collect(settlement, until)
-        self.tools.pace.learn(len(settlement))
-        in_flight = list(self.in_flight.values())
-        refill = self._wants_refill(lease, todo) and not leaving
-        stretch = Stretch(settlement, todo, in_flight, leaving=leaving, refill=refill)
-        return self._write(lease, stretch)
-
-    def _is_due(self, lease: Lease, todo: "deque[Claimed]", until: float, allowed: int) -> bool:
-        """Whether to commit now: time is up, more is needed, or the marker's end is near."""
-        if time.monotonic() >= until or self._wants_refill(lease, todo):
-            return True
-        waiting = len(self.in_flight) - lease.limits.concurrency
-        return bool(todo) and not allowed and waiting <= self.tools.pace.ahead()
-
-    def _wants_refill(self, lease: Lease, todo: "deque[Claimed]") -> bool:
-        """Whether hands might run out of work during a commit."""
-        limits = lease.limits
-        enough = min(limits.concurrency + self.tools.pace.ahead(), limits.batch_size // 2)
-        left = len(todo) + len(self.in_flight)
-        return not self.is_dry and left <= enough and self.tools.wants_more()
-
-    def _write(self, lease: Lease, stretch: Stretch) -> Lease | None:
-        before = lease.size
-        following = self.write(lease, stretch)
-        self.is_dry = self.is_dry or (stretch.refill and lease.size == before)
-        self.hands.resize(lease.limits.concurrency)
-        return following
-
-    def _begin(self, todo: "deque[Claimed]", allowed: int) -> int:
-        """Hand over as many as the marker allows; how many."""
-        given = [todo.popleft() for _ in range(min(allowed, len(todo)))]
-        if given:
-            self.in_flight.update((claimed.ref, claimed) for claimed in given)
-            self.hands.begin(given)
-        return len(given)
-
-    def _withdraw(self, todo: "deque[Claimed]") -> None:
-        """What the hands have not begun is to do again."""
-        for claimed in reversed(self.hands.withdraw()):
-            del self.in_flight[claimed.ref]
-            todo.appendleft(claimed)
-
-    def _collect(self, settlement: Settlement, until: float) -> None:
-        wait = min(max(until - time.monotonic(), 0.001), LOOK_SECONDS)
-        for claimed, part in self.hands.collect(wait):
-            del self.in_flight[claimed.ref]
-            del self.tools.desk.begun[claimed.ref]
-            settlement.done += part.done
-            settlement.others += part.others
-            settlement.outgoing += part.outgoing
-
-    def close(self) -> None:
-        self.hands.close()
-
-
-LOOK_SECONDS = 0.05
 
 
 def way_for(tools: Tools, concurrency: int) -> Way:
