@@ -112,9 +112,13 @@ def rehearse() -> None:
 def work(run_id: int) -> None:
     """Treat records of a run until nothing is left for us; see `Shift`.
 
-    A database that is away for less than a lease costs no wake-up.
+    A database that is away for less than a lease costs no wake-up; away for longer, a line.
     """
-    shift = patiently(lambda: open_shift(run_id))
+    try:
+        shift = patiently(lambda: open_shift(run_id))
+    except PASSING as error:
+        logger.warning("run %s is left to a later wake-up: %s", run_id, error)
+        return
     if shift is not None:
         shift.work()
 

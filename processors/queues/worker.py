@@ -16,7 +16,7 @@ from django.conf import settings
 from django.db import connections
 from django.utils.module_loading import import_string
 from redis.exceptions import RedisError
-from rq import Queue
+from rq import Queue, worker_registration
 from rq.exceptions import StopRequested
 from rq.executions import Execution, ExecutionRegistry
 from rq.serializers import JSONSerializer
@@ -46,6 +46,8 @@ OWN_EXITS = (71, 72)  # of a child without a database or without a parent: see `
 class SafeWorker(Child):
     """One forked child per job; the parent never keeps a database connection."""
 
+    max_connection_wait_time = 5.0  # seconds between looks for a Redis that is away
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs["serializer"] = JSONSerializer
         kwargs["worker_ttl"] = WORKER_TTL_SECONDS
@@ -65,6 +67,14 @@ class SafeWorker(Child):
         """Seconds to wait for a job before looking at the time again."""
         return max(1, int(self.maintenance_interval))
 
+    def check_for_suspension(self, burst: bool) -> None:  # noqa: FBT001 - as its base class
+        """RQ's; while Redis is away nobody can have asked for a suspension."""
+        try:
+            super().check_for_suspension(burst)
+        except (RedisError, OSError) as error:
+            logger.warning("Redis is gone (%s): waiting for it", type(error).__name__)
+            self._wait_for_redis()
+
     def run_maintenance_tasks(self) -> None:
         """Tick; now and then let RQ clean its registries. Nothing in here may end the worker."""
         self._guarded("tick", import_string(TICK))
@@ -72,6 +82,7 @@ class SafeWorker(Child):
         if time.monotonic() - self._registries_cleaned_at > CLEAN_REGISTRIES_SECONDS:
             self._registries_cleaned_at = time.monotonic()
             self._guarded("registries", super().run_maintenance_tasks)
+        self._guarded("registration", self.register_again)
         self._keep_spare()
         self.last_cleaned_at = self._now()
 
@@ -100,13 +111,18 @@ class SafeWorker(Child):
             logger.debug("the maintenance lock of %s could not be released", queue.name)
 
     def dequeue_job_and_maintain_ttl(self, *args: Any, **kwargs: Any) -> Any:
-        """The next job; one that cannot be read is dropped instead of ending the worker."""
+        """The next job; neither one that cannot be read nor a Redis that is away ends us."""
         self._keep_spare()
         while True:
             try:
                 return super().dequeue_job_and_maintain_ttl(*args, **kwargs)
-            except (StopRequested, SystemExit, RedisError, OSError):
+            except (StopRequested, SystemExit):
                 raise
+            except (RedisError, OSError) as error:
+                logger.warning("Redis is gone (%s): waiting for it", type(error).__name__)
+                self._wait_for_redis()
+                if self._stop_requested:
+                    return None
             except Exception as error:
                 logger.error("a job in our queues could not be read and was dropped: %r", error)
 
@@ -216,17 +232,22 @@ class SafeWorker(Child):
     def _wait_for_redis(self) -> None:
         while not self._stop_requested:
             try:
-                self.connection.ping()
+                self.register_again()
             except (RedisError, OSError):
                 time.sleep(REDIS_WAIT_SECONDS)
             else:
-                self.register_birth_again()
                 return
 
-    def register_birth_again(self) -> None:
-        """After a restart Redis may not know us any more."""
-        if not self.connection.exists(self.key):
-            self.register_birth()  # type: ignore[no-untyped-call]
+    def register_again(self) -> None:
+        """After a restart or a FLUSHALL Redis may not know us any more."""
+        if self.connection.sismember(self.redis_workers_keys, self.key):
+            return
+        facts: Any = self.serialize()
+        with self.connection.pipeline() as pipeline:
+            pipeline.hset(self.key, mapping=facts)
+            pipeline.expire(self.key, self.worker_ttl + 60)
+            worker_registration.register(self, pipeline)
+            pipeline.execute()
 
     def wait_for_horse(self) -> Any:
         """RQ's, keeping the child's pid and end for what must be cleaned up after it."""

@@ -2,9 +2,12 @@
 
 from contextlib import suppress
 
+from django.db import connections
+
 from processors import control, maintenance
 from processors.clock import database_now
 from processors.models import Processor, Record, Run
+from processors.sources.dialect import TROUBLE
 from processors.states import RecordState
 from tests import stakes
 from tests.faults.actors import Actor, work_on_runs
@@ -51,3 +54,19 @@ def situation() -> str:
     """For a test that waits in vain."""
     states = list(Record.objects.values_list("key", "state"))
     return f"{list(Run.objects.values('state', 'claimed', 'done'))} {states}"
+
+
+def finish(run: Run, *, seconds: float = 90) -> Run:
+    """The run once real workers have ended it, through whatever trouble with the database."""
+
+    def has_ended() -> bool:
+        try:
+            maintenance.tick()
+            run.refresh_from_db()
+        except TROUBLE:
+            connections.close_all()
+            return False
+        return run.has_ended
+
+    wait_until(has_ended, seconds=seconds, message=situation)
+    return run
