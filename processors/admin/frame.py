@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 from processors.admin import columns, looks
 from processors.models import Processor, Record
 
-FAILED_CAP = 1_000
+FAILED_CAP = 10_000
 FRESH_SECONDS = 2  # Redis is not asked again for every tab of every operator
 
 

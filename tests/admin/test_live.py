@@ -80,6 +80,15 @@ def test_a_run_that_has_ended_ends_the_polling(admin: Client, history: dict[str,
     assert poll(admin, history["active"].get_absolute_url())["X-Live-Next"] == "2000"
 
 
+def test_a_poll_says_the_same_as_the_page(admin: Client, history: dict[str, Any]) -> None:
+    for seq in range(3, 6):
+        a_failed_record(history["processor"], a_run(history["processor"], seq), f"B-{seq}")
+    url = history["run"].get_absolute_url()
+
+    for region in re.findall(r'data-live="[^"]+" [^>]*data-hash="\w+"', admin.get(url).text):
+        assert region in poll(admin, url).text
+
+
 def test_a_run_that_has_just_ended_sends_what_polls_leave_out(
     admin: Client, history: dict[str, Any]
 ) -> None:
