@@ -8,7 +8,7 @@ import getpass
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -18,18 +18,18 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
-from processors import failpoints, queues
+from processors import failpoints
 from processors.clock import database_now
 from processors.models import Actor, Batch, Event, Installation, Processor, Run, StateConflict
 from processors.models.door import Move
-from processors.models.processor import TriggerKind
 from processors.models.run import Trigger
-from processors.protocol import cycles, twins
+from processors.protocol import cycles, pausing, twins
 from processors.protocol.reaping import Taking, take_back
 from processors.states import CloseReason, ProcessorState, RunState
 
 OPERATE = "processors.operate_processor"
 FORCE_STOP = "processors.force_stop_processor"
+LONGEST_PAUSE = timedelta(days=366)
 
 COMMAND_LINE = "command-line"
 
@@ -161,11 +161,11 @@ def _start(processor: Processor, act: Act, now: datetime) -> str:
         return _resume(processor, act, now)
     cleared = clear_first(processor, act, now)
     processor.start(act.at(now))
-    run = active_run(processor)
-    if run is not None and is_waiting(run):
-        go_on(run, act, now)
+    run = cycles.active_run(processor)
+    if run is not None and run.state in pausing.WAITING:
+        pausing.resume(processor, run, act.at(now))
         return f"{processor} was started and goes on with run {run.seq}."
-    first_cycle(processor, act, now)
+    pausing.first_cycle(processor, act.actor, now)
     return f"{cleared}{processor} was started."
 
 
@@ -177,14 +177,6 @@ def clear_first(processor: Processor, act: Act, now: datetime) -> str:
     return "Its fault was cleared; a few records are tried first. "
 
 
-def first_cycle(processor: Processor, act: Act, now: datetime) -> None:
-    """When a started processor's first cycle may begin, and the attempt to begin it."""
-    slot = cycles.next_slot(processor, now) if processor.trigger_kind == TriggerKind.CRON else now
-    Processor.objects.filter(pk=processor.pk).update(next_slot_at=slot, next_due_at=slot)
-    # Without waiting for the next tick, which would do it as well.
-    transaction.on_commit(lambda: cycles.begin_due(processor.pk, act.actor), robust=True)
-
-
 # Stop
 
 
@@ -194,7 +186,7 @@ def stop(processor_id: int, act: Act) -> str:
 
 
 def _stop(processor: Processor, act: Act, now: datetime) -> str:
-    run = active_run(processor)
+    run = cycles.active_run(processor)
     if processor.state == ProcessorState.STOPPED and run is None:
         raise Refused(f"{processor} is stopped already{since(processor)}.")
     if processor.state != ProcessorState.STOPPED:
@@ -214,13 +206,29 @@ def end_soon(run: Run) -> None:
 # Pause and resume
 
 
-def pause(processor_id: int, act: Act) -> str:
-    """Let nothing be claimed until Resume; the run stays the same one."""
-    return perform(processor_id, act, OPERATE, _pause)
+def pause(processor_id: int, act: Act, *, until: datetime | None = None) -> str:
+    """Let nothing be claimed until Resume, or until a time; the run stays the same one."""
+    return perform(processor_id, act, OPERATE, partial(_pause, until=until))
 
 
-def _pause(processor: Processor, act: Act, now: datetime) -> str:
-    run = active_run(processor)
+def _pause(processor: Processor, act: Act, now: datetime, *, until: datetime | None) -> str:
+    if until is not None and not now < until <= now + LONGEST_PAUSE:
+        raise Refused("Nothing was paused: the end of a pause lies ahead, at most a year.")
+    if until is None:
+        return _hold(processor, act, now)
+    words = f"until {until:%Y-%m-%d %H:%M %Z}"
+    told = replace(act, reason=f"{words}: {act.reason}" if act.reason else words)
+    if processor.state == ProcessorState.PAUSED:
+        Event.write(processor, "pause", told.at(now), from_state="paused", to_state="paused")
+        message = f"{processor} stays paused."
+    else:
+        message = _hold(processor, told, now)
+    Processor.objects.filter(pk=processor.pk).update(paused_until=until)
+    return f"{message} It goes on by itself at {until:%Y-%m-%d %H:%M %Z}."
+
+
+def _hold(processor: Processor, act: Act, now: datetime) -> str:
+    run = cycles.active_run(processor)
     if processor.is_started:
         processor.pause(act.at(now))
     elif run is None or run.state != RunState.RUNNING:
@@ -238,29 +246,13 @@ def resume(processor_id: int, act: Act) -> str:
 
 
 def _resume(processor: Processor, act: Act, now: datetime) -> str:
-    run = active_run(processor)
-    if processor.state != ProcessorState.PAUSED and not (run and is_waiting(run)):
+    run = cycles.active_run(processor)
+    if processor.state != ProcessorState.PAUSED and not (run and run.state in pausing.WAITING):
         raise Refused(f"{processor} is {processor.get_state_display().lower()}: nothing to resume.")
     refuse_copy()
-    if processor.state == ProcessorState.PAUSED:
-        processor.resume(act.at(now))
-    if run is None:
-        first_cycle(processor, act, now)
-    elif is_waiting(run):
-        go_on(run, act, now)
+    if pausing.resume(processor, run, act.at(now)) and run is not None:
         return f"{processor} goes on with run {run.seq}."
     return f"{processor} goes on."
-
-
-def is_waiting(run: Run) -> bool:
-    """Whether somebody paused it."""
-    return run.state in (RunState.PAUSED, RunState.PAUSING)
-
-
-def go_on(run: Run, act: Act, now: datetime) -> None:
-    """The run is claimed from again, and its workers hear of it."""
-    run.resume(act.at(now))
-    queues.wake_on_commit(run.pk, run.config["queue"], run.processor.parallelism)
 
 
 # Run once
@@ -273,7 +265,7 @@ def run_once(processor_id: int, act: Act, *, limit: int | None = None) -> Run:
     made: list[Run] = []
 
     def verb(processor: Processor, act: Act, now: datetime) -> str:
-        run = active_run(processor)
+        run = cycles.active_run(processor)
         if run is not None:
             raise Refused(f"{processor} is busy with run {run.seq}: wait until it has ended.")
         refuse_copy()
@@ -304,7 +296,7 @@ def force_stop(processor_id: int, act: Act, *, typed_name: str) -> str:
     def verb(processor: Processor, act: Act, now: datetime) -> str:
         if typed_name != processor.slug:
             raise Refused(f"Nothing was stopped: type {processor.slug} to confirm.")
-        run = active_run(processor)
+        run = cycles.active_run(processor)
         if run is None:
             raise Refused(f"{processor} has no run to stop.")
         if processor.state != ProcessorState.STOPPED:
@@ -378,14 +370,6 @@ def stop_all(act: Act) -> int:
 
 
 # Facts the verbs share
-
-
-def active_run(processor: Processor) -> Run | None:
-    """The run in hand, locked, None without one."""
-    run = Run.objects.select_for_update(no_key=True).active().filter(processor=processor).first()
-    if run is not None:
-        run.processor = processor
-    return run
 
 
 def since(processor: Processor) -> str:

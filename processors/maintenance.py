@@ -15,7 +15,7 @@ from django.db.models import F, Q, QuerySet
 from processors import failpoints, queues
 from processors.clock import database_now
 from processors.models import Attempt, Batch, BulkAct, Event, Installation, Processor, Record, Run
-from processors.protocol import allowances, cycles, faults, reaping, reconciling, twins
+from processors.protocol import allowances, cycles, faults, pausing, reaping, reconciling, twins
 from processors.protocol.allowances import SHORT_WAIT, Held
 from processors.sources.dialect import TROUBLE, is_broken
 from processors.states import RECORD_FINAL, RunState
@@ -30,6 +30,7 @@ ACT_SILENT_SECONDS = 30
 class Ticked:
     """What one tick did."""
 
+    resumed: int = 0
     begun: int = 0
     ended: int = 0
     reaped: int = 0
@@ -47,6 +48,7 @@ def tick() -> Ticked:
     ticked, now = Ticked(), database_now()
     if twins.is_barred():
         return ticked
+    ticked.resumed = pausing.resume_due(now)
     for processor_id in Processor.objects.due(now).values_list("pk", flat=True):
         ticked.begun += begin_one(processor_id)
     if Installation.pass_gate(now=now, gap=reaping.lease_gap()):

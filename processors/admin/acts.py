@@ -1,6 +1,7 @@
 """The views behind the buttons: POST only, one call into `control`, one sentence back."""
 
 from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import messages
@@ -8,8 +9,10 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
+from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from processors import control
 from processors.admin import looks
@@ -18,6 +21,12 @@ from processors.admin.buttons import VERBS, Button, OldPage, Verb, act_of
 from processors.clock import database_now
 from processors.models import Processor, Run
 
+PAUSES = {
+    900: gettext_lazy("15 minutes"),
+    3600: gettext_lazy("1 hour"),
+    4 * 3600: gettext_lazy("4 hours"),
+    24 * 3600: gettext_lazy("1 day"),
+}
 LONGEST_LIMIT = 12  # digits
 BULK_CEILING = 200
 """Processors that one bulk act treats: each is a transaction, and a request must end."""
@@ -60,7 +69,7 @@ class Acts(OurAdmin):
         is_answered = "confirmed" in request.POST or request.POST.get("reason", "").strip()
         if verb.asks and not is_answered:
             return self.ask_reason(request, processor, verb)
-        say(request, lambda: verb.act(processor.pk, act_of(request)))
+        say(request, lambda: verb.act(processor.pk, act_of(request), **details(request, verb)))
         return redirect(way_back(request, processor.get_absolute_url()))
 
     def ask_reason(self, request: HttpRequest, processor: Processor, verb: Verb) -> HttpResponse:
@@ -71,6 +80,8 @@ class Acts(OurAdmin):
             "button": Button(verb, processor),
             "seen": request.POST.get("seen", ""),
             "back": way_back(request, processor.get_absolute_url()),
+            "pauses": PAUSES if verb.name == "pause" else {},
+            "zone": timezone.get_current_timezone_name(),
         }
         title = f"{verb.label}: {processor}"
         return self.page(request, "admin/processors/processor/confirm.html", title, **context)
@@ -162,6 +173,27 @@ def run_limited(request: HttpRequest, processor: Processor, begun: list[Run]) ->
     run = control.run_once(processor.pk, act_of(request), limit=limit)
     begun.append(run)
     return _("Run %(seq)s of %(name)s has begun.") % {"seq": run.seq, "name": processor}
+
+
+def details(request: HttpRequest, verb: Verb) -> dict[str, Any]:
+    """What an act is told beyond its reason: a pause, when it ends. Raises Refused."""
+    if verb.name != "pause":
+        return {}
+    typed, length = request.POST.get("until", "").strip(), request.POST.get("length", "")
+    if typed:
+        return {"until": local_time(typed)}
+    seconds = int(length) if length in map(str, PAUSES) else 0
+    return {"until": database_now() + timedelta(seconds=seconds) if seconds else None}
+
+
+def local_time(typed: str) -> datetime:
+    """What a date and time field sends, in the server's zone. Raises Refused."""
+    try:
+        return timezone.make_aware(datetime.fromisoformat(typed))
+    except ValueError as error:
+        raise control.Refused(
+            _("Nothing was paused: “%(typed)s” is no date and time.") % {"typed": typed[:40]}
+        ) from error
 
 
 def reason_of(request: HttpRequest) -> str:

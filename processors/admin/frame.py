@@ -6,12 +6,17 @@ from typing import Any
 from django.core.cache import cache
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from processors import explain
 from processors.admin import columns, looks
+from processors.clock import database_now
 from processors.models import Processor, Record
+from processors.states import ProcessorState
 
 FAILED_CAP = 10_000
+PAUSES_SHOWN = 3
 FRESH_SECONDS = 2  # Redis is not asked again for every tab of every operator
 
 
@@ -62,10 +67,24 @@ def failed_words(request: HttpRequest) -> str:
     return columns.capped(count, FAILED_CAP) if count else ""
 
 
-def trouble(request: HttpRequest) -> list[str]:
-    """What keeps work from going on, as sentences for the top of every page."""
+def banners(request: HttpRequest) -> list[str]:
+    """What everybody should know, as sentences for the top of every page."""
     if not request.user.has_perm("processors.view_processor"):
         return []
+    return [*trouble(), *pauses(request)]
+
+
+def pauses(request: HttpRequest) -> list[str]:
+    """What is paused, by whom, why and for how long."""
+    rows = Processor.objects.filter(state=ProcessorState.PAUSED).visible_to(request.user)
+    paused = list(rows[: PAUSES_SHOWN + 1])
+    whys = explain.whys(paused[:PAUSES_SHOWN], database_now())
+    found = [f"{one}: {whys[one.pk]}" for one in paused[:PAUSES_SHOWN]]
+    return [*found, _("More processors are paused.")] if len(paused) > PAUSES_SHOWN else found
+
+
+def trouble() -> list[str]:
+    """What keeps work from going on."""
     found: list[str] | None = cache.get("trouble")
     if found is None:
         wanted = Processor.objects.exclude(state="stopped").values_list("queue", flat=True)

@@ -90,6 +90,8 @@ class Processor(models.Model):
     on_trial = models.BooleanField(default=False, editable=False)
     # Outcomes before this time say nothing about what runs now.
     judged_since = models.DateTimeField(null=True, blank=True, editable=False)
+    # When a pause ends by itself.
+    paused_until = models.DateTimeField(null=True, blank=True, editable=False)
     version = models.PositiveBigIntegerField(default=0, editable=False)
     last_seq = models.PositiveBigIntegerField(default=0, editable=False)
     next_due_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -116,6 +118,11 @@ class Processor(models.Model):
                 fields=["next_due_at"],
                 condition=Q(state="started"),
                 name="processor_due",
+            ),
+            models.Index(
+                fields=["paused_until"],
+                condition=Q(paused_until__isnull=False),
+                name="processor_paused_until",
             ),
             models.Index(fields=["topic"], condition=~Q(topic=""), name="processor_topic"),
         )
@@ -167,11 +174,11 @@ class Processor(models.Model):
 
     def stop(self, how: Move) -> None:
         """Let no further cycle begin."""
-        self._move(ProcessorState.STOPPED, "stop", how, next_due_at=None)
+        self._move(ProcessorState.STOPPED, "stop", how, next_due_at=None, paused_until=None)
 
     def pause(self, how: Move) -> None:
         """Let no further cycle begin until it is resumed."""
-        self._move(ProcessorState.PAUSED, "pause", how, next_due_at=None)
+        self._move(ProcessorState.PAUSED, "pause", how, next_due_at=None, paused_until=None)
 
     def resume(self, how: Move) -> None:
         """Go on after a pause."""

@@ -195,6 +195,14 @@ def look(now: datetime, *, ledger_only: bool, run: Run | None = None) -> Pick:
     )
 
 
+def active_run(processor: Processor) -> Run | None:
+    """The run in hand, locked, None without one."""
+    run = Run.objects.select_for_update(no_key=True).active().filter(processor=processor).first()
+    if run is not None:
+        run.processor = processor
+    return run
+
+
 def end_cycle(run_id: int, actor: Actor = MACHINE) -> bool:
     """T7: if nothing is in hand and nothing is left, end the cycle and arm the next.
 

@@ -164,6 +164,6 @@ def failed_count(context: Any) -> str | None:
 
 
 @register.simple_tag(takes_context=True)
-def trouble(context: Any) -> list[str]:
-    """What keeps all work from going on."""
-    return frame.trouble(context["request"])
+def banners(context: Any) -> list[str]:
+    """What everybody should know at once."""
+    return frame.banners(context["request"])

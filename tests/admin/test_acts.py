@@ -394,3 +394,28 @@ def test_retry_all_of_an_error_asks_first(admin: Client) -> None:
     record.refresh_from_db()
     assert record.state == "dead"
     assert record.key in answer.content.decode()
+
+
+def test_a_pause_with_an_end_is_told_on_every_page(admin: Client) -> None:
+    processor = a_processor(state="started")
+
+    page = admin.post(act_url("pause", processor.pk), {}).content.decode()
+    assert "By itself after 1 hour" in page
+    answer = {"confirmed": "1", "reason": "CRM", "length": "3600"}
+    admin.post(act_url("pause", processor.pk), click(processor, **answer))
+
+    processor.refresh_from_db()
+    assert processor.paused_until is not None
+    overview = admin.get(reverse("admin:index")).content.decode()
+    assert re.search(rf"{processor}: Paused by [^ ]+ at .*: until .*: CRM\.", overview)
+
+
+def test_what_is_no_time_pauses_nothing(admin: Client) -> None:
+    processor = a_processor(state="started")
+
+    answer = admin.post(
+        act_url("pause", processor.pk), click(processor, confirmed="1", until="noon")
+    )
+
+    assert state_of(processor) == "started"
+    assert "“noon” is no date and time" in said(answer)

@@ -9,7 +9,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.utils.timezone import now
 
-from processors.management.commands.processor import parse_since
+from processors.management.commands.processor import parse_time
 from processors.models import Batch, Event, Processor, Record, Run
 from tests.conftest import Manage, StartWorker
 from tests.factories import (
@@ -372,8 +372,8 @@ def test_a_time_that_cannot_be_read_is_refused(refuse: Refuse, text: str) -> Non
 def test_since_takes_a_length_or_a_time() -> None:
     noon = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
-    assert parse_since("90s", noon) == noon - timedelta(seconds=90)
-    assert parse_since("2026-11-25T11:00:00+01:00", noon) == noon - timedelta(hours=2)
+    assert parse_time("--since", "90s", noon) == noon - timedelta(seconds=90)
+    assert parse_time("--since", "2026-11-25T11:00:00+01:00", noon) == noon - timedelta(hours=2)
 
 
 # As a process

@@ -4,6 +4,7 @@ import sys
 from argparse import ArgumentParser
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +149,9 @@ class Command(TerminalCommand):
     def pause(self, *, slug: str, **options: Any) -> None:
         """Wait until nothing is in hand."""
         processor = find_processor(slug)
-        self.act(control.pause, processor, options)
+        typed = options["until"]
+        until = parse_time("--until", typed, database_now(), ahead=True) if typed else None
+        self.act(partial(control.pause, until=until), processor, options)
         busy = Run.objects.active().filter(processor=processor).exclude(state=RunState.PAUSED)
         self.wait(processor, lambda: not busy.exists(), options)
         self.tell_state(processor, options)
@@ -239,7 +242,7 @@ class Command(TerminalCommand):
         """Retry or discard what the options select."""
         processor, since = find_processor(options["slug"]), options["since"]
         selection = Selection(
-            options["fingerprint"], parse_since(since, database_now()) if since else None
+            options["fingerprint"], parse_time("--since", since, database_now()) if since else None
         )
         if options["dry_run"]:
             number = len(selection.of(processor))
@@ -278,6 +281,9 @@ def add_verb(parser: ArgumentParser, name: str) -> None:
     parser.add_argument(
         "--timeout", type=seconds, metavar="SECONDS", help="with --wait: no longer; then exit 124"
     )
+    if name == "pause":
+        told = "go on by itself then, e.g. in 2h or at an ISO 8601 time"
+        parser.add_argument("--until", metavar="TIME", help=told)
     if name == "run":
         most = whole_number(1, 10**12)
         parser.add_argument("--limit", type=most, metavar="N", help="at most N records")
@@ -306,17 +312,21 @@ def read(file: str) -> tuple[str, str]:
         raise CommandError(f"{name} is not UTF-8: send UTF-8. Nothing was loaded.") from error
 
 
-def parse_since(text: str, now: datetime) -> datetime:
-    """`90s`, `30m`, `2h`, `7d` before now, or an ISO 8601 time with a zone. Raises CommandError."""
+def parse_time(option: str, text: str, now: datetime, *, ahead: bool = False) -> datetime:
+    """`90s`, `30m`, `2h`, `7d` before or `ahead` of now, or an ISO 8601 time with a zone.
+
+    Raises CommandError.
+    """
     if text[:-1].isascii() and text[:-1].isdigit() and text[-1:] in UNITS and len(text) <= 8:
-        return now - timedelta(**{UNITS[text[-1]]: int(text[:-1])})
+        length = timedelta(**{UNITS[text[-1]]: int(text[:-1])})
+        return now + length if ahead else now - length
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
         raise CommandError(
-            f"--since: '{text}' is neither a length such as 2h nor a time such as "
+            f"{option}: '{text}' is neither a length such as 2h nor a time such as "
             "2026-11-25T10:00:00+01:00."
         ) from error
     if moment.tzinfo is None:
-        raise CommandError("--since: give a time zone, e.g. 2026-11-25T10:00:00+01:00.")
+        raise CommandError(f"{option}: give a time zone, e.g. 2026-11-25T10:00:00+01:00.")
     return moment

@@ -1,0 +1,54 @@
+"""The end of a pause, by a person or by itself; and the first cycle after a start."""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from processors import queues
+from processors.models import Actor, Processor, Run
+from processors.models.door import Move
+from processors.models.processor import TriggerKind
+from processors.protocol import cycles
+from processors.states import ProcessorState, RunState
+
+WAITING = (RunState.PAUSED, RunState.PAUSING)
+
+
+def first_cycle(processor: Processor, actor: Actor, now: datetime) -> None:
+    """When a started processor's first cycle may begin, and the attempt to begin it."""
+    slot = cycles.next_slot(processor, now) if processor.trigger_kind == TriggerKind.CRON else now
+    Processor.objects.filter(pk=processor.pk).update(next_slot_at=slot, next_due_at=slot)
+    # Without waiting for the next tick, which would do it as well.
+    transaction.on_commit(lambda: cycles.begin_due(processor.pk, actor), robust=True)
+
+
+def resume(processor: Processor, run: Run | None, how: Move) -> bool:
+    """Go on, with the same run where one waits; whether one did. Both rows locked."""
+    Processor.objects.filter(pk=processor.pk).update(paused_until=None)
+    if processor.state == ProcessorState.PAUSED:
+        processor.resume(how)
+    if run is None:
+        first_cycle(processor, how.actor, how.now)
+    elif run.state in WAITING:
+        run.resume(how)
+        queues.wake_on_commit(run.pk, run.config["queue"], processor.parallelism)
+        return True
+    return False
+
+
+def resume_due(now: datetime) -> int:
+    """End every pause whose time has come; how many."""
+    due = Processor.objects.filter(paused_until__lte=now)
+    return sum(resume_one(pk, now) for pk in due.values_list("pk", flat=True))
+
+
+def resume_one(processor_id: int, now: datetime) -> bool:
+    """End the pause of one processor, unless somebody was first."""
+    with transaction.atomic(durable=True):
+        rows = Processor.objects.select_for_update(skip_locked=True, no_key=True)
+        processor = rows.filter(pk=processor_id, paused_until__lte=now).first()
+        if processor is None:
+            return False
+        run = cycles.active_run(processor)
+        resume(processor, run, Move(cycles.MACHINE, now, "its pause has ended"))
+    return True

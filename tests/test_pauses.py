@@ -1,0 +1,116 @@
+"""A pause that ends by itself."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from processors import control, maintenance
+from processors.clock import database_now
+from processors.explain import why
+from processors.models import Event, Processor
+from processors.states import ProcessorState, RunState
+from tests.stories import act, define, fill_inbox, numbered
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def processor(transactional_db: None) -> Processor:
+    found = define("echo", trigger={"kind": "interval", "pause_seconds": 60})
+    control.start(found.pk, act())
+    return found
+
+
+def after(**length: int) -> datetime:
+    return database_now() + timedelta(**length)
+
+
+def pass_time(processor: Processor) -> None:
+    """As if the end of the pause had come."""
+    Processor.objects.filter(pk=processor.pk).update(paused_until=after(seconds=-1))
+    maintenance.tick()
+    processor.refresh_from_db()
+
+
+def test_it_says_when_it_ends_and_why(processor: Processor) -> None:
+    until = datetime(database_now().year + 1, 1, 1, 6, tzinfo=UTC) - timedelta(days=1)
+
+    message = control.pause(processor.pk, act("CRM maintenance"), until=until)
+
+    processor.refresh_from_db()
+    assert f"It goes on by itself at {until:%Y-%m-%d} 06:00 UTC." in message
+    assert why(processor, database_now()).endswith("06:00 UTC: CRM maintenance.")
+
+
+def test_nothing_goes_on_before_its_end(processor: Processor) -> None:
+    control.pause(processor.pk, act(), until=after(hours=1))
+
+    maintenance.tick()
+
+    processor.refresh_from_db()
+    assert processor.state == ProcessorState.PAUSED
+
+
+def test_at_its_end_the_machine_resumes_and_signs(processor: Processor) -> None:
+    control.pause(processor.pk, act(), until=after(hours=1))
+
+    pass_time(processor)
+
+    assert (processor.state, processor.paused_until) == (ProcessorState.STARTED, None)
+    resumed = Event.objects.filter(action="resume").get()
+    assert (resumed.actor, resumed.reason) == ("recordmill", "its pause has ended")
+
+
+def test_the_run_that_waited_is_the_one_that_goes_on() -> None:
+    processor = define("echo")
+    fill_inbox(processor, numbered(3))
+    run = control.run_once(processor.pk, act())
+    control.pause(processor.pk, act(), until=after(hours=1))
+    maintenance.tick()
+    run.refresh_from_db()
+    assert run.state == RunState.PAUSED
+
+    pass_time(processor)
+
+    run.refresh_from_db()
+    assert run.state == RunState.RUNNING
+
+
+def test_whoever_resumes_first_ends_the_pause(processor: Processor) -> None:
+    control.pause(processor.pk, act(), until=after(hours=1))
+
+    control.resume(processor.pk, act())
+
+    processor.refresh_from_db()
+    assert processor.paused_until is None
+
+
+def test_a_stop_outlasts_the_end_of_a_pause(processor: Processor) -> None:
+    control.pause(processor.pk, act(), until=after(hours=1))
+    control.stop(processor.pk, act())
+    processor.refresh_from_db()
+    assert processor.paused_until is None
+
+    maintenance.tick()
+
+    processor.refresh_from_db()
+    assert processor.state == ProcessorState.STOPPED
+
+
+def test_a_pause_can_be_given_another_end(processor: Processor) -> None:
+    control.pause(processor.pk, act())
+    later = after(hours=2)
+
+    control.pause(processor.pk, act("longer"), until=later)
+
+    processor.refresh_from_db()
+    assert processor.paused_until == later
+
+
+@pytest.mark.parametrize("length", [timedelta(seconds=-5), timedelta(days=400)])
+def test_an_end_in_the_past_or_far_away_is_refused(processor: Processor, length: timedelta) -> None:
+    with pytest.raises(control.Refused, match="lies ahead, at most a year"):
+        control.pause(processor.pk, act(), until=database_now() + length)
+
+    processor.refresh_from_db()
+    assert processor.state == ProcessorState.STARTED
