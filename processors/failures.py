@@ -1,7 +1,7 @@
 """Failed records by the kind of their error: is it one cause or a hundred, and does it go on?"""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -45,6 +45,7 @@ class ErrorGroup:
     last_at: datetime
     sample_id: int
     sample_key: str = ""
+    sample_error: str = ""
     message: str = ""
 
 
@@ -83,17 +84,16 @@ def as_group(row: tuple[Any, ...]) -> ErrorGroup:
 
 
 def with_samples(found: Iterable[ErrorGroup]) -> list[ErrorGroup]:
-    """Each group with the key and the normalised message of its newest record."""
+    """Each group with its newest record and the normalised message of that."""
     listed = list(found)
     samples = Record.objects.only("key", "last_error").in_bulk([one.sample_id for one in listed])
     return [
-        ErrorGroup(
-            **{
-                **vars(one),
-                "sample_key": samples[one.sample_id].key,
-                "message": normalised(samples[one.sample_id].last_error),
-            }
+        replace(
+            one,
+            sample_key=sample.key,
+            sample_error=sample.last_error,
+            message=normalised(sample.last_error),
         )
         for one in listed
-        if one.sample_id in samples
+        if (sample := samples.get(one.sample_id)) is not None
     ]

@@ -39,12 +39,13 @@ class Site(admin.AdminSite):
 
     def get_urls(self) -> list[Any]:
         """With the pages that belong to no model."""
-        from processors.admin import queue_buttons, queue_pages, record_acts
+        from processors.admin import health_page, queue_buttons, queue_pages, record_acts
 
         wrap = self.admin_view
         own = [
             path("schedule/", wrap(self.schedule), name="schedule"),
             path("bulk/<int:pk>/", wrap(record_acts.bulk_page), name="bulk_act"),
+            path("health/", wrap(health_page.health), name="health"),
             path("queues/", wrap(queue_pages.overview), name="queues"),
             path("queues/jobs/", wrap(queue_pages.jobs), name="queue_jobs"),
             path("queues/do/<slug:verb>/", wrap(queue_buttons.act), name="queue_act"),

@@ -12,7 +12,9 @@ from django.utils.translation import gettext_lazy
 
 from processors.admin import columns
 from processors.admin.base import HistoryAdmin
-from processors.admin.filters import ActionFilter, ActorFilter, ProcessorFilter
+from processors.admin.filters import ActionFilter, ActorFilter, HappenedFilter, ProcessorFilter
+from processors.admin.masking import masked
+from processors.admin.record_page import VIEW_PAYLOAD
 from processors.models import Event
 
 
@@ -24,14 +26,18 @@ class EventAdmin(HistoryAdmin):
     empty_text = gettext_lazy("Nothing has happened yet.")
     list_display = ("when", "processor_shown", "what", "moved", "actor", "why")
     list_display_links = None
-    list_filter = (ProcessorFilter, ActorFilter, ActionFilter, "at")
+    list_filter = (ProcessorFilter, ActorFilter, ActionFilter, HappenedFilter)
     list_select_related = ("processor", "run", "record")
     actions = None
+    live_ms = 5_000
+    announces_new = True
+    as_cards = True
 
     @admin.display(description=gettext_lazy("When"))
     def when(self, event: Event) -> SafeString | str:
-        """When it happened."""
-        return columns.when(event.at, timezone.now())
+        """When it happened; leads to the whole of it."""
+        url = reverse("admin:processors_event_change", args=[event.pk])
+        return columns.link(url, columns.when(event.at, timezone.now()))
 
     @admin.display(description=gettext_lazy("Processor"))
     def processor_shown(self, event: Event) -> SafeString:
@@ -61,7 +67,10 @@ class EventAdmin(HistoryAdmin):
         """One event, its reason whole."""
         rows = Event.objects.select_related("processor", "run", "record", "batch")
         event = self.find(request, object_id, rows)
-        context = {"event": event, "subject": subject(event)}
+        changed = ""
+        if event.details and request.user.has_perm(VIEW_PAYLOAD):
+            changed = columns.as_json(masked(event.details))
+        context = {"event": event, "subject": subject(event), "changed": changed}
         return self.page(request, "admin/processors/event/page.html", str(event), **context)
 
 

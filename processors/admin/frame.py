@@ -38,6 +38,7 @@ SECTIONS: list[tuple[str, str, Any]] = [
     ("processors.view_record", "processors_record_changelist", gettext_lazy("Failed records")),
     ("processors.view_queues", "queues", gettext_lazy("Queues & workers")),
     ("processors.view_event", "processors_event_changelist", gettext_lazy("Events")),
+    ("processors.view_health", "health", gettext_lazy("Health")),
 ]
 
 

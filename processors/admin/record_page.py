@@ -110,14 +110,15 @@ class Told:
     frames: list[Frame]
 
     @property
-    def theirs(self) -> list[Frame]:
-        """The frames of the handler's own code."""
-        return [frame for frame in self.frames if frame.is_theirs]
+    def own_frame(self) -> Frame | None:
+        """Where in the handler's own code it happened."""
+        return next((frame for frame in reversed(self.frames) if frame.is_theirs), None)
 
     @property
-    def own_frame(self) -> Frame | None:
-        """Where in their code it happened."""
-        return self.theirs[-1] if self.theirs else None
+    def callers(self) -> list[Frame]:
+        """How their code came there, the nearest first."""
+        theirs = [frame for frame in self.frames if frame.is_theirs]
+        return theirs[-2::-1] if len(theirs) > 1 else []
 
 
 def told_attempts(record: Record) -> list[Told]:

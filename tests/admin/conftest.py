@@ -52,7 +52,7 @@ def a_run(processor: Processor, seq: int = 1, **changes: Any) -> Run:
         "state": "finished",
         "trigger": "manual",
         "actor": "anna",
-        "config": {"queue": "default"},
+        "config": {"queue": "default", "handler": "sample.send"},
         "started_at": now - timedelta(minutes=5),
         "ended_at": now - timedelta(minutes=4),
         **changes,

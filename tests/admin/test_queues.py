@@ -11,16 +11,13 @@ from django.contrib.messages import get_messages
 from django.test import Client
 from django.urls import reverse
 from redis import Redis
-from rq.job import JobStatus
-from rq.registry import FailedJobRegistry
-from rq.results import Result
 from rq.utils import utcformat
 
 from processors import queues
 from processors.models import Installation
 from processors.queues import census, commands
-from processors.queues.wakeups import queue
 from tests.admin.conftest import SignIn, a_batch, a_processor, an_active_run
+from tests.admin.workers import fail_one, list_worker
 from tests.conftest import StartWorker
 from tests.servers import RedisServer
 from tests.waiting import wait_until
@@ -47,44 +44,12 @@ def said(answer: Any) -> str:
     return " ".join(map(str, get_messages(answer.wsgi_request)))
 
 
-def list_worker(redis: Redis, name: str, *, silent: float = 0, **told: str) -> None:
-    """A worker as it describes itself in Redis."""
-    now = datetime.now(UTC)
-    facts: dict[Any, Any] = {
-        "birth": utcformat(now - timedelta(hours=1)),
-        "last_heartbeat": utcformat(now - timedelta(seconds=silent)),
-        "hostname": "mill-1",
-        "pid": "4242",
-        "queues": "default",
-        "state": "idle",
-        "version": "2.12.0",
-        "successful_job_count": "7",
-        "total_working_time": "62.5",
-        **told,
-    }
-    redis.sadd("rq:workers", f"rq:worker:{name}")
-    redis.sadd("rq:workers:default", f"rq:worker:{name}")
-    redis.hset(f"rq:worker:{name}", mapping=facts)
-
-
-def fail_one(run_id: int = 17) -> str:
-    """A wake-up among the failed ones."""
-    queues.wake(run_id, "default")
-    found = queue("default")
-    job = found.jobs[0]
-    found.remove(job.id)
-    job.set_status(JobStatus.FAILED)
-    FailedJobRegistry(queue=found, job_class=queues.SafeJob).add(job, ttl=60)
-    Result.create_failure(job, 60, "Boom: 1")
-    return str(job.id)
-
-
 # What it shows
 
 
 def test_queues_show_what_waits_since_when_and_who_listens(admin: Client, redis: Redis) -> None:
     queues.wake(17, "default", 3)
-    list_worker(redis, "aaaa1111")
+    list_worker("aaaa1111")
 
     facts = census.survey()
 
@@ -101,7 +66,7 @@ def test_queues_show_what_waits_since_when_and_who_listens(admin: Client, redis:
 def test_a_busy_worker_is_linked_to_the_run_it_works_on(admin: Client, redis: Redis) -> None:
     run = an_active_run(a_processor())
     a_batch(run, owner="mill-1:4300:aaaa1111", claimed=250)
-    list_worker(redis, "aaaa1111222233334444", state="busy")
+    list_worker("aaaa1111222233334444", state="busy")
 
     html = shown(admin)
 
@@ -112,8 +77,8 @@ def test_a_busy_worker_is_linked_to_the_run_it_works_on(admin: Client, redis: Re
 def test_a_silent_worker_is_red_and_first_and_one_without_a_word_before_it(
     admin: Client, redis: Redis
 ) -> None:
-    list_worker(redis, "aaaa", hostname="fine")
-    list_worker(redis, "bbbb", hostname="quiet", silent=61)
+    list_worker("aaaa", hostname="fine")
+    list_worker("bbbb", hostname="quiet", silent=61)
     redis.sadd("rq:workers", "rq:worker:cccc-gone")
 
     html = shown(admin)
@@ -282,7 +247,7 @@ def test_a_worker_that_ended_without_a_word_is_taken_off_the_list_a_living_one_i
     admin: Client, redis: Redis
 ) -> None:
     redis.sadd("rq:workers", "rq:worker:gone")
-    list_worker(redis, "alive")
+    list_worker("alive")
 
     do(admin, "forget", worker="gone")
     answer = do(admin, "forget", worker="alive")
@@ -292,7 +257,7 @@ def test_a_worker_that_ended_without_a_word_is_taken_off_the_list_a_living_one_i
 
 
 def test_commands_reach_the_channel_of_their_worker(admin: Client, redis: Redis) -> None:
-    list_worker(redis, "aaaa")
+    list_worker("aaaa")
     job_id = fail_one()
     redis.hset(f"rq:job:{job_id}", "worker_name", "aaaa")
     with redis.pubsub(ignore_subscribe_messages=True) as channel:  # type: ignore[no-untyped-call]

@@ -8,8 +8,9 @@ from typing import Any
 
 from django.urls import reverse
 
-from processors.models import RunHour
+from processors.models import BulkAct, RunHour
 from tests.admin.conftest import a_batch, a_failed_record, a_processor, a_run, an_active_run
+from tests.admin.workers import fail_one, list_worker
 
 LONG = "A sentence about it " * 20
 
@@ -26,7 +27,16 @@ def filled() -> dict[str, Any]:
     a_batch(active, claimed=40, done=30)
     record = a_failed_record(processor, run, "K" * 200)
     a_processor("arrivals", state="started", trigger_kind="arrival", name="N" * 60)
-    return {"processor": processor, "run": run, "active": active, "record": record}
+    a_bulk_act = BulkAct.objects.create(
+        what="retry", words=LONG, actor="anna", expected=900, moved={str(processor.pk): 300},
+        started_at=run.started_at, seen_at=run.started_at,
+    )  # fmt: skip
+    list_worker("quiet1112222", silent=90)
+    list_worker("busy11112222", state="busy")
+    fail_one(active.pk)
+    return {
+        "processor": processor, "run": run, "active": active, "record": record, "act": a_bulk_act,
+    }  # fmt: skip
 
 
 Address = Callable[[dict[str, Any]], str]
@@ -52,8 +62,16 @@ PAGES: dict[str, Address] = {
     "runs": lambda _: "/admin/processors/run/",
     "run": lambda seen: seen["run"].get_absolute_url(),
     "run-active": lambda seen: seen["active"].get_absolute_url(),
+    "processor-access": of_processor("access"),
+    "errors": lambda _: "/admin/processors/record/",
     "records": lambda _: "/admin/processors/record/?state=all",
+    "records-searched": lambda _: "/admin/processors/record/?q=error:ValueError",
     "record": lambda seen: f"/admin/processors/record/{seen['record'].pk}/change/",
+    "record-edit": lambda seen: f"/admin/processors/record/{seen['record'].pk}/edit/",
+    "record-bulk": lambda seen: seen["act"].get_absolute_url(),
+    "queues": lambda _: "/admin/queues/",
+    "jobs": lambda _: "/admin/queues/jobs/?queue=default&place=failed",
+    "health": lambda _: "/admin/health/",
     "events": lambda _: "/admin/processors/event/",
     "password": lambda _: "/admin/password_change/",
     "users": lambda _: "/admin/auth/user/",
