@@ -52,6 +52,7 @@ def tick() -> Ticked:
     for processor_id in Processor.objects.due(now).values_list("pk", flat=True):
         ticked.begun += begin_one(processor_id)
     if Installation.pass_gate(now=now, gap=reaping.lease_gap()):
+        cycles.rearm_after_clock_change(now)
         ticked.reaped = reaping.reap(now)
         ticked.synced = reconciling.reconcile(now)
     for run in Run.objects.active().select_related("processor"):

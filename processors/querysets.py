@@ -1,6 +1,6 @@
 """Named questions about many rows."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from django.contrib.auth.models import AnonymousUser, User
@@ -101,6 +101,11 @@ class BatchQuerySet(models.QuerySet[Any]):
     def expired(self, now: datetime) -> "BatchQuerySet":
         """Leased, but the lease has run out."""
         return self.leased().filter(lease_until__lt=now)
+
+    def doubtful(self, now: datetime, longest: timedelta) -> "BatchQuerySet":
+        """Leased, and the lease has run out or lasts longer than any: then the clock went back."""
+        run_out = models.Q(lease_until__lt=now) | models.Q(lease_until__gt=now + longest)
+        return self.leased().filter(run_out)
 
     def struck_once(self) -> "BatchQuerySet":
         """No heartbeat since an earlier look found the lease run out."""

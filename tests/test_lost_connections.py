@@ -6,14 +6,15 @@ from typing import Any
 
 import psycopg2
 import pytest
-from django.db import InterfaceError, connection, connections
+from django.db import InterfaceError, OperationalError, connection, connections
 
 from processors import control, cycle, maintenance
 from processors.cycle import watch
 from processors.models import Attempt, Run
+from processors.protocol import leases
 from processors.sources.foreign import ForeignTableSource
 from tests.servers import PostgresServer
-from tests.stories import act, counters, define, run_here
+from tests.stories import act, counters, define, fill_inbox, numbered, run_here
 from tests.tables import Table
 
 pytestmark = [
@@ -86,6 +87,25 @@ def test_another_databases_lost_connection_blames_no_record(
 
     assert counters(run) == {"claimed": ROWS, "done": ROWS}
     assert goods.statuses() == {"DONE": ROWS}
+    assert not Attempt.objects.exists()
+
+
+def test_a_claim_whose_answer_was_lost_blames_no_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    processor = define("outside", batch_size=5)
+    fill_inbox(processor, numbered(ROWS))
+    original, claims = leases.claim, itertools.count()
+
+    def lose_the_first_answer(*given: Any) -> Any:
+        lease = original(*given)
+        if next(claims) == 0:
+            raise OperationalError("server closed the connection unexpectedly")
+        return lease
+
+    monkeypatch.setattr(leases, "claim", lose_the_first_answer)
+
+    run = run_here(processor)
+
+    assert counters(run) == {"claimed": ROWS + 5, "done": ROWS, "released": 5}
     assert not Attempt.objects.exists()
 
 

@@ -20,11 +20,14 @@ from processors.cycle.pace import Pace
 from processors.cycle.patience import patiently
 from processors.cycle.treatment import RetryPolicy
 from processors.handlers.outcomes import MESSAGE_LIMIT, NOT_NOW, Outcome, clean_text
-from processors.models import Attempt, Run
+from processors.models import Attempt, Batch, Run
+from processors.models.door import Move
 from processors.protocol import leases
 from processors.protocol.allowances import Held
 from processors.protocol.at_once import AtOnce
+from processors.protocol.cycles import MACHINE
 from processors.protocol.leases import Ask, Gate, Lease, LeaseLost, Limits, Step
+from processors.protocol.reaping import Taking, take_back
 from processors.protocol.refilling import Refill, claim_more, write_refill
 from processors.sources.base import Claimed, Ref, Settlement, Source, SourceChanged
 from processors.sources.dialect import TROUBLE, is_broken
@@ -99,9 +102,17 @@ class Commits:
         """The first batch, None where there is none for us."""
         hand = self.pace.hand(1, MOST_AT_ONCE)
         ask = Ask(self.run.pk, self.owner, hand, ledger_only=self.run.config["ledger_only"])
-        lease = patiently(lambda: leases.claim(self.source, ask))
+        lease = patiently(lambda: leases.claim(self.source, ask), self._give_back_unanswered)
         self.held = ask.held
         return self._confirmed(lease)
+
+    def _give_back_unanswered(self) -> bool:
+        """Open what a claim took whose answer was lost, for it to be taken anew; never landed."""
+        for batch in Batch.objects.leased().filter(run=self.run, owner=self.owner):
+            how = Move(MACHINE, database_now(), "the claim was not answered")
+            taking = Taking(CloseReason.RELEASED, how.reason, how, begun=frozenset())
+            take_back(batch, taking)
+        return False
 
     def settlement(self, lease: Lease) -> Settlement:
         """An empty one; its time is set when it is written."""

@@ -19,6 +19,10 @@ LONGEST_WAIT_SECONDS = 5.0
 Result = TypeVar("Result")
 
 
+class OutOfReach(Exception):
+    """The database stayed away for a lease, and nothing is in hand: a later wake-up goes on."""
+
+
 def patiently(
     act: Callable[[], Result], has_landed: Callable[[], bool] = lambda: False
 ) -> Result | None:
@@ -50,3 +54,13 @@ def landed(has_landed: Callable[[], bool]) -> bool:
     except PASSING:
         connections.close_all()
         return False
+
+
+def empty_handed(act: Callable[[], Result]) -> Result:
+    """Do `act` while nothing is in hand. Raises OutOfReach for trouble that could pass."""
+    try:
+        return act()
+    except PASSING as error:
+        if not can_pass(error):
+            raise
+        raise OutOfReach(str(error)) from error

@@ -13,7 +13,7 @@ from processors.cycle.commits import Commits, members
 from processors.cycle.judging import Judge
 from processors.cycle.manners import leave_if_copy, watch_forks
 from processors.cycle.pace import Pace
-from processors.cycle.patience import PASSING, patiently
+from processors.cycle.patience import PASSING, OutOfReach, empty_handed, patiently
 from processors.cycle.stretches import way_for
 from processors.cycle.treatment import RetryPolicy, Treatment
 from processors.cycle.watch import Desk, Watch
@@ -115,12 +115,11 @@ def work(run_id: int) -> None:
     A database that is away for less than a lease costs no wake-up; away for longer, a line.
     """
     try:
-        shift = patiently(lambda: open_shift(run_id))
-    except PASSING as error:
+        shift = empty_handed(lambda: patiently(lambda: open_shift(run_id)))
+        if shift is not None:
+            shift.work()
+    except OutOfReach as error:
         logger.warning("run %s is left to a later wake-up: %s", run_id, error)
-        return
-    if shift is not None:
-        shift.work()
 
 
 def open_shift(run_id: int) -> "Shift | None":
@@ -200,7 +199,7 @@ class Shift:
         if not self.judge.has_tripped and (Leaving.asked or self._is_spent()):
             queues.wake(self.run.pk, self.run.config["queue"])
             return False
-        if patiently(lambda: cycles.end_cycle(self.run.pk)):
+        if empty_handed(lambda: patiently(lambda: cycles.end_cycle(self.run.pk))):
             logger.info("run %s has ended", self.run.pk)
             return False
         if self.commits.held is not None:
@@ -219,7 +218,7 @@ class Shift:
 
     def _round(self) -> bool:
         """Batches until a claim finds nothing; whether there was any, and more is welcome."""
-        lease = self.commits.first()
+        lease = empty_handed(self.commits.first)
         if lease is None:
             return False
         self.desk.lease = lease

@@ -23,7 +23,7 @@ from processors.querysets import ProcessorQuerySet
 from processors.sources import Source, open_source
 from processors.sources.base import Pick
 from processors.sources.dialect import TROUBLE
-from processors.states import COUNTERS, RunState
+from processors.states import COUNTERS, ProcessorState, RunState
 
 logger = logging.getLogger(__name__)
 
@@ -291,6 +291,20 @@ def arm(processor: Processor, now: datetime) -> None:
     Processor.objects.filter(pk=processor.pk).update(next_slot_at=slot)
     processor.next_slot_at = slot
     processor.arm(due, looked_at=now)
+
+
+def rearm_after_clock_change(now: datetime) -> None:
+    """Looks and pauses that lie further ahead than they are ever set: the clock went back.
+
+    Set times and tries that wait cannot be told from those that somebody wished for.
+    """
+    soonest = now + timedelta(seconds=2 * LOOK_AGAIN_SECONDS)
+    far = Processor.objects.filter(state=ProcessorState.STARTED, next_slot_at__gt=soonest)
+    kinds = (TriggerKind.ARRIVAL, TriggerKind.INTERVAL)
+    for processor in far.filter(trigger_kind__in=kinds).only("trigger_kind", "pause_seconds"):
+        slot = next_slot(processor, now)
+        late = Processor.objects.filter(pk=processor.pk, next_slot_at__gt=slot)
+        late.update(next_slot_at=slot, next_due_at=slot)
 
 
 def next_slot(processor: Processor, now: datetime) -> datetime | None:

@@ -31,6 +31,7 @@ from processors.states import BatchState, CloseReason
 logger = logging.getLogger(__name__)
 
 MAX_CRASHES = 3
+LONGEST_LEASES = 4  # a lease that ends later than so many from now was taken by another clock
 SUSPECT_WAIT_SECONDS = 10  # times the number of its crashes, from the second on
 
 
@@ -55,7 +56,7 @@ def reap(now: datetime) -> int:
 
     In this order, so that every batch keeps at least one whole gap between its strikes.
     """
-    struck = Batch.objects.expired(now).struck_once()
+    struck = Batch.objects.doubtful(now, longest_lease()).struck_once()
     taken = 0
     for batch in struck.select_related("run"):
         taking = Taking(
@@ -68,10 +69,10 @@ def reap(now: datetime) -> int:
         except DatabaseError as error:  # one table's trouble must not keep the others' batches
             logger.warning("batch %s cannot be taken back: %s", batch.pk, error)
             faults.stop_broken(batch.run, error)
-    Batch.objects.expired(now).exclude(suspect_heartbeats=F("heartbeats")).update(
+    Batch.objects.doubtful(now, longest_lease()).exclude(suspect_heartbeats=F("heartbeats")).update(
         suspect_heartbeats=F("heartbeats")
     )
-    Batch.objects.expired(now).filter(suspect_heartbeats=None).update(
+    Batch.objects.doubtful(now, longest_lease()).filter(suspect_heartbeats=None).update(
         suspect_heartbeats=F("heartbeats")
     )
     return taken
@@ -81,7 +82,8 @@ def taker(seen: Batch, now: datetime) -> Callable[[Batch], bool]:
     """The question, asked under lock, whether a batch is still as silent as it was seen."""
 
     def is_still_silent(batch: Batch) -> bool:
-        return batch.heartbeats == seen.heartbeats and batch.lease_until < now
+        is_good = now <= batch.lease_until <= now + longest_lease()
+        return batch.heartbeats == seen.heartbeats and not is_good
 
     return is_still_silent
 
@@ -218,6 +220,11 @@ def take_from_dead(owner: str, *, by_a_record: bool = True) -> int:
         if by_a_record:
             faults.judge_crash(batch.run_id)
     return taken
+
+
+def longest_lease() -> timedelta:
+    """A lease that ends later than this from now was taken by a clock that was ahead of ours."""
+    return timedelta(seconds=LONGEST_LEASES * settings.LEASE_SECONDS)
 
 
 def lease_gap() -> timedelta:
