@@ -4,6 +4,7 @@
 work later.
 """
 
-from processors.cycle.shift import leave, rehearse, work
+from processors.cycle.rehearsal import rehearse
+from processors.cycle.shift import leave, work
 
 __all__ = ["leave", "rehearse", "work"]

@@ -19,19 +19,17 @@ from processors.cycle.treatment import RetryPolicy, Treatment
 from processors.cycle.watch import Desk, Watch
 from processors.cycle.way import Tools, Way
 from processors.handlers.context import Surroundings
-from processors.handlers.options import clean_options
 from processors.models import Batch, Run
 from processors.models.door import Move
 from processors.protocol import cycles, faults, leases, twins
 from processors.protocol.allowances import SHORT_WAIT, Held
-from processors.protocol.leases import Ask, LeaseLost
+from processors.protocol.leases import LeaseLost
 from processors.protocol.reaping import Taking, take_back
 from processors.protocol.working import Equipment, Unable, equip, source_of
 from processors.queues.identity import own_name
 from processors.queues.wakeups import TIME_BUDGET_SECONDS
-from processors.sources.base import Pick, Ref
+from processors.sources.base import Ref
 from processors.sources.dialect import TROUBLE
-from processors.sources.ledger import Ledger
 from processors.states import CloseReason, RunState
 
 logger = logging.getLogger(__name__)
@@ -62,16 +60,6 @@ SELECT run.*, processor.record_timeout_seconds AS time_limit,
 """
 
 
-@dataclass
-class NoOptions:
-    """Options to practise on."""
-
-    text: str = ""
-
-
-NOWHERE = 0  # no run and no processor has this id
-
-
 @dataclass(frozen=True)
 class Assignment:
     """A run to work on; `identity` and `home` are the installation's.
@@ -92,21 +80,6 @@ class Assignment:
             identity = str(uuid.UUID(str(found["identity"])))
             return cls(run, identity, found["home"], found["time_limit"])
         return None
-
-
-def rehearse() -> None:
-    """Connect, and go through the first steps of a shift with a run that is not there.
-
-    What is slow at its first use, here and in the database's process, is then behind us.
-    """
-    Assignment.find(NOWHERE)
-    clean_options(NoOptions, {})
-    if connection.vendor != "postgresql":
-        return  # a claim that finds nothing would still wait for the file's only writer
-    with transaction.atomic(durable=True):
-        leases.pass_gate(Ask(NOWHERE, own_name()), alone=True)
-        leases.free_slot(NOWHERE, 1)
-        Ledger(NOWHERE).claim(Pick(NOWHERE, 1, database_now()))
 
 
 def work(run_id: int) -> None:

@@ -20,6 +20,7 @@ from rq import Worker
 from rq.executions import Execution
 
 from processors.queues.identity import Identity
+from processors.queues.job import SafeJob
 from processors.queues.spare import follow_parent, stop_waiting, wait_for_close, wait_for_errand
 
 logger = logging.getLogger(__name__)
@@ -79,6 +80,7 @@ class Child(Worker):
             with self.connection.pipeline() as pipeline:
                 pipeline.ping()
                 pipeline.execute()
+            SafeJob.sample(self.connection).func  # noqa: B018 - found once, it is known
             import_string(REHEARSE)()
         except Exception as error:
             logger.info("a spare child waits without its connections: %s", error)
@@ -100,7 +102,8 @@ class Child(Worker):
     def main_work_horse(self, job: Any, queue: Any) -> None:
         """The child: asked to leave when its parent dies."""
         Identity.worker = self.name
-        follow_parent(self.pid or 0)
+        if self._door is None:  # a spare one did so when it was forked
+            follow_parent(self.pid or 0)
         super().main_work_horse(job, queue)
 
     def setup_work_horse_signals(self) -> None:

@@ -53,6 +53,15 @@ class SafeJob(Job):
         self.webhooks = []
         return restored
 
+    @classmethod
+    def sample(cls, connection: Any) -> "SafeJob":
+        """A job as ours are, asked of Redis, which does not know it: to practise on."""
+        made = cls.create(WORK, args=(0,), connection=connection)
+        connection.hgetall(made.key)
+        read = cls(made.id, connection)
+        read.restore(made.to_dict())
+        return read
+
     def perform(self) -> Any:
         """Call it; unlike RQ's, without making a hash permanent that was put without an end."""
         self._result = self._execute()

@@ -10,6 +10,7 @@ import os
 import signal
 import time
 import uuid
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
@@ -26,6 +27,7 @@ from rq.worker import WorkerStatus
 from processors.queues import census, roll_call
 from processors.queues.child import Child, Left
 from processors.queues.identity import owner_name
+from processors.queues.job import SafeJob
 from processors.queues.spare import Spare
 
 logger = logging.getLogger(__name__)
@@ -201,6 +203,9 @@ class SafeWorker(Child):
         except OSError as error:
             self._spare = None
             logger.warning("no spare child could be forked, the worker goes on: %s", error)
+        with suppress(RedisError, OSError):
+            # After a fork the parent, too, copies each page that it writes to. Better now.
+            SafeJob.sample(self.connection)
 
     def handle_warm_shutdown_request(self) -> None:
         """SIGTERM to us: the child finishes its record, gives back the rest, and ends."""

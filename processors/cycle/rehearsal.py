@@ -1,0 +1,73 @@
+"""Go through the first steps of a shift with a run that is not there.
+
+Much of what a process does for the first time is slow: it connects, plans, fills caches, and copies
+each page of memory that it shares with its parent. A process that waits for work does it here.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+
+from processors.clock import database_now
+from processors.cycle.shift import Assignment, Shift
+from processors.cycle.watch import Watch
+from processors.handlers import Context, registry
+from processors.handlers.contract import Handler, Record
+from processors.handlers.options import options_form
+from processors.models import Processor, Run
+from processors.protocol import leases, twins
+from processors.protocol.leases import Ask
+from processors.protocol.working import Equipment, freeze
+from processors.sources.base import Claimed, Pick, Settlement
+
+NOWHERE = 0  # no processor, run or batch has this id
+
+
+@dataclass
+class Options:
+    """To be cleaned, as a real handler's are."""
+
+    text: str = ""
+
+
+def nothing(record: Record, context: Context) -> None:
+    """A handler that nobody can choose."""
+
+
+NOTHING = Handler("nothing", "Nothing", nothing, options=Options)
+
+
+def rehearse() -> None:
+    """Connect, and be ready. Changes nothing; raises what the database raises."""
+    newest = Run.objects.order_by("-pk").values_list("pk", flat=True).first()
+    Assignment.find(newest or NOWHERE)
+    twins.is_barred()
+    shift = Shift(assignment(), Equipment(NOTHING, NOTHING.clean_options({"text": "a"})))
+    # A claim that finds nothing would still wait for an SQLite file's only writer.
+    if connection.vendor == "postgresql":
+        claim(shift)
+    watch = Watch(shift.desk, lambda _: None)
+    watch.start()
+    settlement = Settlement(NOWHERE, NOWHERE, shift.commits.owner, database_now())
+    shift.tools.treatment.treat(Claimed(NOWHERE, "key", {}, visit=1), settlement)
+    watch.close()
+    for handler in registry.all():
+        with suppress(TypeError):  # a class that cannot be drawn is for the definition's check
+            options_form(handler.options)
+
+
+def assignment() -> Assignment:
+    """To a run of a processor that exists here alone."""
+    processor = Processor(pk=NOWHERE, source={"kind": "inbox"})
+    run = Run(pk=NOWHERE, processor=processor, config=freeze(processor))
+    return Assignment(run, identity="", home="", time_limit_seconds=1)
+
+
+def claim(shift: Shift) -> None:
+    """All of a claim's questions: the first finds no run, and the others would be left out."""
+    source = shift.commits.source
+    leases.claim(source, Ask(NOWHERE, shift.commits.owner))
+    with transaction.atomic(durable=True):
+        leases.free_slot(NOWHERE, 1)
+        source.claim(Pick(NOWHERE, 1, database_now()))
