@@ -135,11 +135,11 @@ def test_a_spare_outlives_a_restart_of_the_database(
 
 
 def is_connected() -> bool:
-    """Whether anybody but this test has a connection, idle since its rehearsal."""
+    """Whether anybody but this test has a connection, and has asked the last of a rehearsal."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-            " AND pid <> pg_backend_pid() AND state = 'idle' AND query = 'COMMIT'"
+            " AND pid <> pg_backend_pid() AND state = 'idle' AND query = 'SELECT clock_timestamp()'"
         )
         return bool(cursor.fetchone()[0])
 
