@@ -51,7 +51,6 @@ PAGES: dict[str, Address] = {
     "overview": lambda _: "/admin/",
     "overview-hours": lambda _: "/admin/?span=24h",
     "schedule": lambda _: "/admin/schedule/",
-    "queues": lambda _: "/admin/queues/",
     "processors": lambda _: "/admin/processors/processor/",
     "processors-none": lambda _: "/admin/processors/processor/?q=nothing",
     "processor-add": lambda _: "/admin/processors/processor/add/",
