@@ -1,6 +1,5 @@
 """Single values of a definition, given as JSON gives them or as text from a form."""
 
-import json
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import Any
 from processors.definitions.findings import spaced
 from processors.handlers.options import reference
 from processors.rates import InvalidRate, Rate
+from processors.storable import BadJson, first_trouble, parsed
 
 MOST_RATES = 5
 NAME_CHARACTERS = 80
@@ -109,6 +109,9 @@ def options(value: object) -> dict[str, Any]:
         return {}
     if isinstance(value, str):
         value = parsed_json(value)
+    trouble = first_trouble(value, "options")
+    if trouble:
+        raise Unfit(trouble)
     if not isinstance(value, dict):
         raise Unfit('Options are an object, such as {"currency": "EUR"}.')
     return value
@@ -117,13 +120,10 @@ def options(value: object) -> dict[str, Any]:
 def parsed_json(text: str) -> object:
     """The value of a JSON text. Raises Unfit."""
     try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise Unfit(
-            f"Not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}."
-        ) from error
-    except (RecursionError, ValueError) as error:
-        raise Unfit("Not valid JSON: nested too deeply, or a number too long.") from error
+        return parsed(text)
+    except BadJson as error:
+        place = " at" if str(error).startswith("line ") else ":"
+        raise Unfit(f"Not valid JSON{place} {error}") from error
 
 
 def clear_secrets(given: dict[str, Any]) -> list[str]:
