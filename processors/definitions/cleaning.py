@@ -28,7 +28,7 @@ LIMITS = {
     "concurrency": Whole(1, 256),
     "batch_size": Whole(1, 1000),
     "record_timeout_seconds": Whole(1, 86_400),
-    "max_attempts": Whole(1, 50, "From 1 to 50."),
+    "max_attempts": Whole(1, 50),
 }
 BREAKER = {
     "failures": Whole(1, 10_000),

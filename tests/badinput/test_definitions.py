@@ -49,8 +49,8 @@ LINES: dict[str, tuple[tuple[dict[str, Any], dict[str, Any]], str]] = {
     },
     "B7": (plain("parallelism", 0), "A whole number from 1 to 1000."),
     "B9": (plain("record_timeout_seconds", 0), "A whole number from 1 to 86400."),
-    "B10 none": (plain("max_attempts", 0), "From 1 to 50."),
-    "B10 many": (plain("max_attempts", 10**6), "From 1 to 50."),
+    "B10 none": (plain("max_attempts", 0), "A whole number from 1 to 50."),
+    "B10 many": (plain("max_attempts", 10**6), "A whole number from 1 to 50."),
     "B11": (
         (
             {"backoff": {"base_seconds": 600, "cap_seconds": 300}},
