@@ -307,6 +307,7 @@ TEXTS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("orders")
 @pytest.mark.parametrize("is_table", [False, True])
 def test_no_text_in_any_field_breaks_the_form(is_table: bool) -> None:
