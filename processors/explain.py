@@ -12,6 +12,7 @@ from functools import cached_property
 from django.db.models import Count, OuterRef, Q, Subquery
 from django.utils.translation import gettext as _
 
+from processors.blackouts import Blackout
 from processors.models import Batch, Event, Processor, Run
 from processors.models.processor import TriggerKind
 from processors.protocol import allowances, twins
@@ -187,7 +188,11 @@ def why_nobody_works(run: Run, facts: Facts) -> str:
     """A run without a batch in hand: a rate limit, no Redis, no worker, or none that is free."""
     if held := facts.held.get(run.pk):
         wait = duration(max(1, round((held.until - facts.now).total_seconds())))
-        told = {"seq": run.seq, "rate": held.rate, "wait": wait}
+        told = {"seq": run.seq, "rate": held.by, "wait": wait}
+        if isinstance(held.by, Blackout):
+            return (
+                _("Run %(seq)s waits for the end of the blackout “%(rate)s”, in %(wait)s.") % told
+            )
         return _("Run %(seq)s keeps to its rate limit of %(rate)s: the next in %(wait)s.") % told
     if facts.now - run.started_at < JUST_BEGUN:
         return _("Run %(seq)s has just begun.") % {"seq": run.seq}
@@ -215,6 +220,10 @@ def why_nobody_works(run: Run, facts: Facts) -> str:
 
 def why_waiting(processor: Processor, facts: Facts) -> str:
     """When the next cycle begins, or why nobody begins it."""
+    if closed := allowances.closed(processor, facts.now):
+        wait = duration(max(1, int((closed.until - facts.now).total_seconds())))
+        told = {"blackout": closed.by, "wait": wait}
+        return _("Blackout “%(blackout)s”: it ends in %(wait)s.") % told
     due, kind, now = processor.next_due_at, processor.trigger_kind, facts.now
     if due is None:
         if kind == TriggerKind.MANUAL:

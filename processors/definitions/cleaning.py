@@ -57,6 +57,7 @@ FIELDS = (
     *LIMITS,
     "records_per_cycle",
     "rate_limits",
+    "blackouts",
     "backoff",
     "breaker",
 )
@@ -115,6 +116,7 @@ class Cleaning:
         self.clean_queue()
         self.clean_limits()
         self.take("rate_limits", parsing.rate_limits, default("rate_limits"))
+        self.take("blackouts", parsing.blackouts, default("blackouts"))
         self.clean_backoff()
         self.clean_breaker()
         self.clean_source()
