@@ -24,6 +24,10 @@ SCAN = re.compile(r"Seq Scan on (processors_\w+)")
 LARGE = 10_000  # rows; a smaller table is best read whole
 LINK = re.compile(r'href="(\?[^"#]+)"')
 MOST_LINKS = 20  # of one list
+SEARCHES = (
+    "state=attention&error=c4ca4238a0b923820dcc509a6f75849b",  # the md5 of 1
+    "q=key-999", "q=error:Reject", "q=payload.n:5", "state=done&q=nothing",
+)  # fmt: skip
 COLUMNS = ["", "ms", "queries", "status"]
 
 
@@ -40,9 +44,9 @@ SMALL = Size(20_000, 200_000, 20_000)
 FULL = Size(1_000_000, 10_000_000, 1_000_000)
 
 # Each as the product has written one: table, what it is made for, and how it differs. A run a
-# minute with a batch, the newest last; one record of a hundred dead; errors of a hundred kinds.
+# minute with a batch, the newest last; one record of ten dead; errors of a hundred kinds.
 RUN_AT = "now() - (%(runs)s - n) * interval '1 min'"
-IS_DEAD = "n %% 100 = 0"
+IS_DEAD = "n %% 10 = 0"
 HISTORY: list[tuple[str, str, dict[str, str]]] = [
     (
         "processors_run",
@@ -71,6 +75,8 @@ HISTORY: list[tuple[str, str, dict[str, str]]] = [
             "key": "'key-' || n",
             "state": f"CASE WHEN {IS_DEAD} THEN 'dead' ELSE 'done' END",
             "last_error": f"CASE WHEN {IS_DEAD} THEN one.last_error ELSE '' END",
+            "error_type": f"CASE WHEN {IS_DEAD} THEN one.error_type END",
+            "fingerprint": f"CASE WHEN {IS_DEAD} THEN md5((n / 10 %% 100)::text) END",
             "settled_at": "now() - (%(records)s - n) * interval '1 ms'",
         },
     ),
@@ -217,7 +223,8 @@ def paths() -> Iterator[str]:
     from django.contrib import admin
     from django.urls import reverse
 
-    yield from (reverse("admin:index"), reverse("admin:schedule"))
+    yield from map(reverse, ("admin:index", "admin:schedule", "admin:queues", "admin:health"))
+    yield from (f"{reverse('admin:processors_record_changelist')}?{query}" for query in SEARCHES)
     for model in apps.get_app_config("processors").get_models():
         if not admin.site.is_registered(model):
             continue

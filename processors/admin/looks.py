@@ -3,24 +3,21 @@
 import logging
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
 from typing import Any
 
 from django.core.cache import cache
 from django.db import DatabaseError, transaction
-from django.db.models import Count, F, Max, Q, Sum
+from django.db.models import Count, F, Q, Sum
 from django.utils.translation import gettext as _
 
 from processors.admin.columns import BACKLOG_CAP, NOT_COUNTED, UNKNOWN
 from processors.explain import LATE
-from processors.models import Attempt, Batch, Processor, Run
-from processors.querysets import RecordQuerySet
+from processors.models import Batch, Processor, Run
 from processors.queues import QueueState, queue_states
 from processors.sources import SourceTrouble, open_source
 from processors.sources.connecting import Unreachable
-from processors.sources.ledger import normalised
 from processors.states import COUNTERS, BatchState, RunState
 
 logger = logging.getLogger(__name__)
@@ -30,8 +27,7 @@ ENOUGH = 5  # runs that a usual length is worked out from
 FRESH_SECONDS = 2  # what costs something is not asked again for every poll
 REMEMBERED_SECONDS = 60
 COUNTED_AT_ONCE = 5
-GROUPS = 15
-SAMPLE = 1_000  # failed records that the groups of errors are made from
+SAMPLE = 1_000  # outcomes that a foreign table was not told of are counted up to here
 
 
 def with_counters(runs: Iterable[Any], now: datetime) -> None:
@@ -126,17 +122,6 @@ def count_backlog(processor: Processor, cap: int) -> int | None:
         return None
 
 
-@dataclass(frozen=True)
-class ErrorGroup:
-    """Failed records of a processor with the same kind of error."""
-
-    processor_id: int
-    fingerprint: str
-    error_type: str
-    message: str
-    count: int
-
-
 def telling(processor: Any, why: str, now: datetime) -> str:
     """The sentence, where it says more than what stands beside it on a list anyhow."""
     run = processor.current_run
@@ -147,37 +132,6 @@ def telling(processor: Any, why: str, now: datetime) -> str:
         return why
     due = processor.next_due_at
     return why if due is not None and due <= now - LATE else ""
-
-
-def error_groups(records: RecordQuerySet) -> list[ErrorGroup]:
-    """The kinds of error among the newest SAMPLE failed ones of these, the most frequent first.
-
-    The same error of two processors is two groups.
-    """
-    rows = records.needing_attention()
-    failed = rows.order_by("-failed_at", "-id").values_list("pk", flat=True)[:SAMPLE]
-    attempts = Attempt.objects.filter(record__in=list(failed)).exclude(fingerprint="")
-    groups = (
-        attempts.order_by()
-        .values("processor", "fingerprint")
-        .annotate(count=Count("record", distinct=True), newest=Max("pk"))
-    )
-    found = list(groups.order_by("-count")[:GROUPS])
-    samples = Attempt.objects.defer("traceback", "log").in_bulk(
-        [group["newest"] for group in found]
-    )
-    return [as_group(group, samples[group["newest"]]) for group in found]
-
-
-def as_group(group: dict[str, Any], sample: Attempt) -> ErrorGroup:
-    """One line of the list."""
-    return ErrorGroup(
-        sample.processor_id,
-        sample.fingerprint,
-        sample.error_type or _("No error type"),
-        normalised(sample.message),
-        group["count"],
-    )
 
 
 def trouble(names: Iterable[str]) -> list[str]:

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef
 from django.http import HttpRequest
 
+from processors import failures
 from processors.admin import frame, history, looks, throughput, upcoming
 from processors.admin.buttons import buttons
 from processors.admin.live import is_poll
@@ -78,13 +79,13 @@ def still_facts(request: HttpRequest, now: datetime) -> dict[str, Any]:
     span = history.span_of(request)
     visible = Processor.objects.visible_to(request.user)
     hidden = Processor.objects.hidden_from(request.user)
-    groups = looks.error_groups(Record.objects.exclude(processor__in=hidden))
+    groups = failures.groups(Record.objects.exclude(processor__in=hidden), now, most=GROUPS)
     names = dict(visible.values_list("pk", "name"))
     return {
         "history": history.of(None, span, now, hidden),
         "ranges": history.links(span),
-        "errors": [(group, names.get(group.processor_id, "")) for group in groups[:GROUPS]],
-        "sample": looks.SAMPLE,
+        "errors": [(group, names.get(group.processor_id, "")) for group in groups],
+        "sample": failures.NEWEST,
         "starts": upcoming.starts(upcoming.scheduled(request.user), now)[:STARTS],
     }
 

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from processors import control, dead_letters
+from processors import control, dead_letters, failures
 from processors.admin import history, looks, slots, throughput
 from processors.admin.buttons import buttons
 from processors.admin.charts import Bar, bars, middle
@@ -30,6 +30,7 @@ from processors.wording import duration
 
 RUNS = 10
 EVENTS = 20
+ERRORS = 15
 STRIP = 40
 LIVE_MS = 2_000
 
@@ -96,8 +97,8 @@ def still_facts(processor: Processor, request: HttpRequest) -> dict[str, Any]:
     newest = looks.last_runs([processor], STRIP).get(processor.pk, [])
     return {
         "history": history.of(processor, "30d", now),
-        "errors": looks.error_groups(Record.objects.filter(processor=processor)),
-        "sample": looks.SAMPLE,
+        "errors": failures.groups(Record.objects.filter(processor=processor), now, most=ERRORS),
+        "sample": failures.NEWEST,
         "may_manage": request.user.has_perm(dead_letters.MANAGE_DEAD),
         "durations": durations_chart([run for run in newest if run.has_ended]),
         "events": events[:EVENTS],

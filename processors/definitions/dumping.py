@@ -10,7 +10,6 @@ PLAIN = (
     "batch_size",
     "records_per_cycle",
     "rate_limits",
-    "blackouts",
     "record_timeout_seconds",
     "max_attempts",
 )

@@ -110,7 +110,7 @@ def test_failed_records_are_retried_in_bulk(visit: Visit) -> None:
     run = a_run(processor)
     for number in range(3):
         a_failed_record(processor, run, f"A-{number}")
-    page = visit("/admin/processors/record/")
+    page = visit("/admin/processors/record/?state=attention")
 
     page.check("#action-toggle")
     page.select_option("select[name=action]", "retry_selected")

@@ -1,0 +1,153 @@
+"""From a failing run to mended records, queues, and what a viewer cannot do: in a real browser."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import Group, User
+from django.test import Client
+
+from processors import cycle
+from processors.models import BulkAct, Event, Installation, Processor, Record, Run
+from processors.queues import census, wake
+from tests.admin.conftest import a_failed_record, a_processor, a_run
+from tests.admin.test_roles import make_roles
+from tests.admin.workers import fail_one, list_worker
+from tests.stories import define, fill_inbox
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+Visit = Callable[..., Any]
+
+
+@pytest.fixture
+def visit_as(open_page: Callable[..., Any], live_server: Any) -> Visit:
+    """Opens an address as a member of a role: `visit_as("Viewer", "/admin/")`."""
+
+    def open_one(role: str, path: str, **options: Any) -> Any:
+        make_roles()
+        Installation.make()
+        user = User.objects.create_user(role.lower(), is_staff=True)
+        user.groups.set(Group.objects.filter(name=role))
+        client = Client()
+        client.force_login(user)
+        page = open_page(base_url=live_server.url, **options)
+        cookie = client.cookies[settings.SESSION_COOKIE_NAME]
+        page.context.add_cookies(
+            [{"name": cookie.key, "value": cookie.value, "url": live_server.url}]
+        )
+        page.goto(path)
+        return page
+
+    return open_one
+
+
+def test_from_a_failing_run_to_its_error_to_all_of_it_retried(visit: Visit) -> None:
+    page = visit("/admin/")
+    processor = define("obey")
+    fill_inbox(processor, {f"INV-{n}": {"do": "reject"} for n in range(4)})
+    page.goto(processor.get_absolute_url())
+    page.click("button:has-text('Run once')")
+    page.wait_for_selector("text=has begun")
+    cycle.work(Run.objects.get().pk)
+
+    page.goto("/admin/processors/record/")
+    page.wait_for_selector("td:has-text('Reject')")
+    page.click("button:has-text('Retry all…')")
+    assert "4 records are tried again" in page.text_content("form.narrow")
+    page.fill("#reason", "The other side is back")
+    page.click("form.narrow button")
+
+    page.wait_for_selector("text=4 records are tried again.")
+    assert Record.objects.filter(state="ready").count() == 4
+    assert Event.objects.filter(action="retry", reason="The other side is back").count() == 4
+
+
+def test_a_record_is_found_walked_past_mended_and_retried(visit: Visit) -> None:
+    processor = a_processor()
+    run = a_run(processor)
+    for number in range(3):
+        a_failed_record(processor, run, f"INV-{number}", payload={"city": f"Köln {number}"})
+    page = visit("/admin/processors/record/?state=attention")
+
+    page.fill("#searchbar", 'payload.city:"Köln 1"')
+    page.press("#searchbar", "Enter")
+    page.click("a.key")
+    page.wait_for_selector("h1:has-text('INV-1')")
+    page.goto("/admin/processors/record/?state=attention")
+    page.click("a.key >> nth=0")
+    page.click("text=Next →")
+    page.wait_for_selector("h1:has-text('INV-1')")
+    page.click("text=Edit and retry…")
+    page.fill("#payload", '{"city": ')
+    page.click("text=Save and retry")
+    assert "Line 1" in page.text_content("#payload-error")
+    page.fill("#payload", '{"city": "Bonn"}')
+    page.click("text=Save and retry")
+
+    page.wait_for_selector("text=was edited and is tried again")
+    record = Record.objects.get(key="INV-1")
+    assert (record.payload, record.state, record.visit) == ({"city": "Bonn"}, "ready", 2)
+    assert page.is_visible("text=Ready")
+
+
+def test_a_traceback_is_copied_or_selected(visit: Visit) -> None:
+    record = a_failed_record(a_processor(), a_run(Processor.objects.get()))
+    page = visit(f"/admin/processors/record/{record.pk}/change/")
+
+    page.click("button[data-copy=payload]")
+
+    page.wait_for_function("document.getElementById('announcer').textContent !== ''")
+    said = page.text_content("#announcer")
+    assert said in ("Copied.", "Selected: copy it with the keyboard.")
+
+
+def test_a_viewer_sees_failures_but_neither_payloads_nor_buttons(visit_as: Visit) -> None:
+    record = a_failed_record(a_processor(), a_run(Processor.objects.get()), payload={"c": "Köln"})
+    page = visit_as("Viewer", "/admin/processors/record/")
+
+    sections = page.text_content("nav.sections")
+    assert "Failed records" in sections
+    for word in ("Queues", "Events", "Health"):
+        assert word not in sections
+    assert page.query_selector("main button:has-text('Retry')") is None
+    page.goto(f"/admin/processors/record/{record.pk}/change/")
+    assert "You do not have the right to see payloads." in page.text_content("main")
+    assert "Köln" not in page.content()
+    assert page.query_selector("main button:has-text('Retry')") is None
+    page.goto(record.processor.get_absolute_url())
+    for word in ("Start", "Stop", "Run once", "Save"):
+        assert page.query_selector(f"main button:text-is('{word}')") is None
+
+
+def test_jobs_are_put_back_and_a_queue_is_emptied_without_a_script(visit: Visit) -> None:
+    fail_one(1)
+    wake(2, "default", 3)
+    list_worker("quiet1112222", silent=90)
+    page = visit("/admin/queues/", java_script_enabled=False)
+    assert "Silent" in page.text_content("tr.bad-row")
+
+    page.click("button:has-text('Put failed back')")
+    assert "1 failed job(s) went back" in page.text_content(".messagelist")
+    page.click("button:has-text('Empty…')")
+    page.click("form.narrow button")
+
+    assert "4 queued job(s) of queue default were deleted." in page.text_content(".messagelist")
+    assert census.jobs_of("default", "queued", 0, 10) == ([], 0)
+
+
+def test_an_act_on_many_shows_its_progress_by_itself(visit: Visit) -> None:
+    processor = a_processor()
+    act = BulkAct.objects.create(
+        what="retry", words="all", actor="anna", expected=900, moved={str(processor.pk): 300},
+        started_at=processor.created_at, seen_at=processor.created_at,
+    )  # fmt: skip
+    page = visit(act.get_absolute_url())
+    assert "300 of about 900" in page.text_content("main")
+
+    act.note({processor.pk: 500}, processor.created_at)
+    page.wait_for_selector("text=800 of about 900", timeout=20_000)
+    act.end(processor.created_at)
+
+    page.wait_for_selector(".badge:has-text('Through')", timeout=20_000)
