@@ -52,7 +52,7 @@ class Alone(Way):
             claimed = todo[0]
             begun[claimed.ref] = now
             treat(claimed, settlement)
-            begun.clear()
+            del begun[claimed.ref]
             todo.popleft()
             now = time.monotonic()
             # Looking whether to leave is cheap, but not as cheap as the fastest handlers. A failure

@@ -18,7 +18,7 @@ from processors.handlers.outcomes import MESSAGE_LIMIT, NOT_NOW, Outcome, Verdic
 from processors.screening import PublishingError
 from processors.sources.base import Claimed, Settlement
 from processors.sources.dialect import can_pass
-from processors.sources.table import is_missing, outcome_of_change
+from processors.sources.table import MISSING, is_missing, outcome_of_change
 
 # sys.exit() in a handler ends its record, not the worker; only Ctrl-C goes further.
 ITS_OWN = (Exception, SystemExit, GeneratorExit, CancelledError)
@@ -78,7 +78,7 @@ class Treatment:
 
     def treat(self, claimed: Claimed, settlement: Settlement) -> None:
         """Call a plain handler."""
-        if claimed.is_expired or is_missing(claimed):
+        if claimed.is_expired or claimed.payload is MISSING:
             outcome = judged_before(claimed)
             if outcome is not None:
                 settlement.others.append((claimed, outcome))

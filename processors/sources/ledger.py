@@ -22,7 +22,10 @@ from processors.states import RecordState
 RETURNED = (
     "id, key, payload, visit, attempts, crashes, expires_at, priority, available_at, maybe_seen"
 )
-# As a number, because reading times costs more than all the rest of a row.
+# Not as times, because reading those costs more than all the rest of a row: here as the text
+# that SQLite keeps, which has the same order,
+RETURNED_SQLITE = RETURNED.replace("available_at", "available_at || ''")
+# and here as a number.
 RETURNED_POSTGRES = ", ".join(f"r.{name}" for name in RETURNED.split(", ")).replace(
     "r.available_at", "extract(epoch FROM r.available_at)::float8"
 )
@@ -154,7 +157,7 @@ class Ledger:
 
     def _returned(self, sql: str, params: Sequence[Any], now: datetime) -> list[Claimed]:
         # SQLite knows no alias in RETURNING; Postgres needs it beside the pick's columns.
-        returned = RETURNED_POSTGRES if self.dialect.is_postgres else RETURNED
+        returned = RETURNED_POSTGRES if self.dialect.is_postgres else RETURNED_SQLITE
         rows = self.dialect.fetch(f"{sql} RETURNING {returned}", params)
         rows.sort(key=in_order_of_claim)
         return [from_row(row, now) for row in rows]
@@ -289,13 +292,16 @@ def in_order_of_claim(row: Sequence[Any]) -> tuple[Any, ...]:
     return -priority, available_at, id_
 
 
+decode = json.JSONDecoder().decode  # what json.loads finds anew for every record
+
+
 def from_row(row: Sequence[Any], now: datetime) -> Claimed:
     """A claimed record from the columns of RETURNED; `now` decides whether it came too late."""
     id_, key, payload, visit, attempts, crashes, expires_at, _, _, maybe_seen = row
     return Claimed(
         id_,
         key,
-        json.loads(payload) if payload else {},
+        decode(payload) if payload else {},
         visit,
         attempts,
         crashes,

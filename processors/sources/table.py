@@ -92,7 +92,10 @@ class TableSource(Source):
             rows = cursor.fetchall()
         if coded:
             rows = [decoded(row, coded) for row in rows]
-        return [(as_ref(row[0]), dict(zip(names, row[1:], strict=True))) for row in rows]
+        if len(names) == 1:  # by far the most, so without a look at each of several
+            name = names[0]
+            return [(as_ref(key), {name: value}) for key, value in rows]
+        return [(as_ref(key), dict(zip(names, values, strict=True))) for key, *values in rows]
 
     def _with_payload(self, held: list[Claimed], word: str = "claimed") -> list[Claimed]:
         """Remembered records with their rows, each of which must still have its status."""
