@@ -22,6 +22,7 @@ PAGES = {
     "overview": "/admin/",
     "processors": "/admin/processors/processor/",
     "schedule": "/admin/schedule/",
+    "queues": "/admin/queues/",
     "runs": "/admin/processors/run/",
     "failed-records": "/admin/processors/record/",
     "events": "/admin/processors/event/",

@@ -12,6 +12,7 @@ from functools import cached_property
 from django.db.models import Count, OuterRef, Q, Subquery
 from django.utils.translation import gettext as _
 
+from processors.blackouts import Blackout
 from processors.models import Batch, Event, Processor, Run
 from processors.models.processor import TriggerKind
 from processors.protocol import allowances, twins
@@ -118,7 +119,7 @@ def sentence(processor: Processor, facts: Facts) -> str:
     if run is not None:
         return of_run(run, facts)
     if processor.state == ProcessorState.STARTED:
-        return why_waiting(processor, facts)
+        return why_closed(processor, now) or why_waiting(processor, facts)
     act = facts.acts.get(processor.pk)
     if act is None:
         return _("Stopped: it was never started.")
@@ -183,12 +184,19 @@ def batches(count: int) -> str:
     return _("1 batch") if count == 1 else _("%(count)s batches") % {"count": count}
 
 
+def why_held(run: Run, held: Held, now: datetime) -> str:
+    """A run that a rate limit or a blackout keeps waiting."""
+    wait = duration(max(1, round((held.until - now).total_seconds())))
+    told = {"seq": run.seq, "by": held.by, "wait": wait}
+    if isinstance(held.by, Blackout):
+        return _("Run %(seq)s waits for the end of the blackout “%(by)s”, in %(wait)s.") % told
+    return _("Run %(seq)s keeps to its rate limit of %(by)s: the next in %(wait)s.") % told
+
+
 def why_nobody_works(run: Run, facts: Facts) -> str:
     """A run without a batch in hand: a rate limit, no Redis, no worker, or none that is free."""
     if held := facts.held.get(run.pk):
-        wait = duration(max(1, round((held.until - facts.now).total_seconds())))
-        told = {"seq": run.seq, "rate": held.rate, "wait": wait}
-        return _("Run %(seq)s keeps to its rate limit of %(rate)s: the next in %(wait)s.") % told
+        return why_held(run, held, facts.now)
     if facts.now - run.started_at < JUST_BEGUN:
         return _("Run %(seq)s has just begun.") % {"seq": run.seq}
     if facts.is_copy:
@@ -211,6 +219,15 @@ def why_nobody_works(run: Run, facts: Facts) -> str:
 
 
 # No run is active
+
+
+def why_closed(processor: Processor, now: datetime) -> str:
+    """The blackout that is on; empty without one."""
+    closed = allowances.closed(processor, now)
+    if closed is None:
+        return ""
+    wait = duration(max(1, int((closed.until - now).total_seconds())))
+    return _("Blackout “%(by)s”: it ends in %(wait)s.") % {"by": closed.by, "wait": wait}
 
 
 def why_waiting(processor: Processor, facts: Facts) -> str:

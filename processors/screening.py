@@ -1,7 +1,6 @@
 """What a record may hold to be stored: the same on every database, whoever sends it."""
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -10,10 +9,9 @@ from typing import Any
 from django.conf import settings
 
 from processors.models.record import PRIORITIES
+from processors.storable import DEEPEST, LONGEST_NUMBER, first_trouble, has_half_character
 
 KEY_LENGTH = 200
-DEEPEST = 50
-LONGEST_NUMBER = 1_000  # digits
 LONGEST_DELAY = timedelta(days=366)
 ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 LONG_NUMBER = re.compile(rf"[0-9]{{{LONGEST_NUMBER}}}")
@@ -57,15 +55,14 @@ def check_payload(payload: Any) -> str:
     except RecursionError as error:
         raise InvalidRecord(f"The payload is nested deeper than {DEEPEST} levels.") from error
     except ValueError as error:
-        raise InvalidRecord(
-            f"{first_trouble(payload) or f'The payload is not JSON: {error}'}"
-        ) from error
+        said = first_trouble(payload, "payload") or f"The payload is not JSON: {error}"
+        raise InvalidRecord(said) from error
     except TypeError as error:
         raise InvalidRecord(f"The payload is not JSON: {error}.") from error
     if len(text) > settings.MAX_PAYLOAD_BYTES // 4:
         check_size(text)
     if is_suspicious(text):
-        trouble = first_trouble(payload)
+        trouble = first_trouble(payload, "payload")
         if trouble:
             raise InvalidRecord(trouble)
     if not text.isascii():
@@ -91,38 +88,8 @@ def check_size(text: str) -> None:
 
 def check_encodable(text: str, what: str) -> None:
     """Lone surrogates are in no text that a database can hold."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise InvalidRecord(f"The {what} holds half a character (a lone surrogate).") from error
-
-
-def first_trouble(value: Any, path: str = "payload", depth: int = 1) -> str | None:
-    """The first thing in a payload that cannot be stored, with its place; None without one."""
-    if isinstance(value, Mapping | list | tuple):
-        if depth > DEEPEST:
-            return f"The payload is nested deeper than {DEEPEST} levels."
-        inner = value.items() if isinstance(value, Mapping) else enumerate(value)
-        for name, part in inner:
-            if isinstance(name, str) and "\x00" in name:
-                return f"The character U+0000 can't be stored (a name in {path})."
-            trouble = first_trouble(part, f"{path}.{name}", depth + 1)
-            if trouble:
-                return trouble
-        return None
-    return scalar_trouble(value, path)
-
-
-def scalar_trouble(value: Any, path: str) -> str | None:
-    """The same for a single value."""
-    if isinstance(value, float) and not math.isfinite(value):
-        name = "NaN" if math.isnan(value) else "Infinity"
-        return f"{name} is not JSON (at {path})."
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**LONGEST_NUMBER:
-        return f"Number too long ({path})."
-    if isinstance(value, str) and "\x00" in value:
-        return f"The character U+0000 can't be stored ({path})."
-    return None
+    if has_half_character(text):
+        raise InvalidRecord(f"The {what} holds half a character (a lone surrogate).")
 
 
 def check_priority(priority: Any) -> int:

@@ -4,6 +4,8 @@ import time
 from datetime import timedelta
 from itertools import pairwise
 
+import pytest
+
 from processors import control, maintenance, publish
 from processors.clock import database_now
 from processors.models import Event, Processor, Record, Run
@@ -13,6 +15,7 @@ from tests.conftest import StartScheduler, StartWorker
 from tests.handling.models import Effect
 from tests.stories import act, define, fill_inbox, handled_keys, numbered, wait_for_effects
 from tests.tables import Table
+from tests.trials import Trial
 from tests.waiting import wait_until
 
 PAUSE = 5
@@ -112,13 +115,15 @@ def test_idle_workers_keep_cycles_going_without_a_scheduler(start_worker: StartW
     assert len(set(handled_keys())) == 4
 
 
-def test_two_schedulers_begin_no_cycle_twice(
-    start_worker: StartWorker, start_scheduler: StartScheduler
+@pytest.mark.fault("F48", "five schedulers at once")
+def test_several_schedulers_begin_no_cycle_twice(
+    start_worker: StartWorker, start_scheduler: StartScheduler, trial: Trial
 ) -> None:
     processor = define("effect", trigger={"kind": "interval", "pause_seconds": 1})
     start_worker()
-    for _ in range(2):
+    for _ in range(5):
         start_scheduler()
+    trial.strike()
     control.start(processor.pk, act())
 
     for n in range(3):

@@ -16,6 +16,7 @@ from tests.stories import (
     handled_keys,
     numbered,
 )
+from tests.trials import Trial
 from tests.waiting import wait_until
 
 RECORDS = 150
@@ -23,9 +24,15 @@ RECORDS = 150
 
 @pytest.mark.skipif(connection.vendor != "postgresql", reason="a server that can be restarted")
 @pytest.mark.parametrize("handler", ["effect", "rest"])
-@pytest.mark.parametrize("crash", [False, True])
+@pytest.mark.parametrize(
+    "crash",
+    [
+        pytest.param(False, marks=pytest.mark.fault("F31", "Postgres restarted in mid-run")),
+        pytest.param(True, marks=pytest.mark.fault("F32", "Postgres crashed in mid-run")),
+    ],
+)
 def test_a_restart_of_the_database_costs_no_record_and_no_attempt(
-    start_worker: StartWorker, postgres: PostgresServer, handler: str, crash: bool
+    start_worker: StartWorker, postgres: PostgresServer, handler: str, crash: bool, trial: Trial
 ) -> None:
     processor = define(handler, options={"seconds": 0.02}, batch_size=20, parallelism=2)
     fill_inbox(processor, numbered(RECORDS))
@@ -35,6 +42,7 @@ def test_a_restart_of_the_database_costs_no_record_and_no_attempt(
         lambda: Record.objects.filter(state=RecordState.DONE).count() > 10, message="nothing done"
     )
 
+    trial.strike()
     if crash:
         postgres.kill()
     else:

@@ -134,7 +134,7 @@ def test_the_text_of_an_error_has_a_line_per_sentence() -> None:
         clean(a_definition(batch_size=0, max_attempts=0))
 
     assert str(caught.value) == (
-        "batch_size: A whole number from 1 to 1000.\nmax_attempts: From 1 to 50."
+        "batch_size: A whole number from 1 to 1000.\nmax_attempts: A whole number from 1 to 50."
     )
 
 

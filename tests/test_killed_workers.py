@@ -21,6 +21,7 @@ from tests.stories import (
     wait_for_effects,
     wait_for_end,
 )
+from tests.trials import Trial
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("clean_ledger")
@@ -41,9 +42,16 @@ def is_alive(pid: int) -> bool:
     return True
 
 
-@pytest.mark.parametrize("victims", ["parent", "child", "both"])
+@pytest.mark.parametrize(
+    "victims",
+    [
+        pytest.param("child", marks=pytest.mark.fault("F1", "kill -9 of a worker's child")),
+        pytest.param("parent", marks=pytest.mark.fault("F2", "kill -9 of a worker alone")),
+        pytest.param("both", marks=pytest.mark.fault("F3", "kill -9 of a worker and its child")),
+    ],
+)
 def test_kill_9_in_mid_run_loses_and_doubles_nothing(
-    start_worker: StartWorker, victims: str
+    start_worker: StartWorker, victims: str, trial: Trial
 ) -> None:
     processor = define("effect", options={"seconds": 0.05}, batch_size=10, parallelism=2)
     fill_inbox(processor, numbered(RECORDS))
@@ -52,6 +60,7 @@ def test_kill_9_in_mid_run_loses_and_doubles_nothing(
     horse = doomed.wait_for_horse()
     wait_until(Effect.objects.exists, message="nothing was handled")
 
+    trial.strike()
     if victims in ("child", "both"):
         os.kill(horse, signal.SIGKILL)
     if victims in ("parent", "both"):
@@ -103,13 +112,17 @@ def test_an_unrepeatable_record_in_hand_is_parked_for_a_person(start_worker: Sta
     connection.vendor == "sqlite",
     reason="SQLite has one writer: a process stopped inside a transaction stalls everybody",
 )
-def test_a_worker_that_sleeps_past_its_lease_can_write_nothing(start_worker: StartWorker) -> None:
+@pytest.mark.fault("F4", "SIGSTOP of a worker's child until its batch is taken over")
+def test_a_worker_that_sleeps_past_its_lease_can_write_nothing(
+    start_worker: StartWorker, trial: Trial
+) -> None:
     processor = define("effect", options={"seconds": 0.3}, batch_size=5, parallelism=2)
     fill_inbox(processor, numbered(10))
     sleeper = start_worker(**LEASE)
     run = control.run_once(processor.pk, act())
     horse = sleeper.wait_for_horse()
     wait_until(Effect.objects.exists, message="nothing was handled")
+    trial.strike()
     os.kill(horse, signal.SIGSTOP)
     start_worker(**LEASE)
     wait_until(has_reaped, message="the sleeper kept its batch")
@@ -125,8 +138,9 @@ def has_reaped() -> bool:
     return Batch.objects.filter(close_reason=CloseReason.REAPED).exists()
 
 
+@pytest.mark.fault("F6", "SIGTERM to a worker in mid-run")
 def test_sigterm_lets_the_record_in_hand_finish_and_gives_back_the_rest(
-    start_worker: StartWorker,
+    start_worker: StartWorker, trial: Trial
 ) -> None:
     processor = define("outside", options={"seconds": 0.4}, batch_size=10)
     fill_inbox(processor, numbered(10))
@@ -135,6 +149,7 @@ def test_sigterm_lets_the_record_in_hand_finish_and_gives_back_the_rest(
     wait_for_effects(2)
 
     begun = Effect.objects.count()
+    trial.strike()
     worker.send(signal.SIGTERM)
     assert worker.wait(10) == 0
 
@@ -146,14 +161,26 @@ def test_sigterm_lets_the_record_in_hand_finish_and_gives_back_the_rest(
     assert handled_keys() == sorted(numbered(10))
 
 
-@pytest.mark.parametrize("way", ["kill", "exit", "segfault", "hang", "memory"])
+DEATHS = {
+    "kill": ("F17", "one record of many kills its process"),
+    "exit": ("F11", "a handler calls os._exit"),
+    "segfault": ("F10", "a handler makes its process crash"),
+    "hang": ("F12", "a handler hangs and swallows exceptions"),
+    "memory": ("F9", "a handler runs out of memory"),
+}
+
+
+@pytest.mark.parametrize(
+    "way", [pytest.param(way, marks=pytest.mark.fault(*fault)) for way, fault in DEATHS.items()]
+)
 def test_one_deadly_record_ends_dead_and_no_other_suffers(
-    start_worker: StartWorker, way: str
+    start_worker: StartWorker, way: str, trial: Trial
 ) -> None:
     processor = define("deadly", batch_size=50, record_timeout_seconds=2)
     fill_inbox(processor, numbered(30) | {"poison": {"die": way}})
     worker = start_worker(**LEASE)
 
+    trial.strike()
     for _ in range(4):
         if Record.objects.filter(key="poison", state=RecordState.DEAD).exists():
             break

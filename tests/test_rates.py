@@ -117,7 +117,7 @@ class TestOfAProcessor:
         assert leases.claim(source, again) is None
 
         assert again.held is not None
-        assert str(again.held.rate) == "10/min"
+        assert str(again.held.by) == "10/min"
         wait = (again.held.until - database_now()).total_seconds()
         assert 3 < wait <= 6
 

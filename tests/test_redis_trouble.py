@@ -18,19 +18,22 @@ from tests.stories import (
     wait_for_effects,
     wait_for_end,
 )
+from tests.trials import Trial
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("clean_ledger")
 
 
+@pytest.mark.fault("F22", "FLUSHALL in mid-run, five times")
 def test_flushall_in_mid_run_loses_nothing(
-    start_worker: StartWorker, redis_server: RedisServer
+    start_worker: StartWorker, redis_server: RedisServer, trial: Trial
 ) -> None:
     processor = define("effect", options={"seconds": 0.02}, batch_size=10, parallelism=2)
     fill_inbox(processor, numbered(100))
     start_worker()
     run = control.run_once(processor.pk, act())
 
+    trial.strike()
     with redis.Redis.from_url(redis_server.url) as client:
         for _ in range(5):
             wait_until(lambda: Run.objects.filter(pk=run.pk).exists())
@@ -44,12 +47,14 @@ def test_flushall_in_mid_run_loses_nothing(
     assert handled_keys() == sorted(numbered(100))
 
 
+@pytest.mark.fault("F30", "all wake-ups lost before anybody heard them")
 def test_wake_ups_that_were_lost_are_put_back(
-    start_worker: StartWorker, redis_server: RedisServer
+    start_worker: StartWorker, redis_server: RedisServer, trial: Trial
 ) -> None:
     processor = define("effect")
     fill_inbox(processor, numbered(10))
     run = control.run_once(processor.pk, act())
+    trial.strike()
     with redis.Redis.from_url(redis_server.url) as client:
         client.flushall()
     Run.objects.update(woken_at=run.started_at.replace(year=2020))
@@ -60,8 +65,9 @@ def test_wake_ups_that_were_lost_are_put_back(
     assert counters(run) == {"claimed": 10, "done": 10}
 
 
+@pytest.mark.fault("F21", "Redis restarted in mid-run")
 def test_redis_restarted_in_mid_run_stops_nobody(
-    start_worker: StartWorker, redis_server: RedisServer
+    start_worker: StartWorker, redis_server: RedisServer, trial: Trial
 ) -> None:
     processor = define("effect", options={"seconds": 0.05}, batch_size=10)
     fill_inbox(processor, numbered(60))
@@ -69,6 +75,7 @@ def test_redis_restarted_in_mid_run_stops_nobody(
     run = control.run_once(processor.pk, act())
     wait_for_effects(3)
 
+    trial.strike()
     redis_server.stop()
     wait_until(lambda: Run.objects.get(pk=run.pk).ended_at is not None or len(handled_keys()) > 20)
     redis_server.start()
@@ -96,13 +103,15 @@ def test_operators_can_start_and_stop_while_redis_is_away(
     assert Run.objects.get().has_ended
 
 
-def test_a_thousand_doubled_wake_ups_do_no_harm(start_worker: StartWorker) -> None:
+@pytest.mark.fault("F29", "a thousand doubled wake-ups")
+def test_a_thousand_doubled_wake_ups_do_no_harm(start_worker: StartWorker, trial: Trial) -> None:
     from processors import queues
 
     processor = define("effect", parallelism=2, batch_size=5)
     fill_inbox(processor, numbered(20))
     run = control.run_once(processor.pk, act())
-    queues.wake(run.pk, "default", 200)
+    trial.strike()
+    queues.wake(run.pk, "default", 1_000)
 
     start_worker()
     start_worker()

@@ -253,6 +253,9 @@ class Shift:
         if Leaving.asked or self._closed or self.judge.has_tripped:
             return True
         now = time.monotonic()
+        lease = self.desk.lease
+        if lease is not None and lease.ends_at is not None and now >= lease.ends_at:
+            return True
         if now >= self._look_at:
             self._closed = not self._is_running()
             self._look_at = time.monotonic() + LOOK_SECONDS

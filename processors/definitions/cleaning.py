@@ -19,6 +19,7 @@ from processors.models.processor import SLUG, Misfire, Processor, TriggerKind
 from processors.schedules import InvalidSchedule
 from processors.sources.inspection import inspect_source
 from processors.sources.overlap import may_share_rows
+from processors.storable import first_trouble, name_trouble
 
 SLUG_CHARACTERS = 80
 WEEK_SECONDS = 7 * 24 * 3600
@@ -27,7 +28,7 @@ LIMITS = {
     "concurrency": Whole(1, 256),
     "batch_size": Whole(1, 1000),
     "record_timeout_seconds": Whole(1, 86_400),
-    "max_attempts": Whole(1, 50, "From 1 to 50."),
+    "max_attempts": Whole(1, 50),
 }
 BREAKER = {
     "failures": Whole(1, 10_000),
@@ -56,6 +57,7 @@ FIELDS = (
     *LIMITS,
     "records_per_cycle",
     "rate_limits",
+    "blackouts",
     "backoff",
     "breaker",
 )
@@ -78,6 +80,12 @@ def default(column: str) -> Any:
     return cast("Field[Any, Any]", field).get_default()
 
 
+def printable(text: object) -> str:
+    """Any text as one that every terminal and page can show, cut to a sentence's length."""
+    shown = str(text).replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()
+    return shown[:200]
+
+
 def is_slug(text: str) -> bool:
     """Whether the model takes it as a slug."""
     try:
@@ -98,6 +106,7 @@ class Cleaning:
 
     def run(self) -> dict[str, Any]:
         """Field by field, then what must fit together."""
+        self.refuse_unstorable()
         self.found.refuse_unknown(self.data, FIELDS)
         self.clean_slug()
         self.clean_name()
@@ -107,6 +116,7 @@ class Cleaning:
         self.clean_queue()
         self.clean_limits()
         self.take("rate_limits", parsing.rate_limits, default("rate_limits"))
+        self.take("blackouts", parsing.blackouts, default("blackouts"))
         self.clean_backoff()
         self.clean_breaker()
         self.clean_source()
@@ -115,6 +125,17 @@ class Cleaning:
         if self.found.errors:
             raise InvalidDefinition(self.found.errors)
         return self.columns
+
+    def refuse_unstorable(self) -> None:
+        """What no database can hold is told first: the rest would stumble over it."""
+        for field, value in self.data.items():
+            if isinstance(value, float):
+                continue  # the limit of its field says more
+            trouble = name_trouble(field, "the definition") or first_trouble(value, str(field))
+            if trouble:
+                self.found.refuse(printable(field), printable(trouble))
+        if self.found.errors:
+            raise InvalidDefinition(self.found.errors)
 
     def take(self, field: str, parse: Callable[[object], Any], missing: Any) -> None:
         """Parse one field into the column of its name."""

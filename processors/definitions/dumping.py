@@ -10,6 +10,7 @@ PLAIN = (
     "batch_size",
     "records_per_cycle",
     "rate_limits",
+    "blackouts",
     "record_timeout_seconds",
     "max_attempts",
 )

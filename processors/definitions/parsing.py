@@ -1,16 +1,18 @@
 """Single values of a definition, given as JSON gives them or as text from a form."""
 
-import json
 import re
 import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
+from processors.blackouts import Blackout, InvalidBlackout
 from processors.definitions.findings import spaced
 from processors.handlers.options import reference
 from processors.rates import InvalidRate, Rate
+from processors.storable import BadJson, first_trouble, parsed
 
 MOST_RATES = 5
+MOST_BLACKOUTS = 100
 NAME_CHARACTERS = 80
 DESCRIPTION_CHARACTERS = 500
 SECRET_NAME = re.compile(
@@ -109,6 +111,9 @@ def options(value: object) -> dict[str, Any]:
         return {}
     if isinstance(value, str):
         value = parsed_json(value)
+    trouble = first_trouble(value, "options")
+    if trouble:
+        raise Unfit(trouble)
     if not isinstance(value, dict):
         raise Unfit('Options are an object, such as {"currency": "EUR"}.')
     return value
@@ -117,13 +122,10 @@ def options(value: object) -> dict[str, Any]:
 def parsed_json(text: str) -> object:
     """The value of a JSON text. Raises Unfit."""
     try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise Unfit(
-            f"Not valid JSON at line {error.lineno}, column {error.colno}: {error.msg}."
-        ) from error
-    except (RecursionError, ValueError) as error:
-        raise Unfit("Not valid JSON: nested too deeply, or a number too long.") from error
+        return parsed(text)
+    except BadJson as error:
+        place = " at" if str(error).startswith("line ") else ":"
+        raise Unfit(f"Not valid JSON{place} {error}") from error
 
 
 def clear_secrets(given: dict[str, Any]) -> list[str]:
@@ -138,6 +140,20 @@ def clear_secrets(given: dict[str, Any]) -> list[str]:
 def is_reference(value: object) -> bool:
     """Whether it names an environment variable, or says nothing."""
     return value in (None, "") or reference(value) is not None
+
+
+def blackouts(value: object) -> list[str]:
+    """Blackouts in their usual writing, from a list or from lines of text. Raises Unfit."""
+    lines = value.splitlines() if isinstance(value, str) else value
+    if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+        raise Unfit('A list such as ["Mon-Fri 08:00-10:00", "12-25"].')
+    try:
+        found = [str(Blackout.parse(line)) for line in lines if line.strip()]
+    except InvalidBlackout as error:
+        raise Unfit(str(error)) from error
+    if len(found) > MOST_BLACKOUTS:
+        raise Unfit(f"At most {MOST_BLACKOUTS} blackouts.")
+    return list(dict.fromkeys(found))
 
 
 def rate_limits(value: object) -> list[str]:

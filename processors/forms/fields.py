@@ -138,6 +138,14 @@ class ProcessorForm(forms.Form):
         ),
         rows=2,
     )
+    blackouts = text(
+        _("Blackouts"),
+        _(
+            "One a line: when no records are taken, such as “Mon-Fri 08:00-10:00”, "
+            "“daily 22:00-06:00”, “12-25” or “2026-12-24..2027-01-01 Europe/Berlin”."
+        ),
+        rows=2,
+    )
     record_timeout_seconds = whole(_("Time limit per record"), _("Seconds."))
     max_attempts = whole(_("Attempts"), _("How often a record is tried before it is dead."))
     backoff_base_seconds = whole(_("First wait before a retry"), _("Seconds; doubles each time."))
@@ -167,6 +175,7 @@ class ProcessorForm(forms.Form):
         (_("When a cycle begins"), "", ("trigger_kind",)),
         ("", "only-interval", ("pause_seconds",)),
         ("", "only-cron", ("cron", "time_zone", "misfire")),
+        ("", "", ("blackouts",)),
         (
             _("Limits"),
             "columns",

@@ -66,7 +66,7 @@ def initial_values(processor: Processor | None) -> dict[str, Any]:
         "backoff_base_seconds": definition["backoff"]["base_seconds"],
         "backoff_cap_seconds": definition["backoff"]["cap_seconds"],
         **{f"breaker_{part}": definition["breaker"][part] for part in BREAKER},
-        "rate_limits": "\n".join(definition["rate_limits"]),
+        **{name: "\n".join(definition[name]) for name in ("rate_limits", "blackouts")},
         "breaker_on": "yes" if definition["breaker"]["on"] else "no",
         "seen": digest(processor) if processor else "",
     }
@@ -99,7 +99,7 @@ def build(data: dict[str, Any]) -> dict[str, Any]:
         "name": data["name"],
         "source": build_source(data),
         "trigger": build_trigger(data),
-        "rate_limits": data["rate_limits"].splitlines(),
+        **{name: data[name].splitlines() for name in ("rate_limits", "blackouts")},
         "backoff": {part: value for part, value in waits.items() if value != ""},
         "breaker": {"on": data["breaker_on"] != "no", **breaker},
     }

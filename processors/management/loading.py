@@ -1,6 +1,5 @@
 """Definitions from a file into processors: create or change by slug, all of them or none."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -11,8 +10,9 @@ from django.utils.text import slugify
 from processors import editing
 from processors.control import Act
 from processors.definitions import InvalidDefinition, clean
-from processors.management.json_lines import BadJson, refuse_constant, without_repeats
+from processors.definitions.cleaning import is_slug, printable
 from processors.models import Processor
+from processors.storable import BadJson, parsed
 
 
 @dataclass(frozen=True)
@@ -54,14 +54,14 @@ def slug_of(definition: object) -> object:
 
 def find(slug: object) -> Processor | None:
     """The processor to change, locked; None where there is none yet."""
-    if not isinstance(slug, str):
+    if not isinstance(slug, str) or not is_slug(slug):
         return None
     return Processor.objects.select_for_update(no_key=True).filter(slug=slug).first()
 
 
 def refusal(slug: object, number: int, error: InvalidDefinition) -> str:
     """Everything that is wrong, one line each; nothing was saved."""
-    about = slug if isinstance(slug, str) and slug else f"definition {number}"
+    about = printable(slug) if isinstance(slug, str) and slug else f"definition {number}"
     lines = [
         f"{about}: {path}: {sentence}" if path else f"{about}: {sentence}"
         for path, found in error.errors.items()
@@ -73,15 +73,8 @@ def refusal(slug: object, number: int, error: InvalidDefinition) -> str:
 def parse_definitions(text: str, name: str) -> list[object]:
     """The definitions of a JSON text: a list, or a single one. Raises CommandError."""
     try:
-        value = json.loads(text, object_pairs_hook=without_repeats, parse_constant=refuse_constant)
-    except json.JSONDecodeError as error:
-        raise CommandError(
-            f"{name}, line {error.lineno}, column {error.colno}: {error.msg}. Nothing was loaded."
-        ) from error
+        value = parsed(text)
     except BadJson as error:
-        raise CommandError(f"{name}: {error} Nothing was loaded.") from error
-    except (ValueError, RecursionError) as error:
-        raise CommandError(
-            f"{name}: nested too deeply, or a number too long. Nothing was loaded."
-        ) from error
+        place = "," if str(error).startswith("line ") else ":"
+        raise CommandError(f"{name}{place} {error} Nothing was loaded.") from error
     return value if isinstance(value, list) else [value]

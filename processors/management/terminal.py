@@ -7,12 +7,13 @@ through: whoever typed it reads one sentence and gets an exit code that is not 0
 import json
 import os
 import sys
-from argparse import ArgumentTypeError
+from argparse import ArgumentParser, ArgumentTypeError, _SubParsersAction
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import Any, NoReturn
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, InterfaceError, OperationalError, ProgrammingError
 
 from processors.control import Refused
@@ -21,8 +22,10 @@ from processors.screening import PublishingError
 from processors.sources.base import SourceTrouble
 from processors.sources.connecting import connect_sentence
 from processors.sources.wording import meant
+from processors.storable import has_half_character
 
 INTERRUPTED = 130  # 128 + SIGINT, as a shell says it
+WRONG_USAGE = 2
 READER_GONE = 141  # 128 + SIGPIPE
 NO_TABLES = ("no such table", "no such column")
 
@@ -36,8 +39,19 @@ class TerminalCommand(BaseCommand):
     def run_from_argv(self, argv: list[str]) -> None:
         """From a shell; see `told_in_one_line`."""
         with told_in_one_line(self.stderr.write):
+            if any(has_half_character(word) for word in argv):
+                self.stderr.write("error: an argument is not UTF-8.")
+                sys.exit(WRONG_USAGE)
             super().run_from_argv(argv)
             sys.stdout.flush()
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        """One that tells a wrong command line in one line."""
+        parser = super().create_parser(prog_name, subcommand, **kwargs)
+        if getattr(self, "_called_from_command_line", False):
+            for each in with_verbs(parser):
+                each.error = partial(refuse_usage, each)  # type: ignore[method-assign]
+        return parser
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         """From a shell or from a program; raises CommandError for what is expected to happen."""
@@ -57,6 +71,19 @@ class TerminalCommand(BaseCommand):
     def say_json(self, value: Any, indent: int | None = 2) -> None:
         """A value for a program."""
         self.stdout.write(json.dumps(value, indent=indent, ensure_ascii=False))
+
+
+def with_verbs(parser: ArgumentParser) -> Iterator[ArgumentParser]:
+    """A parser and those of its subcommands."""
+    yield parser
+    for action in parser._actions:  # noqa: SLF001 - argparse tells it nowhere else
+        if isinstance(action, _SubParsersAction):
+            yield from action.choices.values()
+
+
+def refuse_usage(parser: ArgumentParser, message: str) -> NoReturn:
+    """What is wrong with the command line, and where to read on."""
+    parser.exit(WRONG_USAGE, f"error: {message.rstrip('.')}. See `{parser.prog} --help`.\n")
 
 
 @contextmanager

@@ -64,6 +64,8 @@ class Processor(models.Model):
     records_per_cycle = models.PositiveIntegerField(null=True, blank=True)
     # Several at once, each as `processors.rates` writes it: "100/s".
     rate_limits = models.JSONField(default=list, blank=True)
+    # When it takes no records, as `processors.blackouts` writes it.
+    blackouts = models.JSONField(default=list, blank=True)
     record_timeout_seconds = models.PositiveIntegerField(default=300)
     max_attempts = models.PositiveIntegerField(default=5)
     backoff_base_seconds = models.FloatField(default=10)

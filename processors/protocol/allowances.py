@@ -1,9 +1,10 @@
-"""Keep claims within a processor's rate limits: in the transaction that claims."""
+"""Keep claims within a processor's rate limits and outside its blackouts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from processors.blackouts import Blackout, closed_by
 from processors.models import Allowance, Processor
 from processors.rates import Rate
 
@@ -14,10 +15,10 @@ SHORT_WAIT = timedelta(seconds=1.5)
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Nothing may be taken before `until`, because of `rate`."""
+    """Nothing may be taken before `until`, because of a rate limit or a blackout."""
 
     until: datetime
-    rate: Rate
+    by: Rate | Blackout
 
 
 class Purse:
@@ -83,8 +84,21 @@ def tightest(limits: Sequence[tuple[Rate, Allowance]], now: datetime) -> Held | 
     return Held(now + timedelta(seconds=seconds), rate) if rate and seconds > 0 else None
 
 
+def closed_now(blackouts: Sequence[Blackout], now: datetime) -> Held | None:
+    """The blackout that is on."""
+    found = closed_by(blackouts, now)
+    return Held(found[1], found[0]) if found else None
+
+
+def closed(processor: Processor, now: datetime) -> Held | None:
+    """The blackout that is on for a processor."""
+    return closed_now([Blackout.parse(text) for text in processor.blackouts], now)
+
+
 def held(processor: Processor, now: datetime) -> Held | None:
-    """The limit that holds a processor back at this moment; reads, locks nothing."""
+    """What holds a processor back at this moment; reads, locks nothing."""
+    if found := closed(processor, now):
+        return found
     if not processor.rate_limits:
         return None
     rows = Allowance.objects.filter(processor=processor, limit__in=processor.rate_limits)

@@ -17,7 +17,7 @@ from processors.models import Actor, Batch, Event, Processor, Record, Run, RunHo
 from processors.models.door import Move
 from processors.models.processor import Misfire, TriggerKind
 from processors.models.run import Trigger
-from processors.protocol import twins
+from processors.protocol import allowances, twins
 from processors.protocol.working import freeze, source_of
 from processors.querysets import ProcessorQuerySet
 from processors.sources import Source, open_source
@@ -61,6 +61,9 @@ def begin_due(processor_id: int, actor: Actor = MACHINE) -> Run | None:
         processor = free(processor_id).due(now).first()
         if processor is None:
             return None
+        if blackout := allowances.closed(processor, now):
+            processor.arm(blackout.until, looked_at=now)
+            return None
         how = Move(actor, now)
         beginning = due_beginning(processor, how)
         run = begin(processor, beginning) if beginning else None
@@ -77,7 +80,7 @@ def begin_arrived(processor_id: int) -> Run | None:
     until then, so this is the last thing to do in a transaction.
     """
     processor = free(processor_id).armed().filter(trigger_kind=TriggerKind.ARRIVAL).first()
-    if processor is None:
+    if processor is None or processor.blackouts:
         return None
     return begin(processor, Beginning(Trigger.ARRIVAL, Move(MACHINE, database_now())))
 

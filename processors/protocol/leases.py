@@ -5,6 +5,7 @@ statements; see docs/safety.md for why each step is where it is.
 """
 
 import json
+import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,11 +16,12 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from processors import failpoints
+from processors.blackouts import Blackout, closes_at
 from processors.breaker import TRIAL_RECORDS
 from processors.clock import as_utc, database_now
 from processors.handlers.outcomes import Kind
 from processors.models import Batch
-from processors.protocol.allowances import Held, Purse
+from processors.protocol.allowances import Held, Purse, closed_now
 from processors.rates import Rate
 from processors.sources.base import Claimed, Pick, Ref, Settlement, Source
 from processors.sources.dialect import Dialect
@@ -38,7 +40,7 @@ LIMITS_IN_FORCE = f"""
        CASE WHEN processor.on_trial AND processor.batch_size > {TRIAL_RECORDS}
             THEN {TRIAL_RECORDS} ELSE processor.batch_size END,
        processor.concurrency, processor.record_timeout_seconds, processor.id,
-       processor.rate_limits"""
+       processor.rate_limits, processor.blackouts"""
 GATE_POSTGRES = """
 SELECT run.state, run.ceiling, run.claim_limit, run.position, {limits},
        clock_timestamp(),
@@ -111,6 +113,7 @@ class Limits:
     record_timeout_seconds: int
     processor_id: int = 0
     rates: Sequence[Rate] = ()
+    blackouts: Sequence[Blackout] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +151,8 @@ class Lease:
     settled: int = 0
     keys: list[Ref] = field(default_factory=list)
     in_order: bool = True
+    # When a blackout begins, on this process's clock: what is not begun by then is given back.
+    ends_at: float | None = None
     # Its next commit ends it, or did: a heartbeat that finds it closed proves no loss.
     closing: bool = False
 
@@ -162,7 +167,7 @@ class Ask:
     """What a worker asks the gate for.
 
     `slot`: the one it holds, None at its first claim. `hand`: how many records its first commit
-    will probably hold. `held`: the answer where a rate limit lets nothing pass.
+    will probably hold. `held`: the answer where a rate limit or a blackout lets nothing pass.
     """
 
     run_id: int
@@ -196,9 +201,17 @@ def pass_gate(ask: Ask, *, alone: bool) -> Gate | None:
 
 def limits_from(*columns: Any) -> Limits:
     """From the columns of LIMITS_IN_FORCE."""
-    parallelism, batch_size, concurrency, time_limit, processor_id, written = columns
-    rates = [] if written == "[]" else [Rate.parse(text) for text in json.loads(written)]
-    return Limits(parallelism, batch_size, concurrency, time_limit, processor_id, rates)
+    *numbers, rates, blackouts = columns
+    parallelism, batch_size, concurrency, time_limit, processor_id = numbers
+    return Limits(
+        parallelism,
+        batch_size,
+        concurrency,
+        time_limit,
+        processor_id,
+        [] if rates == "[]" else [Rate.parse(text) for text in json.loads(rates)],
+        [] if blackouts == "[]" else [Blackout.parse(text) for text in json.loads(blackouts)],
+    )
 
 
 def state_of(run_id: int) -> str | None:
@@ -210,7 +223,7 @@ def state_of(run_id: int) -> str | None:
 def claim(source: Source, ask: Ask) -> Lease | None:
     """T2: claim a batch; None when the run is not open, full, or has nothing to claim.
 
-    `ask.held` says where a rate limit let nothing pass.
+    `ask.held` says where a rate limit or a blackout lets nothing pass.
     """
     with transaction.atomic(durable=True):
         gate = pass_gate(ask, alone=ask.slot is None or source.has_position)
@@ -220,6 +233,9 @@ def claim(source: Source, ask: Ask) -> Lease | None:
 def claim_inside(source: Source, ask: Ask, gate: Gate | None) -> Lease | None:
     """The claim itself, in the transaction that passed the gate."""
     if gate is None or not gate.is_open:
+        return None
+    ask.held = closed_now(gate.limits.blackouts, gate.now)
+    if ask.held is not None:
         return None
     slot = ask.slot if ask.slot is not None else free_slot(ask.run_id, gate.limits.parallelism)
     if slot is None or slot >= gate.limits.parallelism:
@@ -233,6 +249,9 @@ def claim_inside(source: Source, ask: Ask, gate: Gate | None) -> Lease | None:
     lease = Lease(gate.batch_id, ask.run_id, str(uuid.uuid4()), slot, ask.owner, gate.limits)
     lease.claimed, lease.keys = taken, [claimed.ref for claimed in taken]
     lease.in_hand = min(max(ask.hand, gate.limits.concurrency), len(taken))
+    closing = closes_at(gate.limits.blackouts, gate.now)
+    if closing is not None:
+        lease.ends_at = time.monotonic() + (closing - gate.now).total_seconds()
     open_batch(lease, gate.now)
     failpoints.reach("claim.before_commit")
     return lease

@@ -21,7 +21,7 @@ def judge_outputs(look: Look) -> None:
     taken = {look.found.normal.get(part): part for part in ("key", "status")}
     for path in ("result", "error"):
         name = look.source.get(path) or None
-        look.found.normal[path] = name
+        look.found.normal[path] = name if isinstance(name, str) else None
         column = look.column(path, name) if name is not None else None
         if column is None:
             continue

@@ -366,7 +366,7 @@ def test_nothing_to_retry_is_no_error(call: Call) -> None:
 def test_a_time_that_cannot_be_read_is_refused(refuse: Refuse, text: str) -> None:
     make_processor("orders")
 
-    assert refuse("processor", "retry", "orders", "--since", text).startswith("--since: ")
+    assert refuse("processor", "retry", "orders", "--since", text, code=2).startswith("--since: ")
 
 
 def test_since_takes_a_length_or_a_time() -> None:

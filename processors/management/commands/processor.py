@@ -16,6 +16,7 @@ from processors.control import by_command_line
 from processors.definitions import dump
 from processors.management import loading, reporting
 from processors.management.terminal import (
+    WRONG_USAGE,
     TerminalCommand,
     counted,
     find_processor,
@@ -26,7 +27,7 @@ from processors.management.waiting import Patience, failures, has_ended
 from processors.models import Processor, Run
 from processors.models.processor import TriggerKind
 from processors.selection import Selection
-from processors.states import RunState
+from processors.states import ProcessorState, RunState
 
 VERBS = {
     "start": "let cycles begin",
@@ -75,6 +76,8 @@ class Command(TerminalCommand):
         fault.add_argument("--reason", default="", help="why, for the history")
 
     def handle(self, *, verb: str, **options: Any) -> None:
+        if options.get("timeout") is not None and not options["wait"]:
+            raise CommandError("--timeout is for --wait: add it.", returncode=WRONG_USAGE)
         method: Callable[..., None] = getattr(self, verb.replace("-", "_"))
         method(**options)
 
@@ -122,7 +125,8 @@ class Command(TerminalCommand):
         """Its first cycle may end before we look: only one later than the last known counts."""
         processor = find_processor(slug)
         last, asked_at = processor.last_seq, database_now()
-        self.act(control.start, processor, options)
+        has_been = options["wait"] and processor.is_started
+        self.act(control.start, processor, options, has_been=has_been)
 
         def is_through() -> bool:
             processor.refresh_from_db()
@@ -131,6 +135,8 @@ class Command(TerminalCommand):
             looked_at = processor.last_looked_at
             has_looked = looked_at is not None and looked_at >= asked_at
             by_hand = processor.trigger_kind == TriggerKind.MANUAL
+            if has_been:
+                return not Run.objects.active().filter(processor=processor).exists()
             return has_looked or by_hand or not processor.is_started
 
         if self.wait(processor, is_through, options):
@@ -141,8 +147,9 @@ class Command(TerminalCommand):
     def stop(self, *, slug: str, **options: Any) -> None:
         """Wait until the run has ended."""
         processor = find_processor(slug)
-        self.act(control.stop, processor, options)
         active = Run.objects.active().filter(processor=processor)
+        is_stopped = processor.state == ProcessorState.STOPPED and not active.exists()
+        self.act(control.stop, processor, options, has_been=options["wait"] and is_stopped)
         self.wait(processor, lambda: not active.exists(), options)
         self.tell_state(processor, options)
 
@@ -178,10 +185,21 @@ class Command(TerminalCommand):
         return self.say(f"Run {run.seq} of {processor} has begun.")
 
     def act(
-        self, verb: Callable[[int, control.Act], str], processor: Processor, options: dict[str, Any]
+        self,
+        verb: Callable[[int, control.Act], str],
+        processor: Processor,
+        options: dict[str, Any],
+        *,
+        has_been: bool = False,
     ) -> None:
-        """Do it and say so; with --json nothing but JSON goes to stdout."""
-        message = verb(processor.pk, by_command_line(options["reason"]))
+        """Do it and say so; with --json nothing but JSON goes to stdout.
+
+        Whoever waits for a state that `has_been` reached already is told so, and not refused.
+        """
+        if has_been:
+            message = f"{processor} is {processor.get_state_display().lower()} already."
+        else:
+            message = verb(processor.pk, by_command_line(options["reason"]))
         if not options["json"]:
             self.say(message)
 
@@ -325,8 +343,10 @@ def parse_time(option: str, text: str, now: datetime, *, ahead: bool = False) ->
     except ValueError as error:
         raise CommandError(
             f"{option}: '{text}' is neither a length such as 2h nor a time such as "
-            "2026-11-25T10:00:00+01:00."
+            "2026-11-25T10:00:00+01:00.",
+            returncode=WRONG_USAGE,
         ) from error
     if moment.tzinfo is None:
-        raise CommandError(f"{option}: give a time zone, e.g. 2026-11-25T10:00:00+01:00.")
+        said = f"{option}: give a time zone, e.g. 2026-11-25T10:00:00+01:00."
+        raise CommandError(said, returncode=WRONG_USAGE)
     return moment

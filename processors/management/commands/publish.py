@@ -10,12 +10,13 @@ from typing import Any, BinaryIO
 
 from django.core.management.base import CommandError, CommandParser
 
-from processors.management.json_lines import BadJson, JsonLines
+from processors.management.json_lines import JsonLines
 from processors.management.terminal import TerminalCommand
 from processors.models import Processor
 from processors.publishing import UnknownTarget, publish
 from processors.screening import InvalidRecord
 from processors.sources.wording import meant
+from processors.storable import BadJson
 
 
 class Command(TerminalCommand):
