@@ -1,6 +1,7 @@
 """Write a definition that was found valid: a new processor, or changes to one, with their audit.
 
-The form uses it; whatever else changes definitions should, so that every change is told alike.
+Whatever changes definitions goes through here, so that every change is told alike: an event, a
+line in Django's log, and a version of the definition to compare with and to go back to.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -10,10 +11,14 @@ from typing import Any
 from django.contrib.auth.models import Group
 from django.db import transaction
 from django.db.models import F
+from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from processors.clock import database_now
 from processors.control import Act, log
-from processors.models import Event, Processor, Run
+from processors.definitions import differences, dump
+from processors.models import Actor, Event, Processor, Run, Version
+from processors.models.door import Move
 from processors.protocol import cycles
 from processors.querysets import ADMINISTER
 
@@ -28,7 +33,12 @@ class ChangedMeanwhile(Exception):
 
     def __init__(self, processor: Processor) -> None:
         self.processor = processor
-        super().__init__(f"{processor} was changed meanwhile. Nothing was saved.")
+        last = Version.objects.filter(processor=processor).newest()
+        at = timezone.localtime(last.at if last else processor.changed_at)
+        told = {"who": last.actor if last else _("somebody"), "at": f"{at:%H:%M}"}
+        super().__init__(
+            _("Changed by %(who)s at %(at)s; your changes are below, nothing was saved.") % told
+        )
 
 
 def create(columns: Mapping[str, Any], act: Act, *, action: str = "create") -> Processor:
@@ -44,7 +54,9 @@ def create(columns: Mapping[str, Any], act: Act, *, action: str = "create") -> P
             known: Processor = done.processor
             return known
         processor: Processor = Processor.objects.create(**columns)
-        Event.write(processor, action, act.at(database_now()), to_state=processor.state)
+        how = act.at(database_now())
+        Event.write(processor, action, how, to_state=processor.state)
+        Version.keep(processor, dump(processor), action, how)
         log(act, processor, f"{processor} was created.")
     return processor
 
@@ -78,17 +90,37 @@ def change(
 
 
 def write(processor: Processor, changed: Mapping[str, Any], act: Act, action: str) -> None:
-    """The columns, both histories, and the next cycle's time where the schedule is another."""
-    now = database_now()
+    """The columns, the histories, and the next cycle's time where the schedule is another."""
+    now, before = database_now(), dump(processor)
+    keep_unknown(processor, before)
     rows = Processor.objects.filter(pk=processor.pk)
     rows.update(**changed, version=F("version") + 1, changed_at=now, judged_since=now)
     processor.refresh_from_db()
-    words = ", ".join(name.replace("_", " ") for name in sorted(changed))
+    Version.keep(processor, dump(processor), action, act.at(now))
+    words = change_words(before, dump(processor)) or names_of(changed)
     reason = f"{words}: {act.reason}" if act.reason else words
     Event.write(processor, action, Act(act.actor, reason, operation=act.operation).at(now))
     log(act, processor, f"Changed {words}.")
     if SCHEDULE & set(changed) and processor.is_started and not Run.objects.active_of(processor.pk):
         cycles.arm(processor, now)
+
+
+def keep_unknown(processor: Processor, definition: dict[str, Any]) -> None:
+    """Keep what a definition says that no version tells of: it was changed past this module."""
+    newest = Version.objects.filter(processor=processor).newest()
+    if newest is None or newest.definition != definition:
+        how = Move(Actor(_("unknown")), processor.changed_at)
+        Version.keep(processor, definition, "found", how)
+
+
+def change_words(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """`batch size: 500 → 50, options`: fields, and values where they are short."""
+    return ", ".join(str(difference) for difference in differences(before, after))
+
+
+def names_of(columns: Collection[str]) -> str:
+    """What changed where no field of the definition did."""
+    return ", ".join(name.replace("_", " ") for name in sorted(columns))
 
 
 def keep_to(processor_id: int, groups: Collection[Group], act: Act) -> str:

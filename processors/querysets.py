@@ -16,7 +16,7 @@ from processors.states import (
 )
 
 if TYPE_CHECKING:
-    from processors.models import Event, Run
+    from processors.models import Event, Run, Version
 
 
 Person = User | AnonymousUser
@@ -176,3 +176,12 @@ class EventQuerySet(OfProcessorQuerySet):
         """The last line, None where nothing happened yet."""
         event: Event | None = self.order_by("-id").first()
         return event
+
+
+class VersionQuerySet(OfProcessorQuerySet):
+    """Questions about versions of definitions."""
+
+    def newest(self) -> "Version | None":
+        """The last one, None where none is kept."""
+        version: Version | None = self.order_by("-number").first()
+        return version

@@ -26,7 +26,9 @@ from processors.admin.buttons import VERBS, buttons
 from processors.admin.filters import LastResultFilter, ProcessorStateFilter, ScheduleFilter
 from processors.admin.live import is_poll
 from processors.admin.processor_page import facts, form_page, looked_at, still_facts
+from processors.admin.transfer import Transfer
 from processors.admin.upcoming import trigger_words
+from processors.admin.versions import Versions
 from processors.clock import database_now
 from processors.explain import whys
 from processors.forms import ProcessorForm
@@ -55,9 +57,10 @@ class ProcessorList(ChangeList):
 
 
 @admin.register(Processor)
-class ProcessorAdmin(Acts, Access):
+class ProcessorAdmin(Acts, Access, Versions, Transfer):
     """What operators look at most."""
 
+    change_list_template = "admin/processors/processor/list.html"
     list_title = gettext_lazy("Processors")
     empty_text = gettext_lazy(
         "No processors yet. A processor takes records from a table or an inbox, gives each to a "
@@ -90,7 +93,8 @@ class ProcessorAdmin(Acts, Access):
             self.admin_site.admin_view(self.schedule_preview),
             name="processors_processor_schedule-preview",
         )
-        return [preview, *self.act_urls(), *self.access_urls(), *super().get_urls()]
+        parts = [*self.act_urls(), *self.access_urls(), *self.version_urls(), *self.transfer_urls()]
+        return [preview, *parts, *super().get_urls()]
 
     def schedule_preview(self, request: HttpRequest) -> HttpResponse:
         """What a cron line means, while it is typed."""
@@ -200,11 +204,16 @@ class ProcessorAdmin(Acts, Access):
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        """An empty form, or what was typed into it."""
+        """An empty form, one filled with what another processor says, or what was typed into it."""
         if not self.has_add_permission(request):
             raise PermissionDenied
         refuse_doubles(request)
-        form = ProcessorForm(request.POST or None, may_change_source=may_change_source(request))
+        like = request.GET.get("like", "") if request.method != "POST" else ""
+        form = ProcessorForm(
+            request.POST or None,
+            like=self.find(request, like, Processor.objects.all()) if like else None,
+            may_change_source=may_change_source(request),
+        )
         if request.method != "POST":
             form.initial["operation"] = uuid.uuid4()
         return self.answer_form(request, form)

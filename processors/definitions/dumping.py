@@ -1,5 +1,7 @@
 """From a Processor back to its definition: `clean(dump(x))` gives the columns of x."""
 
+import hashlib
+import json
 from typing import Any
 
 from processors.models.processor import Processor, TriggerKind
@@ -48,6 +50,12 @@ def dump(processor: Processor) -> dict[str, Any]:
         },
         "breaker": {part: getattr(processor, f"breaker_{part}") for part in BREAKER},
     }
+
+
+def digest(processor: Processor) -> str:
+    """Names what a definition says, so that a page can tell whether it shows the newest."""
+    written = json.dumps(dump(processor), sort_keys=True)
+    return hashlib.sha256(written.encode()).hexdigest()[:16]
 
 
 def dump_source(source: dict[str, Any]) -> dict[str, Any]:

@@ -4,20 +4,23 @@ No rule lives here: every field takes any text, and what `definitions.clean` ref
 beside the field it speaks of.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 from django import forms
 from django.conf import settings
 from django.db import IntegrityError
+from django.db.models import Q
 from django.forms.boundfield import BoundField
-from django.utils import timezone
+from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from processors import control, editing
-from processors.definitions import InvalidDefinition, clean
-from processors.forms.typed import BREAKER, WORDS, build, digest, initial_values
+from processors.definitions import InvalidDefinition, clean, digest
+from processors.definitions.parsing import NAME_CHARACTERS
+from processors.forms.typed import BREAKER, WORDS, build, initial_values
 from processors.handlers import registry
-from processors.models import Event, Processor
+from processors.models import Processor
 from processors.models.processor import Misfire, TriggerKind
 from processors.sources.introspection import aliases
 
@@ -199,12 +202,16 @@ class ProcessorForm(forms.Form):
         data: Any = None,
         *,
         existing: Processor | None = None,
+        like: Processor | None = None,
         may_change_source: bool = True,
     ) -> None:
         self.existing = existing
         self.columns: dict[str, Any] = {}
         self.definition: dict[str, Any] = {}
-        super().__init__(data, initial=initial_values(existing))
+        initial = initial_values(existing)
+        if like is not None:
+            initial |= values_like(like, () if may_change_source else SOURCE_FIELDS)
+        super().__init__(data, initial=initial)
         if not may_change_source:
             self.keep_source()
         self.fill_choices()
@@ -264,7 +271,7 @@ class ProcessorForm(forms.Form):
         """Whether the definition is still the one that the page showed; else says who was first."""
         if self.existing is None or self.fits(self.existing):
             return True
-        self.add_error(None, conflict_sentence(self.existing))
+        self.add_error(None, str(editing.ChangedMeanwhile(self.existing)))
         return False
 
     def save(self, act: control.Act) -> Processor | None:
@@ -276,12 +283,25 @@ class ProcessorForm(forms.Form):
         except IntegrityError:
             self.add_error("slug", _("A processor with this slug was saved in this moment."))
         except editing.ChangedMeanwhile as conflict:
-            self.add_error(None, conflict_sentence(conflict.processor))
+            self.add_error(None, str(conflict))
         return None
 
     def fits(self, processor: Processor) -> bool:
         """Whether a processor still says what the page showed."""
         return bool(self.cleaned_data["seen"] == digest(processor))
+
+
+def values_like(processor: Processor, without: Collection[str]) -> dict[str, Any]:
+    """What the form of a new processor shows that shall do as another one, under a free name."""
+    values = initial_values(processor)
+    for number in range(1, 1000):
+        ending = _("copy") if number == 1 else _("copy %(number)s") % {"number": number}
+        name = f"{processor.name[: NAME_CHARACTERS - 12]} ({ending})"
+        slug = slugify(name)
+        if not Processor.objects.filter(Q(name=name) | Q(slug=slug)).exists():
+            break
+    values |= {"name": name, "slug": slug, "seen": ""}
+    return {field: value for field, value in values.items() if field not in without}
 
 
 def field_of(path: str, fields: dict[str, forms.Field]) -> str | None:
@@ -290,14 +310,3 @@ def field_of(path: str, fields: dict[str, forms.Field]) -> str | None:
         return "options"
     name = FIELD_OF.get(path) or path.rpartition(".")[2]
     return name if name in fields else None
-
-
-def conflict_sentence(processor: Processor) -> str:
-    """Who saved it while the page was open."""
-    last = Event.objects.filter(processor=processor, action__in=["edit", "load"]).newest()
-    who = last.actor if last else _("somebody")
-    at = timezone.localtime(last.at if last else processor.changed_at)
-    return str(
-        _("Changed by %(who)s at %(at)s; your changes are below, nothing was saved.")
-        % {"who": who, "at": f"{at:%H:%M}"}
-    )

@@ -1,11 +1,10 @@
 """What people type into the form's fields, and the definition that it means; both ways."""
 
-import hashlib
 import json
 import re
 from typing import Any
 
-from processors.definitions import dump
+from processors.definitions import digest, dump
 from processors.models import Processor
 from processors.models.processor import TriggerKind
 from processors.sources.statements import OPERATORS
@@ -32,12 +31,6 @@ CONDITION = re.compile(
     rf"(?P<operator>\s*(?:{SIGNS})|\s+(?:{OPERATOR_WORDS})(?!\S))\s*(?P<value>.*)",
     re.IGNORECASE,
 )
-
-
-def digest(processor: Processor) -> str:
-    """Names what a definition says, so that a page can tell whether it shows the newest."""
-    written = json.dumps(dump(processor), sort_keys=True)
-    return hashlib.sha256(written.encode()).hexdigest()[:16]
 
 
 # From the definition to the form

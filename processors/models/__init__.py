@@ -9,6 +9,7 @@ from processors.models.processor import Processor
 from processors.models.record import Record
 from processors.models.run import Run
 from processors.models.run_hour import RunHour
+from processors.models.version import Version
 
 __all__ = [
     "Actor",
@@ -23,4 +24,5 @@ __all__ = [
     "Run",
     "RunHour",
     "StateConflict",
+    "Version",
 ]

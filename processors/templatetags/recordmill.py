@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString
 from processors import wording
 from processors.admin import columns, frame
 from processors.admin import live as live_pages
+from processors.definitions import Difference
 from processors.models import Processor, Record, Run
 from processors.states import NEEDS_ATTENTION
 
@@ -25,6 +26,12 @@ register.filter("progress", columns.progress)
 register.filter("outcome", columns.outcome)
 register.filter("strip", columns.strip)
 register.filter("roughly", wording.roughly)
+
+
+@register.filter
+def fields(found: list[Difference]) -> str:
+    """The fields in which two definitions differ."""
+    return ", ".join(one.name for one in found)
 
 
 @register.filter

@@ -12,7 +12,8 @@ from django.test import Client
 
 from processors.clock import database_now
 from processors.handlers import Handler, registry
-from processors.models import Attempt, Batch, Event, Processor, Record, Run
+from processors.models import Actor, Attempt, Batch, Event, Processor, Record, Run, Version
+from processors.models.door import Move
 
 VIEWS = ("view_processor", "view_run", "view_record", "view_event")
 NASTY = "<script>alert('x')</script>"
@@ -140,6 +141,8 @@ def history(processor: Processor) -> dict[str, Any]:
         processor=processor, subject="processor", action="start", actor=NASTY, reason=NASTY,
         at=database_now(),
     )  # fmt: skip
+    how = Move(Actor(NASTY), database_now(), NASTY)
+    Version.keep(processor, {"name": NASTY, "options": {NASTY: [NASTY]}}, "edit", how)
     return {"processor": processor, "run": run, "active": active, "record": record, "event": event}
 
 

@@ -158,9 +158,9 @@ def test_a_change_is_saved_with_who_and_what(admin: Client) -> None:
     processor.refresh_from_db()
     assert (processor.batch_size, processor.name, processor.version) == (20, "Other", 1)
     event = Event.objects.get(action="edit")
-    assert event.reason == "batch size, name"
+    assert event.reason == "name: Orders → Other, batch size: 500 → 20"
     assert (
-        "Changed batch size, name."
+        "Changed name: Orders → Other, batch size: 500 → 20."
         in admin.get(
             reverse("admin:processors_processor_history", args=[processor.pk])
         ).content.decode()

@@ -42,6 +42,9 @@ def pages(history: dict[str, Any]) -> list[str]:
         url_of("processor_history", history["processor"].pk),
         url_of("processor_delete", history["processor"].pk),
         url_of("processor_force-stop", history["processor"].pk),
+        url_of("processor_versions", history["processor"].pk),
+        url_of("processor_version", history["processor"].pk, 1),
+        url_of("processor_import"),
     ]
 
 

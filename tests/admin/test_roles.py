@@ -14,7 +14,7 @@ from django.test import Client
 from django.urls import reverse
 
 from processors import control, editing
-from processors.forms.typed import digest
+from processors.definitions import digest
 from processors.models import Event, Processor, Record
 from tests.admin.conftest import VIEWS, SignIn, a_failed_record, a_processor, a_run, click
 

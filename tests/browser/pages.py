@@ -8,7 +8,10 @@ from typing import Any
 
 from django.urls import reverse
 
-from processors.models import BulkAct, RunHour
+from processors.clock import database_now
+from processors.definitions import dump
+from processors.models import Actor, BulkAct, Processor, RunHour, Version
+from processors.models.door import Move
 from tests.admin.conftest import a_batch, a_failed_record, a_processor, a_run, an_active_run
 from tests.admin.workers import fail_one, list_worker
 
@@ -26,6 +29,7 @@ def filled() -> dict[str, Any]:
     active = an_active_run(processor, expected=100)
     a_batch(active, claimed=40, done=30)
     record = a_failed_record(processor, run, "K" * 200)
+    keep_versions(processor)
     a_processor("arrivals", state="started", trigger_kind="arrival", name="N" * 60)
     a_bulk_act = BulkAct.objects.create(
         what="retry", words=LONG, actor="anna", expected=900, moved={str(processor.pk): 300},
@@ -37,6 +41,14 @@ def filled() -> dict[str, Any]:
     return {
         "processor": processor, "run": run, "active": active, "record": record, "act": a_bulk_act,
     }  # fmt: skip
+
+
+def keep_versions(processor: Processor) -> None:
+    """Two of them, which differ in values and in JSON."""
+    how = Move(Actor("anna"), database_now(), LONG)
+    said = dump(processor) | {"batch_size": 50, "options": {"list": [1, 2, {"deep": LONG}]}}
+    Version.keep(processor, dump(processor), "create", how)
+    Version.keep(processor, said, "edit", how)
 
 
 Address = Callable[[dict[str, Any]], str]
@@ -59,6 +71,9 @@ PAGES: dict[str, Address] = {
     "processor-history": of_processor("history"),
     "processor-delete": of_processor("delete"),
     "processor-force-stop": of_processor("force-stop"),
+    "processor-versions": of_processor("versions"),
+    "processor-version": lambda seen: f"{of_processor('versions')(seen)}2/",
+    "processor-import": lambda _: "/admin/processors/processor/import/",
     "runs": lambda _: "/admin/processors/run/",
     "run": lambda seen: seen["run"].get_absolute_url(),
     "run-active": lambda seen: seen["active"].get_absolute_url(),

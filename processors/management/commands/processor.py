@@ -10,11 +10,11 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from processors import control, dead_letters
+from processors import control, dead_letters, loading
 from processors.clock import database_now
 from processors.control import by_command_line
 from processors.definitions import dump
-from processors.management import loading, reporting
+from processors.management import reporting
 from processors.management.terminal import (
     WRONG_USAGE,
     TerminalCommand,
@@ -85,10 +85,14 @@ class Command(TerminalCommand):
 
     def load(self, *, file: str, reason: str, **_: Any) -> None:
         """Create or change; the same file again changes nothing."""
-        definitions = loading.parse_definitions(*read(file))
-        for loaded in loading.load(definitions, by_command_line(reason)):
-            fields = f" ({', '.join(loaded.fields)})" if loaded.fields else ""
-            self.say(f"{loaded.slug}: {loaded.outcome}{fields}")
+        try:
+            definitions = loading.parse_definitions(*read(file))
+            all_loaded = loading.load(definitions, by_command_line(reason))
+        except loading.NotLoaded as error:
+            raise CommandError(str(error)) from error
+        for loaded in all_loaded:
+            columns = f" ({', '.join(loaded.columns)})" if loaded.columns else ""
+            self.say(f"{loaded.slug}: {loaded.outcome}{columns}")
 
     def dump(self, *, slugs: list[str], **_: Any) -> None:
         """One slug: an object. None or several: a list."""

@@ -1,0 +1,89 @@
+"""What two definitions say differently, field by field."""
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+DEEPEST = 3  # a field of a part of the source is a line of its own; what is deeper is JSON
+SHORT_CHARACTERS = 60
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One field; None where a definition does not give it."""
+
+    path: str
+    before: Any
+    after: Any
+
+    @property
+    def name(self) -> str:
+        """The field as people read it: `trigger pause seconds`."""
+        return self.path.replace("_", " ").replace(".", " ")
+
+    @property
+    def is_short(self) -> bool:
+        """Whether both values fit into a sentence."""
+        values = (self.before, self.after)
+        is_plain = not any(isinstance(value, list | dict) for value in values)
+        return is_plain and all(len(in_words(value)) <= SHORT_CHARACTERS for value in values)
+
+    @property
+    def old(self) -> str:
+        """The value before, for people."""
+        return in_words(self.before)
+
+    @property
+    def new(self) -> str:
+        """The value after, for people."""
+        return in_words(self.after)
+
+    @property
+    def lines(self) -> list[tuple[str, str]]:
+        """Of long values and of JSON: "-", "+" or " ", and the line."""
+        compared = difflib.ndiff(as_lines(self.before), as_lines(self.after))
+        return [(line[0], line[2:]) for line in compared if line[0] != "?"]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.old} → {self.new}" if self.is_short else self.name
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Difference]:
+    """The fields whose values differ, in the order of the later definition."""
+    old, new = dict(fields(before)), dict(fields(after))
+    return [
+        Difference(path, old.get(path), new.get(path))
+        for path in {**new, **old}
+        if old.get(path) != new.get(path)
+    ]
+
+
+def fields(given: Mapping[str, Any], prefix: str = "", depth: int = 1) -> Iterator[tuple[str, Any]]:
+    """Each value with its path."""
+    for name, value in given.items():
+        path = f"{prefix}{name}"
+        if isinstance(value, Mapping) and depth < DEEPEST:
+            yield from fields(value, f"{path}.", depth + 1)
+        else:
+            yield path, value
+
+
+def in_words(value: Any) -> str:
+    """A value in a sentence."""
+    if value is None or value == "":
+        return _("nothing")
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def as_lines(value: Any) -> list[str]:
+    """A value as text over lines; nothing as no line."""
+    if value is None:
+        return []
+    text = value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+    return text.splitlines()
