@@ -1,6 +1,6 @@
 """A version: what a processor's definition said from one change to the next."""
 
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
@@ -50,7 +50,7 @@ class Version(models.Model):
     @classmethod
     def keep(
         cls, processor: "Processor", definition: dict[str, Any], action: str, how: "Move"
-    ) -> Self:
+    ) -> "Version":
         """Write the next one; the caller holds the processor's lock."""
         newest = cls.objects.filter(processor=processor).newest()
         return cls.objects.create(
