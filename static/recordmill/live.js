@@ -168,23 +168,6 @@
     });
     plan();
   }
-  // Copy: where the browser does not let us, the text is selected instead.
-
-  document.addEventListener("click", async (event) => {
-    const button = event.target.closest?.("[data-copies]");
-    const source = button && byId(button.dataset.copies);
-    if (!source) return;
-    try {
-      await navigator.clipboard.writeText(source.textContent);
-      say(words.copied);
-      button.textContent = words.copied;
-    } catch {
-      document.getSelection().selectAllChildren(source);
-      say(words.selected);
-      button.textContent = words.selected;
-    }
-  });
-
   document.addEventListener("visibilitychange", tick);
   document.querySelector(".sections [aria-current]")?.scrollIntoView({block: "nearest", inline: "center"});
   setInterval(tick, 1000);

@@ -127,6 +127,6 @@ def test_the_settings_can_be_copied(visit: Visit) -> None:
     page = visit(a_run(a_processor()).get_absolute_url())
     page.click("text=The settings it ran with")
 
-    page.click("[data-copies=config]")
+    page.click("[data-copy=config]")
 
-    page.wait_for_selector("[data-copies=config]:has-text('opied')")
+    page.wait_for_function("document.getElementById('announcer').textContent !== ''")
