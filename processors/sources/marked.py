@@ -60,7 +60,8 @@ class MarkedTableSource(ForeignTableSource):
         mark = self.marks.of(self._batch_id)
         new = [c for c in claimed if self.is_fresh(c)]
         known = [c for c in claimed if not self.is_fresh(c)]
-        rows = self._mark(new, [self.statements.words["new"]], mark)
+        # Our own mark as well: the answer to an earlier try may have been lost.
+        rows = self._mark(new, [self.statements.words["new"], mark], mark)
         rows |= self._mark(known, self._open_to(known), mark)
         for one in claimed:
             one.payload = rows.get(one.ref, MISSING)

@@ -216,8 +216,9 @@ def test_a_row_that_its_owner_takes_between_claim_and_mark_is_left_alone(
 
 
 def test_a_table_that_goes_away_at_the_mark_blames_nobody(
-    goods: Table, monkeypatch: pytest.MonkeyPatch
+    goods: Table, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
+    settings.LEASE_SECONDS = 0.4
     goods.fill([1, 2])
     processor = define("outside", goods.source())
     run = begun(processor)
@@ -229,14 +230,35 @@ def test_a_table_that_goes_away_at_the_mark_blames_nobody(
 
     with monkeypatch.context() as patch:
         patch.setattr(MarkedTableSource, "_mark", cut)
-        with pytest.raises(OperationalError):
-            cycle.work(run.pk)
+        cycle.work(run.pk)
     assert goods.statuses() == {"NEW": 2}
     assert not Attempt.objects.exists()
     cycle.work(run.pk)
 
     run.refresh_from_db()
     assert counters(run) == {"claimed": 4, "released": 2, "done": 2}
+    assert visits() == {"1": 1, "2": 1}
+
+
+def test_a_mark_whose_answer_was_lost_is_written_again(
+    goods: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goods.fill([1, 2])
+    processor = define("outside", goods.source())
+    mark = MarkedTableSource._mark
+    lost: list[bool] = []
+
+    def cut_once(source: MarkedTableSource, *args: Any) -> Any:
+        rows = mark(source, *args)
+        if not lost:
+            lost.append(True)
+            raise OperationalError("the answer was lost")
+        return rows
+
+    monkeypatch.setattr(MarkedTableSource, "_mark", cut_once)
+    run = run_here(processor)
+
+    assert counters(run) == {"claimed": 2, "done": 2}
     assert visits() == {"1": 1, "2": 1}
 
 
