@@ -325,7 +325,7 @@ def three_dead(slug: str = "orders") -> Processor:
     processor = make_processor(slug)
     batch = make_batch(make_run(processor))
     for mark in ("one", "one", "two"):
-        record = make_record(processor, state="dead")
+        record = make_record(processor, state="dead", fingerprint=mark)
         make_attempt(record, batch, outcome="dead", fingerprint=mark)
     return processor
 
