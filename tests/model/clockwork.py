@@ -52,6 +52,7 @@ def stopped_clock() -> Iterator[Clockwork]:
     """The clock stands still in here; commits do not wait for the disk."""
     clock, own = Clockwork(), connections["default"]
     own.ensure_connection()
+    own.close_at = None  # the clock is kept in this session, which a tick would close for its age
     if own.vendor == "postgresql":
         run(CLOCK_POSTGRES)
         clock.set(BEGINNING)
