@@ -8,7 +8,8 @@ from processors import control, cycle, maintenance
 from processors.clock import database_now
 from processors.models import Batch, Processor, Record, Run
 from processors.protocol import reaping
-from processors.protocol.leases import Ask, claim
+from processors.protocol.gate import Ask
+from processors.protocol.leases import claim
 from processors.protocol.working import source_of
 from processors.states import ProcessorState, RecordState, RunState
 from tests.stories import act, define

@@ -8,7 +8,8 @@ from processors.explain import why
 from processors.handlers import registry
 from processors.models import Attempt, Batch, Event, Processor, Record, Run
 from processors.protocol import faults, reaping
-from processors.protocol.leases import Ask, claim
+from processors.protocol.gate import Ask
+from processors.protocol.leases import claim
 from processors.protocol.working import source_of
 from processors.states import RecordState, RunState
 from tests.conftest import StartWorker

@@ -12,6 +12,7 @@ from processors.clock import database_now
 from processors.definitions import InvalidDefinition, clean, dump
 from processors.models import Allowance, Processor, Run
 from processors.protocol import allowances, leases
+from processors.protocol.gate import Ask
 from processors.protocol.working import source_of
 from processors.rates import InvalidRate, Rate
 from processors.sources import Source
@@ -113,7 +114,7 @@ class TestOfAProcessor:
         source, ask = asking(processor)
         leases.claim(source, ask)
 
-        again = leases.Ask(ask.run_id, "other")
+        again = Ask(ask.run_id, "other")
         assert leases.claim(source, again) is None
 
         assert again.held is not None
@@ -167,9 +168,9 @@ class TestOfAProcessor:
         assert (run.ended_at - run.started_at).total_seconds() >= 200 / 50 - 0.48 - 0.1
 
 
-def asking(processor: Processor) -> tuple[Source, leases.Ask]:
+def asking(processor: Processor) -> tuple[Source, Ask]:
     run = begun(processor)
-    return source_of(run), leases.Ask(run.pk, "worker")
+    return source_of(run), Ask(run.pk, "worker")
 
 
 def begun(processor: Processor) -> Run:

@@ -26,7 +26,8 @@ from processors.protocol import leases
 from processors.protocol.allowances import Held
 from processors.protocol.at_once import AtOnce
 from processors.protocol.cycles import MACHINE
-from processors.protocol.leases import Ask, Gate, Lease, LeaseLost, Limits, Step
+from processors.protocol.gate import Ask, Gate, Limits, pass_gate
+from processors.protocol.leases import Lease, LeaseLost, Step
 from processors.protocol.reaping import Taking, take_back
 from processors.protocol.refilling import Refill, claim_more, write_refill
 from processors.sources.base import Claimed, Ref, Settlement, Source, SourceChanged
@@ -157,7 +158,7 @@ class Commits:
         self._bound_patience(stretch.settlement)
         gate, ask = None, self._ask(lease)
         if stretch.claims:
-            gate = leases.pass_gate(ask, alone=self._claims_alone)
+            gate = pass_gate(ask, alone=self._claims_alone)
         step = step_of(lease, stretch, self._hand(lease, stretch))
         leases.commit_inside(self.source, lease, step, now=gate.now if gate else None)
         if stretch.settlement.outgoing:

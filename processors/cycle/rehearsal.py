@@ -17,7 +17,7 @@ from processors.handlers.contract import Handler, Record
 from processors.handlers.options import options_form
 from processors.models import Processor, Run
 from processors.protocol import leases, twins
-from processors.protocol.leases import Ask
+from processors.protocol.gate import Ask
 from processors.protocol.working import Equipment, freeze
 from processors.sources.base import Claimed, Pick, Settlement
 

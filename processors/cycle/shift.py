@@ -21,7 +21,7 @@ from processors.cycle.way import Tools, Way
 from processors.handlers.context import Surroundings
 from processors.models import Batch, Run
 from processors.models.door import Move
-from processors.protocol import cycles, faults, leases, twins
+from processors.protocol import cycles, faults, gate, leases, twins
 from processors.protocol.allowances import SHORT_WAIT, Held
 from processors.protocol.leases import LeaseLost
 from processors.protocol.reaping import Taking, take_back
@@ -263,7 +263,7 @@ class Shift:
 
     def _is_running(self) -> bool:
         try:
-            return leases.state_of(self.run.pk) == RunState.RUNNING
+            return gate.state_of(self.run.pk) == RunState.RUNNING
         except PASSING:
             if connection.in_atomic_block:
                 raise  # the transaction is gone: its owner begins it anew

@@ -16,48 +16,20 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from processors import failpoints
-from processors.blackouts import Blackout, closes_at
-from processors.breaker import TRIAL_RECORDS
+from processors.blackouts import closes_at
 from processors.clock import as_utc, database_now
 from processors.handlers.outcomes import Kind
 from processors.models import Batch
-from processors.protocol.allowances import Held, Purse, closed_now
-from processors.rates import Rate
+from processors.protocol.allowances import Purse, closed_now
+from processors.protocol.gate import Ask, Gate, Limits, pass_gate
 from processors.sources.base import Claimed, Pick, Ref, Settlement, Source
 from processors.sources.dialect import Dialect
-from processors.states import COUNTERS, BatchState, CloseReason, RunState
+from processors.states import COUNTERS, BatchState, CloseReason
 
 
 class LeaseLost(Exception):
     """The batch was given to somebody else: whatever its late worker still holds is void."""
 
-
-# The run's row is the gate: shared by claims, held alone by stop, pause and the cycle's end, so
-# that no batch opens after their commit. The first claim of a worker holds it alone as well, to
-# find a free slot. Also reads the limits in force, the time, and an id for the batch.
-LIMITS_IN_FORCE = f"""
-       CASE WHEN processor.on_trial THEN 1 ELSE processor.parallelism END,
-       CASE WHEN processor.on_trial AND processor.batch_size > {TRIAL_RECORDS}
-            THEN {TRIAL_RECORDS} ELSE processor.batch_size END,
-       processor.concurrency, processor.record_timeout_seconds, processor.id,
-       processor.rate_limits, processor.blackouts"""
-GATE_POSTGRES = """
-SELECT run.state, run.ceiling, run.claim_limit, run.position, {limits},
-       clock_timestamp(),
-       nextval(pg_get_serial_sequence('processors_batch', 'id'))
-  FROM processors_run AS run
-  JOIN processors_processor AS processor ON processor.id = run.processor_id
- WHERE run.id = %s
-   FOR {lock} OF run
-"""
-GATE_SQLITE = """
-SELECT run.state, run.ceiling, run.claim_limit, run.position, {limits},
-       strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now'),
-       (SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'processors_batch')
-  FROM processors_run AS run
-  JOIN processors_processor AS processor ON processor.id = run.processor_id
- WHERE run.id = %s
-"""
 
 # Asked at the first claim of every shift, so without the ORM's cost.
 TAKEN_SLOTS = "SELECT slot FROM processors_batch WHERE run_id = %s AND state = 'leased'"
@@ -103,37 +75,6 @@ FENCE_SQLITE = FENCE.format(until="%s", closed_at="%s")
 COUNTED: tuple[Kind, ...] = ("done", "skipped", "retry", "dead", "parked", "crashed")
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The limits in force at a claim."""
-
-    parallelism: int
-    batch_size: int
-    concurrency: int
-    record_timeout_seconds: int
-    processor_id: int = 0
-    rates: Sequence[Rate] = ()
-    blackouts: Sequence[Blackout] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """What the gate said."""
-
-    state: str
-    ceiling: str | None
-    claim_limit: int | None
-    position: str | None
-    limits: Limits
-    now: datetime
-    batch_id: int
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the run may claim."""
-        return self.state == RunState.RUNNING
-
-
 @dataclass(slots=True)
 class Lease:
     """A batch in this worker's hands; `claimed` in the order to treat them."""
@@ -162,62 +103,9 @@ class Lease:
         return len(self.keys)
 
 
-@dataclass(slots=True)
-class Ask:
-    """What a worker asks the gate for.
-
-    `slot`: the one it holds, None at its first claim. `hand`: how many records its first commit
-    will probably hold. `held`: the answer where a rate limit or a blackout lets nothing pass.
-    """
-
-    run_id: int
-    owner: str
-    hand: int = 1
-    slot: int | None = None
-    ledger_only: bool = False
-    held: Held | None = None
-
-
 def lease_end(now: datetime) -> datetime:
     """Until when a lease taken or renewed now is good."""
     return now + timedelta(seconds=settings.LEASE_SECONDS)
-
-
-def pass_gate(ask: Ask, *, alone: bool) -> Gate | None:
-    """Lock the run's row and read what a claim needs; None where the run is gone.
-
-    In a transaction. `alone` excludes other claims, not only stop and pause.
-    """
-    dialect = Dialect("default")
-    lock = "NO KEY UPDATE" if alone else "SHARE"
-    sql = GATE_POSTGRES if dialect.is_postgres else GATE_SQLITE
-    rows = dialect.fetch(sql.format(limits=LIMITS_IN_FORCE, lock=lock), [ask.run_id])
-    if not rows:
-        return None
-    state, ceiling, claim_limit, position, *limits, now, batch_id = rows[0]
-    in_force = limits_from(*limits)
-    return Gate(state, ceiling, claim_limit, position, in_force, as_utc(now), batch_id)
-
-
-def limits_from(*columns: Any) -> Limits:
-    """From the columns of LIMITS_IN_FORCE."""
-    *numbers, rates, blackouts = columns
-    parallelism, batch_size, concurrency, time_limit, processor_id = numbers
-    return Limits(
-        parallelism,
-        batch_size,
-        concurrency,
-        time_limit,
-        processor_id,
-        [] if rates == "[]" else [Rate.parse(text) for text in json.loads(rates)],
-        [] if blackouts == "[]" else [Blackout.parse(text) for text in json.loads(blackouts)],
-    )
-
-
-def state_of(run_id: int) -> str | None:
-    """The run's state as it is now; asked between records, so without the ORM's cost."""
-    rows = Dialect("default").fetch("SELECT state FROM processors_run WHERE id = %s", [run_id])
-    return rows[0][0] if rows else None
 
 
 def claim(source: Source, ask: Ask) -> Lease | None:

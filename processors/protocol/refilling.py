@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from processors import failpoints
-from processors.protocol.leases import Ask, Gate, Lease, Limits, allowed
+from processors.protocol.gate import Ask, Gate, Limits
+from processors.protocol.leases import Lease, allowed
 from processors.sources.base import Claimed, Pick, Ref, Source
 from processors.sources.dialect import Dialect
 

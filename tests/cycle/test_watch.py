@@ -5,7 +5,8 @@ import uuid
 import pytest
 
 from processors.cycle.watch import Desk, Watch
-from processors.protocol.leases import Lease, Limits
+from processors.protocol.gate import Limits
+from processors.protocol.leases import Lease
 from tests.factories import make_batch
 
 pytestmark = pytest.mark.django_db

@@ -14,7 +14,7 @@ from django.db import transaction
 
 from processors.models import Batch, Processor, Run
 from processors.models.door import Move
-from processors.protocol import cycles, leases
+from processors.protocol import cycles, gate, leases
 from processors.querysets import BatchQuerySet
 from processors.sources import ledger
 
@@ -70,9 +70,9 @@ def end_in_two_commits() -> Iterator[None]:
 @contextmanager
 def gate_unlocked() -> Iterator[None]:
     """A claim reads the run's state without holding its row."""
-    text = leases.GATE_POSTGRES
+    text = gate.GATE_POSTGRES
     assert "FOR {lock} OF run" in text, "the gate was not found: this control is vacuous"
-    with patch.object(leases, "GATE_POSTGRES", text.replace("FOR {lock} OF run", "")):
+    with patch.object(gate, "GATE_POSTGRES", text.replace("FOR {lock} OF run", "")):
         yield
 
 

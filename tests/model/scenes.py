@@ -13,7 +13,8 @@ from processors.handlers.outcomes import Outcome
 from processors.ledger_check import QUESTIONS, check
 from processors.models import Batch, Processor, Run
 from processors.protocol import cycles, leases, reaping
-from processors.protocol.leases import Ask, Lease, LeaseLost, Step
+from processors.protocol.gate import Ask
+from processors.protocol.leases import Lease, LeaseLost, Step
 from processors.protocol.working import source_of
 from processors.sources.base import Settlement
 from processors.states import CloseReason

@@ -20,7 +20,8 @@ from processors.handlers.outcomes import Outcome
 from processors.ledger_check import QUESTIONS, check
 from processors.models import Attempt, Batch, Installation, Processor, Record, Run
 from processors.protocol import cycles, leases, reaping
-from processors.protocol.leases import Ask, Lease, LeaseLost, Step
+from processors.protocol.gate import Ask, pass_gate
+from processors.protocol.leases import Lease, LeaseLost, Step
 from processors.protocol.working import source_of
 from processors.sources.base import Settlement, Source
 from processors.states import COUNTERS, CloseReason
@@ -271,7 +272,7 @@ class World:
 
     def _gate(self, worker: Worker) -> Any:
         alone = worker.hand.cycle.limit is not None or worker.source.has_position
-        return leases.pass_gate(self._ask(worker), alone=alone)
+        return pass_gate(self._ask(worker), alone=alone)
 
     def _write(
         self,

@@ -10,6 +10,7 @@ from processors import control, publishing
 from processors.clock import database_now
 from processors.models import Record
 from processors.protocol import leases
+from processors.protocol.gate import Ask
 from processors.protocol.working import source_of
 from processors.sources.base import Settlement
 from processors.sources.ledger import PICK_POSTGRES
@@ -114,7 +115,7 @@ def test_settling_an_inboxs_records_writes_no_index() -> None:
     publishing.publish(processor.slug, [{"key": f"{n}", "payload": {"n": n}} for n in range(200)])
     run = control.run_once(processor.pk, act())
     source = source_of(run)
-    lease = leases.claim(source, leases.Ask(run.pk, "worker"))
+    lease = leases.claim(source, Ask(run.pk, "worker"))
     assert lease is not None
 
     with transaction.atomic():
