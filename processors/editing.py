@@ -15,8 +15,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from processors.clock import database_now
-from processors.control import Act, log
-from processors.definitions import differences, dump
+from processors.control import Act, Refused, log
+from processors.definitions import clean_limits, differences, dump, limits_of
 from processors.models import Actor, Event, Processor, Run, Version
 from processors.models.door import Move
 from processors.protocol import cycles
@@ -25,6 +25,8 @@ from processors.querysets import ADMINISTER
 CHANGE = "processors.change_processor"
 ADD = "processors.add_processor"
 CHANGE_SOURCE = "processors.change_source"
+TUNE = "processors.tune_processor"
+LIMITS, UNDO_LIMITS = "limits", "undo-limits"
 SCHEDULE = frozenset({"trigger_kind", "pause_seconds", "cron", "time_zone"})
 
 
@@ -68,13 +70,14 @@ def change(
     *,
     fits: Callable[[Processor], bool] = lambda _: True,
     action: str = "edit",
+    right: str = CHANGE,
 ) -> Processor:
     """Write the columns that differ; nothing, and no event, where none does.
 
     `fits` says whether the stored definition is the one that the person saw. Raises
     PermissionDenied, ChangedMeanwhile, Processor.DoesNotExist, or IntegrityError for a slug.
     """
-    act.require(CHANGE)
+    act.require(right)
     with transaction.atomic():
         processor = act.find(processor_id, lock=True)
         if not fits(processor):
@@ -89,12 +92,50 @@ def change(
     return processor
 
 
+def tune(
+    processor_id: int,
+    limits: Mapping[str, Any],
+    act: Act,
+    *,
+    fits: Callable[[Processor], bool] = lambda _: True,
+    action: str = LIMITS,
+) -> Processor:
+    """Other limits, from the next claim on; whoever operates may do it.
+
+    Raises InvalidDefinition, and as `change`.
+    """
+    with transaction.atomic():
+        columns = clean_limits(limits, act.find(processor_id, lock=True))
+        return change(processor_id, columns, act, fits=fits, action=action, right=TUNE)
+
+
+def undoable(processor: Processor) -> Version | None:
+    """The last change of limits, while nothing of the definition was changed after it."""
+    newest = Version.objects.filter(processor=processor).newest()
+    is_last = newest is not None and newest.action == LIMITS and newest.number > 1
+    return newest if is_last and newest and newest.definition == dump(processor) else None
+
+
+def undo_limits(processor_id: int, number: int, act: Act) -> Processor:
+    """The limits as they were before version `number`. Raises Refused, and as `tune`."""
+    with transaction.atomic():
+        processor = act.find(processor_id, lock=True)
+        last = undoable(processor)
+        if last is None or last.number != number:
+            raise Refused(_("%(name)s was changed meanwhile; nothing was undone.")
+                          % {"name": processor})  # fmt: skip
+        before = Version.objects.get(processor=processor, number=number - 1)
+        return tune(processor_id, limits_of(before.definition), act, action=UNDO_LIMITS)
+
+
 def write(processor: Processor, changed: Mapping[str, Any], act: Act, action: str) -> None:
     """The columns, the histories, and the next cycle's time where the schedule is another."""
     now, before = database_now(), dump(processor)
     keep_unknown(processor, before)
     rows = Processor.objects.filter(pk=processor.pk)
-    rows.update(**changed, version=F("version") + 1, changed_at=now, judged_since=now)
+    # What was seen of a handler stays true when only limits are other ones.
+    judged = {} if action in (LIMITS, UNDO_LIMITS) else {"judged_since": now}
+    rows.update(**changed, **judged, version=F("version") + 1, changed_at=now)
     processor.refresh_from_db()
     Version.keep(processor, dump(processor), action, act.at(now))
     words = change_words(before, dump(processor)) or names_of(changed)

@@ -18,12 +18,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from processors import control, editing
-from processors.admin import columns, looks, slots, throughput
+from processors.admin import columns, limits, looks, slots, throughput
 from processors.admin.access import Access
 from processors.admin.acts import Acts, bulk_action
 from processors.admin.base import LIVE_MS, user_of
 from processors.admin.buttons import VERBS, buttons
 from processors.admin.filters import LastResultFilter, ProcessorStateFilter, ScheduleFilter
+from processors.admin.limits import Limits
 from processors.admin.live import is_poll
 from processors.admin.processor_page import facts, form_page, looked_at, still_facts
 from processors.admin.transfer import Transfer
@@ -57,7 +58,7 @@ class ProcessorList(ChangeList):
 
 
 @admin.register(Processor)
-class ProcessorAdmin(Acts, Access, Versions, Transfer):
+class ProcessorAdmin(Acts, Access, Limits, Versions, Transfer):
     """What operators look at most."""
 
     change_list_template = "admin/processors/processor/list.html"
@@ -93,8 +94,9 @@ class ProcessorAdmin(Acts, Access, Versions, Transfer):
             self.admin_site.admin_view(self.schedule_preview),
             name="processors_processor_schedule-preview",
         )
-        parts = [*self.act_urls(), *self.access_urls(), *self.version_urls(), *self.transfer_urls()]
-        return [preview, *parts, *super().get_urls()]
+        parts = (self.act_urls, self.access_urls, self.limits_urls, self.version_urls)
+        own = [url for part in (*parts, self.transfer_urls) for url in part()]
+        return [preview, *own, *super().get_urls()]
 
     def schedule_preview(self, request: HttpRequest) -> HttpResponse:
         """What a cron line means, while it is typed."""
@@ -236,9 +238,9 @@ class ProcessorAdmin(Acts, Access, Versions, Transfer):
                 request.POST, existing=processor, may_change_source=may_change_source(request)
             )
             return self.answer_form(request, form, processor)
-        own = facts(processor, request)
+        own = facts(processor, request) | limits.facts(processor, database_now())
         if not is_poll(request):
-            own |= still_facts(processor, request)
+            own |= still_facts(processor, request) | limits.still_facts(processor, request)
             own |= self.form_facts(request, processor, may_change=may_change)
         template = "admin/processors/processor/page.html"
         return self.page(request, template, processor.name, **own)

@@ -15,13 +15,14 @@ VIEWER = {
 }
 OPERATOR = VIEWER | {
     "operate_processor",
+    "tune_processor",
     "manage_dead_records",
     "view_payload",
     "edit_payload",
     "add_record",
     "view_queues",
 }
-EDITOR = VIEWER | {"add_processor", "change_processor", "delete_processor"}
+EDITOR = VIEWER | {"add_processor", "change_processor", "delete_processor", "tune_processor"}
 ROLES = {"Viewer": VIEWER, "Operator": OPERATOR, "Editor": EDITOR, "Admin": None}  # None: all
 
 

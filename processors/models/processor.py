@@ -109,6 +109,7 @@ class Processor(models.Model):
         ordering = ("name", "id")
         permissions = (
             ("operate_processor", "Can start, stop, pause and resume processors"),
+            ("tune_processor", "Can change limits of processors while they run"),
             ("force_stop_processor", "Can force a run to stop"),
             ("manage_dead_records", "Can retry, discard and settle failed records"),
             ("change_source", "Can say which tables and hosts records come from"),

@@ -32,6 +32,8 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     **dict.fromkeys(VERBS, (NOBODY, OPERATORS)),
     "run-with": (OPERATORS, OPERATORS),
     "force-stop": (ADMINS, ADMINS),
+    "limits": (OPERATORS | EDITORS, OPERATORS | EDITORS),
+    "limits_undo": (NOBODY, OPERATORS | EDITORS),
     "versions": (EVERYONE, EVERYONE),
     "version": (EVERYONE, EVERYONE),
     "version_revert": (NOBODY, EDITORS),

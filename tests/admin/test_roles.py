@@ -29,6 +29,7 @@ TABLE: dict[str, set[str]] = {
     "view_payload": {"Operator"},
     "edit_payload": {"Operator"},
     "operate_processor": {"Operator"},
+    "tune_processor": {"Operator", "Editor"},
     "force_stop_processor": set(),
     "manage_dead_records": {"Operator"},
     "reprocess_record": set(),

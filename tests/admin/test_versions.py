@@ -20,6 +20,7 @@ pytestmark = pytest.mark.django_db
 
 def change(processor: Processor, reason: str = "", **definition: Any) -> Processor:
     """An edit as any: a definition that was judged and written."""
+    processor.refresh_from_db()
     columns = clean({**dump(processor), **definition}, existing=processor)
     return editing.change(processor.pk, columns, act(reason))
 

@@ -76,6 +76,28 @@ def test_loading_is_written_down_with_its_reason(call: Call, tmp_path: Path) -> 
     assert LogEntry.objects.count() == 1
 
 
+def test_limits_are_shown_and_changed_one_by_one(call: Call, call_json: CallJson) -> None:
+    make_processor("orders", batch_size=500, rate_limits=["9/s"])
+
+    said = call("processor", "limits", "orders", "--batch-size", "50", "--reason", "slow")
+
+    assert said == "batch size: 500 → 50"
+    limits = call_json("processor", "limits", "orders")
+    assert (limits["batch_size"], limits["rate_limits"]) == (50, ["9/s"])
+    assert Event.objects.get(action="limits").reason == "batch size: 500 → 50: slow"
+    call("processor", "limits", "orders", "--rate-limits")
+    assert "rate_limits: []" in call("processor", "limits", "orders")
+
+
+def test_a_bad_limit_is_refused_in_a_sentence(refuse: Refuse) -> None:
+    make_processor("orders", trigger_kind="manual")
+
+    assert "whole number from 1 to 1000" in refuse(
+        "processor", "limits", "orders", "--batch-size", "0"
+    )
+    assert "no pause" in refuse("processor", "limits", "orders", "--pause-seconds", "5")
+
+
 def test_one_bad_definition_of_a_list_loads_none(refuse: Refuse, tmp_path: Path) -> None:
     bad = {**ORDERS, "slug": "other", "handler": "os.system"}
 

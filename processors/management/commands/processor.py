@@ -14,7 +14,7 @@ from processors import control, dead_letters, loading
 from processors.clock import database_now
 from processors.control import by_command_line
 from processors.definitions import dump
-from processors.management import reporting
+from processors.management import reporting, tuning
 from processors.management.terminal import (
     WRONG_USAGE,
     TerminalCommand,
@@ -72,6 +72,7 @@ class Command(TerminalCommand):
         force.add_argument("--reason", default="", help="why, for the history")
         add_selection(with_slug(add("retry", "try failed records again")))
         add_selection(with_slug(add("discard", "give failed records up")))
+        tuning.add_limits(add_json(with_slug(add("limits", "show or change limits while it runs"))))
         fault = with_slug(add("clear-fault", "what had stopped it is mended"))
         fault.add_argument("--reason", default="", help="why, for the history")
 
@@ -99,6 +100,16 @@ class Command(TerminalCommand):
         found = [find_processor(slug) for slug in slugs] or list(Processor.objects.order_by("slug"))
         definitions = [dump(processor) for processor in found]
         self.say_json(definitions[0] if len(slugs) == 1 else definitions)
+
+    def limits(self, *, slug: str, json: bool, **options: Any) -> None:
+        """What they are; with options, what was changed."""
+        processor = find_processor(slug)
+        told = tuning.tune(processor, options) if tuning.is_asked(options) else ""
+        processor.refresh_from_db()
+        found = tuning.limits(processor)
+        if json:
+            return self.say_json(found)
+        return self.say(told or "\n".join(f"{name}: {value}" for name, value in found.items()))
 
     # State
 

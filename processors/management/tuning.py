@@ -1,0 +1,52 @@
+"""`processor limits`: what a processor's limits are, or other ones while it runs."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from processors import editing
+from processors.control import by_command_line
+from processors.definitions import InvalidDefinition, differences, dump, limits_of, tunable
+from processors.models import Processor
+
+
+def add_limits(parser: ArgumentParser) -> None:
+    """The options; `definitions` judges their values."""
+    parser.add_argument("--parallelism", metavar="N", help="batches at once, over all workers")
+    parser.add_argument("--concurrency", metavar="N", help="records at once within a batch")
+    parser.add_argument("--batch-size", metavar="N", help="records a worker takes at a time")
+    parser.add_argument(
+        "--pause-seconds", metavar="SECONDS", help="between two cycles, for an interval"
+    )
+    parser.add_argument(
+        "--rate-limits", metavar="RATE", nargs="*", help="such as 100/s 1,000/h; none: no limit"
+    )
+    parser.add_argument("--reason", default="", help="why, for the history")
+
+
+def limits(processor: Processor) -> dict[str, Any]:
+    """What they are."""
+    return limits_of(dump(processor))
+
+
+def tune(processor: Processor, options: dict[str, Any]) -> str:
+    """Write those that were given; what that changed. Raises CommandError."""
+    given = {name: options[name] for name in tunable(processor) if options[name] is not None}
+    if options["pause_seconds"] is not None and "pause_seconds" not in given:
+        raise CommandError(f"{processor} has no pause between cycles: see its trigger.")
+    before = dump(processor)
+    try:
+        tuned = editing.tune(
+            processor.pk, limits(processor) | given, by_command_line(options["reason"])
+        )
+    except InvalidDefinition as error:
+        raise CommandError(str(error)) from error
+    found = ", ".join(str(one) for one in differences(before, dump(tuned)))
+    return found or "These are its limits already."
+
+
+def is_asked(options: dict[str, Any]) -> bool:
+    """Whether any limit was given."""
+    names = ("parallelism", "concurrency", "batch_size", "pause_seconds", "rate_limits")
+    return any(options[name] is not None for name in names)
