@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import psycopg2
 
-from benchmarks import drain, growth, latency, memory, pages, publishing, report, suite
+from benchmarks import drain, growth, history, latency, memory, pages, publishing, report, suite
 from benchmarks.findings import Finding, as_markdown, keep, say
 from benchmarks.labour import LABOURS
 from benchmarks.ours import SOURCES
@@ -136,7 +136,7 @@ MEASURES: dict[str, Callable[[Namespace], Iterable[Finding]]] = {
     "perrecord": lambda options: [
         drain.measure(suite.per_record(options.records // 20, options.rounds))
     ],
-    "pages": lambda options: [pages.measure(pages.FULL if options.full else pages.SMALL)],
+    "pages": lambda options: [pages.measure(history.FULL if options.full else history.SMALL)],
 }
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def moments(slug: str, trace: str, count: int) -> None:
 
 def pages(repeats: int) -> None:
     """Open every page of the admin; prints what each cost, as JSON."""
-    from benchmarks.pages import visit_all
+    from benchmarks.visiting import visit_all
 
     print(json.dumps(visit_all(repeats)))
 

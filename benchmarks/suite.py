@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from benchmarks import drain, growth, latency, memory, pages, publishing
+from benchmarks import drain, growth, history, latency, memory, pages, publishing
 from benchmarks.findings import Finding
 from benchmarks.product import Setup
 
@@ -21,7 +21,7 @@ def run(*, full: bool, records: int, rounds: int) -> Iterator[Finding]:
     yield latency.measure(200 if full else 50, "postgres")
     yield growth.measure(growth.FULL_SIZES if full else growth.SIZES[:2])
     yield memory.measure(50_000, 1_000_000 if full else 200_000, "postgres")
-    yield pages.measure(pages.FULL if full else pages.SMALL)
+    yield pages.measure(history.FULL if full else history.SMALL)
 
 
 def per_record(records: int, rounds: int) -> drain.Plan:

@@ -5,12 +5,13 @@ twice at once, or never for an hour, nothing but timing changes.
 """
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import close_old_connections, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Case, F, Q, QuerySet, When
 
 from processors import failpoints, queues
 from processors.clock import database_now
@@ -140,7 +141,8 @@ def note_scheduler(name: str) -> None:
 
 # Retention
 
-PRUNE_CHUNK = 1_000
+PRUNE_CHUNK = 1_000  # rows that are removed in one transaction
+LOOKED_AT_ONCE = 10_000  # records
 
 
 @dataclass(frozen=True)
@@ -155,53 +157,88 @@ class Retention:
 def prune(retention: Retention, *, now: datetime, dry_run: bool = False) -> dict[str, int]:
     """Remove old history in small steps; how many rows of each kind.
 
-    Dead and parked records, whatever still waits, and the last run of every processor stay.
+    Dead and parked records, whatever still waits, and the last run of every processor stay. Costs
+    what is old, not what is there.
     """
     removed = {"attempts": 0, "batches": 0, "events": 0, "records": 0, "runs": 0}
     if retention.records_days is not None:
         before = now - timedelta(days=retention.records_days)
-        done = Record.objects.filter(
-            state__in=sorted(RECORD_FINAL - {"dead"}), settled_at__lt=before, synced=True
-        )
-        removed["records"] = in_chunks(done, dry_run=dry_run)
+        removed["records"] = prune_records(before, dry_run=dry_run)
     if retention.runs_days is not None:
         prune_runs(now - timedelta(days=retention.runs_days), removed, dry_run=dry_run)
     if retention.events_days is not None:
-        old = Event.objects.filter(at__lt=now - timedelta(days=retention.events_days))
-        removed["events"] += in_chunks(old, dry_run=dry_run)
+        before = now - timedelta(days=retention.events_days)
+        removed["events"] += prune_events(before, dry_run=dry_run)
+    return removed
+
+
+def prune_records(before: datetime, *, dry_run: bool) -> int:
+    """Finished records that were settled before; how many, or how many there would be.
+
+    Walks over them in the order in which they were made, because no index may know when a record
+    was settled, and stops where all are too young to have been settled before.
+    """
+    removed, position = 0, 0
+    prunable = Q(state__in=sorted(RECORD_FINAL - {"dead"}), settled_at__lt=before, synced=True)
+    every = Record.objects.order_by("pk").annotate(is_prunable=Case(When(prunable, then=True)))
+    columns = every.values_list("pk", "created_at", "is_prunable")
+    while window := list(columns.filter(pk__gt=position)[:LOOKED_AT_ONCE]):
+        position = window[-1][0]
+        found = [pk for pk, _created_at, is_prunable in window if is_prunable]
+        if not dry_run:
+            for at in range(0, len(found), PRUNE_CHUNK):
+                # Asked again: somebody may have had it handled anew meanwhile.
+                rows = Record.objects.filter(prunable, pk__in=found[at : at + PRUNE_CHUNK])
+                rows.only("pk").delete()
+        removed += len(found)
+        if all(created_at >= before for _pk, created_at, _is_prunable in window):
+            break
     return removed
 
 
 def prune_runs(before: datetime, removed: dict[str, int], *, dry_run: bool) -> None:
     """Runs that ended long ago, with what hangs on them; never a processor's last."""
-    old = Run.objects.filter(ended_at__lt=before).exclude(seq=F("processor__last_seq"))
-    needed = Attempt.objects.filter(record__failed_at__isnull=False).values("run")
-    old = old.exclude(pk__in=needed)
-    if dry_run:
-        for name, rows in hanging_on(old.values("pk")):
-            removed[name] += rows.count()
-        return
-    while ids := list(old.order_by("pk").values_list("pk", flat=True)[:PRUNE_CHUNK]):
+    for ids in old_runs(before):
         with transaction.atomic():  # a run without its batches would be a broken book
             for name, rows in hanging_on(ids):
-                removed[name] += rows.delete()[0]
+                removed[name] += rows.count() if dry_run else rows.only("pk").delete()[0]
 
 
-def hanging_on(runs: Any) -> "list[tuple[str, QuerySet[Any]]]":
+def old_runs(before: datetime) -> Iterator[list[int]]:
+    """Ids of runs that may go, a chunk at a time; those that a failed record is explained by stay.
+
+    In the order of their index, each chunk from where the last one ended: what stays is not
+    looked at again.
+    """
+    rows = Run.objects.filter(started_at__lt=before, ended_at__lt=before)
+    rows = rows.exclude(seq=F("processor__last_seq")).order_by("started_at", "pk")
+    left = rows
+    while found := list(left.values_list("pk", "started_at")[:PRUNE_CHUNK]):
+        pk, started_at = found[-1]
+        later = Q(started_at__gt=started_at) | Q(started_at=started_at, pk__gt=pk)
+        left = rows.filter(later, started_at__gte=started_at)
+        ids = {pk for pk, _started_at in found}
+        needed = Attempt.objects.filter(run__in=ids, record__failed_at__isnull=False)
+        yield sorted(ids - set(needed.values_list("run", flat=True)))
+
+
+def hanging_on(runs: list[int]) -> "list[tuple[str, QuerySet[Any]]]":
     """What goes with these runs, in the order in which it can go; the runs themselves last."""
     return [
         ("attempts", Attempt.objects.filter(run__in=runs)),
-        ("events", Event.objects.filter(Q(run__in=runs) | Q(batch__run__in=runs))),
+        ("events", Event.objects.filter(run__in=runs)),
+        ("events", Event.objects.filter(batch__run__in=runs)),
         ("batches", Batch.objects.filter(run__in=runs)),
         ("runs", Run.objects.filter(pk__in=runs)),
     ]
 
 
-def in_chunks(rows: "QuerySet[Any]", *, dry_run: bool) -> int:
-    """Delete in steps that never hold many locks; how many."""
+def prune_events(before: datetime, *, dry_run: bool) -> int:
+    """Lines of the audit from before; how many."""
+    old = Event.objects.filter(at__lt=before)
     if dry_run:
-        return rows.count()
+        return old.count()
     total = 0
-    while ids := list(rows.order_by("pk").values_list("pk", flat=True)[:PRUNE_CHUNK]):
-        total += rows.filter(pk__in=ids).delete()[0]
+    while ids := list(old.order_by("at").values_list("pk", flat=True)[:PRUNE_CHUNK]):
+        total += old.filter(pk__in=ids).delete()[0]
     return total

@@ -4,12 +4,14 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from statistics import median
 from typing import Any
 
 from django.core.cache import cache
 from django.db import DatabaseError, transaction
-from django.db.models import Count, F, Q, Sum
+from django.db.models import Count, Q, Sum
 from django.utils.translation import gettext as _
 
 from processors.admin.columns import BACKLOG_CAP, NOT_COUNTED, UNKNOWN
@@ -63,13 +65,15 @@ def active_runs(processors: Iterable[Processor], now: datetime) -> dict[int, Run
 def last_runs(processors: Iterable[Processor], count: int = STRIP) -> dict[int, list[Run]]:
     """The newest runs of each processor, the oldest of them first.
 
-    Found by their numbers: ranking all runs of a processor would read all of them.
+    Found by their numbers, each processor's by a range of its own: ranking all runs would read
+    all of them, and so would a join on numbers, of which the database can't tell how few it finds.
     """
-    rows = Run.objects.filter(
-        processor__in=[one.pk for one in processors], seq__gt=F("processor__last_seq") - count
-    )
+    ranges = [Q(processor=one.pk, seq__gt=one.last_seq - count) for one in processors]
+    if not ranges:
+        return {}
     found: dict[int, list[Run]] = defaultdict(list)
-    for run in rows.defer("config", "reason").order_by("processor", "seq"):
+    rows = Run.objects.filter(reduce(or_, ranges)).defer("config", "reason")
+    for run in rows.order_by("processor", "seq"):
         found[run.processor_id].append(run)
     return found
 

@@ -85,11 +85,11 @@ class RunAdmin(HistoryAdmin):
         term = search_term.strip().removeprefix("#")
         if not term:
             return queryset, False
-        if term.isdecimal() and len(term) < 19:
-            return queryset.filter(seq=int(term)), False
-        named = Processor.objects.filter(name__icontains=term).order_by("pk")
-        ids = list(named.values_list("pk", flat=True)[:NAMED])
-        return queryset.filter(processor__in=ids), False
+        asked = Processor.objects.order_by("pk").values_list("pk", flat=True)
+        if term.isdecimal() and len(term) < 19:  # all processors are named, for the index
+            return queryset.filter(processor__in=list(asked), seq=int(term)), False
+        named = list(asked.filter(name__icontains=term)[:NAMED])
+        return queryset.filter(processor__in=named), False
 
     def moving(self, rows: Iterable[Any]) -> Iterable[Any]:
         """Active runs, and those that have just ended."""

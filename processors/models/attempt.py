@@ -21,8 +21,11 @@ class AttemptOutcome(models.TextChoices):
 class Attempt(models.Model):
     """One line of a record's history; never changed once written."""
 
-    processor = models.ForeignKey(Processor, models.PROTECT, related_name="attempts")
-    record = models.ForeignKey(Record, models.CASCADE, related_name="history")
+    # These two without indexes of their own: others begin with them.
+    processor = models.ForeignKey(
+        Processor, models.PROTECT, related_name="attempts", db_index=False
+    )
+    record = models.ForeignKey(Record, models.CASCADE, related_name="history", db_index=False)
     run = models.ForeignKey("processors.Run", models.CASCADE, related_name="attempts")
     batch = models.ForeignKey("processors.Batch", models.CASCADE, related_name="attempts")
     visit = models.PositiveBigIntegerField()

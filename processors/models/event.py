@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 class Event(models.Model):
     """One line of the audit; never changed once written."""
 
-    processor = models.ForeignKey("processors.Processor", models.CASCADE, related_name="events")
+    # Without an index of its own: another begins with it.
+    processor = models.ForeignKey(
+        "processors.Processor", models.CASCADE, related_name="events", db_index=False
+    )
     run = models.ForeignKey(
         "processors.Run", models.CASCADE, null=True, blank=True, related_name="events"
     )

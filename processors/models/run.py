@@ -26,7 +26,8 @@ class Trigger(models.TextChoices):
 class Run(Counted):
     """One cycle. Counters are exact once it has ended; before that see `with_counters`."""
 
-    processor = models.ForeignKey(Processor, models.PROTECT, related_name="runs")
+    # Without an index of its own: others begin with it.
+    processor = models.ForeignKey(Processor, models.PROTECT, related_name="runs", db_index=False)
     seq = models.PositiveBigIntegerField()
     slot = models.DateTimeField(null=True, blank=True)
     state = models.CharField(max_length=10, choices=RunState.choices, default=RunState.RUNNING)
@@ -77,9 +78,10 @@ class Run(Counted):
             ),
         )
         indexes = (
-            # The run list, newest first, whole and of one processor.
+            # The run list, newest first, whole and of one processor. (By number a processor's
+            # runs are found by the constraint on both.)
             models.Index(fields=["-started_at", "-id"], name="run_newest"),
-            models.Index(fields=["processor", "-seq"], name="run_of_processor"),
+            models.Index(fields=["processor", "-started_at", "-id"], name="run_of_processor"),
             # The same by why they began, and by what became of them: each tab of the list counts
             # and shows its own. Those that are active have an index below.
             models.Index(fields=["trigger", "-started_at", "-id"], name="run_by_trigger"),

@@ -17,7 +17,8 @@ from processors.states import RunState
 class RunHour(models.Model):
     """Runs that ended within an hour (UTC), and records with a final outcome in them."""
 
-    processor = models.ForeignKey(Processor, models.CASCADE, related_name="hours")
+    # Without an index of its own: the constraint's begins with it.
+    processor = models.ForeignKey(Processor, models.CASCADE, related_name="hours", db_index=False)
     hour = models.DateTimeField()
     succeeded = models.BigIntegerField(default=0)
     with_failures = models.BigIntegerField(default=0)

@@ -25,7 +25,7 @@ from processors.sources.foreign import ForeignTableSource
 from processors.sources.marking import MarkStatements
 from processors.sources.marks import BATCH_DIGITS, Marks
 from processors.sources.table import MISSING, as_ref, is_missing
-from processors.states import RECORD_SETTLED, RecordState
+from processors.states import RECORD_SETTLED
 
 logger = logging.getLogger(__name__)
 
@@ -195,6 +195,6 @@ class MarkedTableSource(ForeignTableSource):
     # Counting
 
     def backlog(self, cap: int) -> int:
-        ready = Record.objects.filter(processor_id=self.processor_id, state=RecordState.READY)
-        tried = ready.filter(maybe_seen=True)[:cap].count()  # their rows are marked, not new
+        retrying = Record.objects.retrying().filter(processor_id=self.processor_id)
+        tried = retrying[:cap].count()  # their rows are marked, not new
         return min(cap, self._count_waiting(cap) + tried)
