@@ -1,0 +1,127 @@
+"""Two that want the same row, on Postgres: the second waits, sees what the first did, and yields.
+
+The first is stopped right before its commit, with its locks held; the second is found waiting
+for them. Nothing here is a matter of time.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from processors.models import Attempt, Batch, Record, Run
+from tests import bootstrap
+from tests.handling.models import Effect
+from tests.model.scenes import Story, sound
+from tests.model.stepwise import Stage, result
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True, databases=["default", "shop"]),
+    pytest.mark.skipif(bootstrap.TEST_DATABASE == "sqlite", reason="SQLite locks no rows"),
+]
+
+
+def race(two: Stage, first: Callable[[], Any], second: Callable[[], Any]) -> tuple[Any, Any]:
+    """Both answers; fails unless the second waited for the first."""
+    two.begin("anna", first)
+    two.go_to("anna", "COMMIT")
+    two.begin("ben", second)
+    assert not two.go_on("ben"), "it did not wait for the lock"
+
+    while not all([two.go_on("anna"), two.go_on("ben")]):
+        continue  # what follows the commit may wait in its turn
+    sound()
+    return result(two.actors["anna"]), result(two.actors["ben"])
+
+
+def in_hand(records: int = 2) -> tuple[Story, Any]:
+    story = Story(records).running()
+    lease = story.claim()
+    assert lease
+    return story, lease
+
+
+@pytest.mark.parametrize("kind", ["done", "retry"])
+def test_a_commit_that_waited_for_the_reaper_writes_nothing(two: Stage, kind: str) -> None:
+    story, lease = in_hand()
+    story.silent()
+
+    answers = race(two, story.reap, lambda: story.commit(lease, kind=kind))
+
+    assert answers == (1, "lost")
+    assert not Effect.objects.exists()
+    assert Attempt.objects.filter(outcome="crashed").count() == Attempt.objects.count() == 1
+
+
+def test_a_reaper_that_waited_for_a_commit_takes_nothing(two: Stage) -> None:
+    story, lease = in_hand()
+    story.silent()
+
+    answers = race(two, lambda: story.commit(lease), story.reap)
+
+    assert answers == ("committed", 0)
+    assert Batch.objects.get().close_reason == "completed"
+    assert not Attempt.objects.exists()
+
+
+def test_a_reaper_that_waited_for_a_heartbeat_takes_nothing(two: Stage) -> None:
+    story, lease = in_hand()
+    story.silent()
+
+    def beat() -> str:
+        with transaction.atomic():
+            return story.beat(lease)
+
+    assert race(two, beat, story.reap) == ("beaten", 0)
+    assert Batch.objects.leased().count() == 1
+
+
+def test_a_claim_that_waited_for_a_stop_opens_nothing(two: Stage) -> None:
+    story = Story().running()
+
+    _, lease = race(two, lambda: story.operate("stop"), story.claim)
+
+    assert lease is None
+    assert not Batch.objects.exists()
+    assert not Record.objects.filter(state="claimed").exists()
+
+
+def test_a_stop_that_waited_for_a_claim_leaves_it_its_batch(two: Stage) -> None:
+    story = Story().running()
+
+    lease, _ = race(two, story.claim, lambda: story.operate("stop"))
+
+    assert lease is not None
+    assert Run.objects.get().state == "stopping"
+    assert story.commit(lease) == "committed"
+
+
+def test_a_claim_that_waited_for_the_end_of_the_cycle_opens_nothing(two: Stage) -> None:
+    story = Story(1).through()
+
+    assert race(two, story.end_cycle, story.claim) == (True, None)
+    assert not Batch.objects.leased().exists()
+
+
+def test_an_end_that_waited_for_a_claim_ends_nothing(two: Stage) -> None:
+    story = Story().running()
+
+    lease, has_ended = race(two, story.claim, story.end_cycle)
+
+    assert lease is not None
+    assert has_ended is False
+
+
+def test_of_two_reapers_the_second_finds_nothing(two: Stage) -> None:
+    story, _ = in_hand()
+    story.silent()
+
+    assert race(two, story.reap, story.reap) == (1, 0)
+    assert Attempt.objects.count() == 1
+
+
+def test_of_two_that_end_a_cycle_the_second_finds_it_ended(two: Stage) -> None:
+    story = Story(1).through()
+
+    assert race(two, story.end_cycle, story.end_cycle) == (True, False)
