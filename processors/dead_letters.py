@@ -68,11 +68,18 @@ def treat(what: str, selection: Selection, act: Act) -> int:
     act.require(MANAGE_DEAD)
     if selection.processor_id is not None:
         act.find(selection.processor_id)
-    before, moved = database_now(), Counter[int]()
+    before, moved = last_failure(selection, act), Counter[int]()
     while some := treat_some(what, selection, act, before):
         moved += some
     conclude(what, moved, act)
     return moved.total()
+
+
+def last_failure(selection: Selection, act: Act) -> datetime:
+    """Until when they have failed: now, or later where the clock went back since."""
+    rows, now = open_to(act, selection).order_by("-failed_at", "-id"), database_now()
+    newest: datetime | None = rows.values_list("failed_at", flat=True).first()
+    return max(now, newest) if newest else now
 
 
 def treat_some(what: str, selection: Selection, act: Act, before: datetime) -> Counter[int]:

@@ -306,7 +306,8 @@ def rearm_after_clock_change(now: datetime) -> None:
     kinds = (TriggerKind.ARRIVAL, TriggerKind.INTERVAL)
     for processor in far.filter(trigger_kind__in=kinds).only("trigger_kind", "pause_seconds"):
         slot = next_slot(processor, now)
-        late = Processor.objects.filter(pk=processor.pk, next_slot_at__gt=slot)
+        # Asked once more: who was stopped meanwhile is not due.
+        late = far.filter(pk=processor.pk, next_slot_at__gt=slot)
         late.update(next_slot_at=slot, next_due_at=slot)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from unittest.mock import patch
 
 from django.db import connections
+from django.db.backends.signals import connection_created
 
 BEGINNING = datetime(2025, 1, 6, 12, tzinfo=UTC)
 
@@ -23,7 +24,6 @@ LANGUAGE sql VOLATILE AS $$ SELECT current_setting('clockwork.now')::timestamptz
 SET search_path = clockwork, pg_catalog, public;
 SET synchronous_commit = off;
 """
-AFTERWARDS_POSTGRES = "RESET search_path; RESET synchronous_commit;"
 
 
 class Clockwork:
@@ -51,25 +51,31 @@ def run(sql: str, params: Any = None) -> None:
 def stopped_clock() -> Iterator[Clockwork]:
     """The clock stands still in here; commits do not wait for the disk."""
     clock, own = Clockwork(), connections["default"]
-    own.ensure_connection()
-    own.close_at = None  # the clock is kept in this session, which a tick would close for its age
+
+    def set_up(sender: object, connection: Any, **_: object) -> None:
+        """Also a connection that our code closed and opened anew."""
+        if connection.alias == "default":
+            tell_time(clock, connection)
+
+    own.close()
+    connection_created.connect(set_up)
+    try:
+        with patch("processors.clock.datetime", told_by(clock)):
+            own.ensure_connection()
+            yield clock
+    finally:
+        connection_created.disconnect(set_up)
+        own.close()  # with it goes the clock
+
+
+def tell_time(clock: Clockwork, own: Any) -> None:
+    """Let a new connection hear the clock."""
     if own.vendor == "postgresql":
         run(CLOCK_POSTGRES)
-        clock.set(BEGINNING)
-        try:
-            yield clock
-        finally:
-            run(AFTERWARDS_POSTGRES)
-        return
-    with patch("processors.clock.datetime", told_by(clock)):
-        raw: Any = own.connection
-        raw.create_function("strftime", 2, lambda form, _: in_form(clock.now, form))
+        clock.set(clock.now)
+    else:
+        own.connection.create_function("strftime", 2, lambda form, _: in_form(clock.now, form))
         run("PRAGMA synchronous = OFF")
-        try:
-            yield clock
-        finally:
-            run("PRAGMA synchronous = FULL")
-            own.close()  # with it goes the function
 
 
 def told_by(clock: Clockwork) -> type[datetime]:

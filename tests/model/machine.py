@@ -18,18 +18,17 @@ from tests.model.clockwork import Clockwork
 from tests.model.reference import Shape
 from tests.model.world import Worker, World
 
-SHAPES = st.sampled_from(
-    [
-        Shape(),
-        Shape(parallelism=1, per_cycle=4),
-        Shape(trigger="arrival"),
-        Shape(trigger="manual", batch_size=5),
-        Shape(effects="unrepeatable", trigger="manual"),
-        Shape(source="table"),
-        Shape(source="table", per_cycle=4),
-        Shape(source="table", trigger="manual", effects="unrepeatable"),
-    ]
-)
+EVERY_SHAPE = [
+    Shape(),
+    Shape(parallelism=1, per_cycle=4),
+    Shape(trigger="arrival"),
+    Shape(trigger="manual", batch_size=5),
+    Shape(effects="unrepeatable", trigger="manual"),
+    Shape(source="table"),
+    Shape(source="table", per_cycle=4),
+    Shape(source="table", trigger="manual", effects="unrepeatable"),
+]
+SHAPES = st.sampled_from(EVERY_SHAPE)
 CHOICES = st.integers(0, 4)
 KINDS = st.sampled_from(
     [

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 LEASE = 4.0  # seconds
 PAUSE = 5
 LOOK_AGAIN = 5
+LONGEST = 4 * LEASE  # a lease that ends later was taken before the clock went back
 MAX_CRASHES = 3
 SUSPECT_WAIT = 10
 
@@ -348,17 +349,28 @@ class Reference:
         gap = timedelta(seconds=LEASE / 4)
         if self.gate <= self.now - gap or self.gate > self.now + gap:
             self.gate = self.now
+            self.rearm()
             self.reap()
         if self.active:
             self.end_cycle(self.active)
 
+    def rearm(self) -> None:
+        """A time further ahead than it is ever set was set before the clock went back."""
+        has_pause = self.state == "started" and self.shape.trigger in ("interval", "arrival")
+        if has_pause and self.slot and self.slot > self.now + timedelta(seconds=2 * LOOK_AGAIN):
+            self.slot = self.due = self.now + timedelta(seconds=PAUSE)
+
     def reap(self) -> None:
         for hand in self.open_hands():
-            if hand.lease_until < self.now and hand.struck == hand.heartbeats:
+            if self.is_doubtful(hand) and hand.struck == hand.heartbeats:
                 self.take_back(hand, "reaped")
         for hand in self.open_hands():
-            if hand.lease_until < self.now:
+            if self.is_doubtful(hand):
                 hand.struck = hand.heartbeats
+
+    def is_doubtful(self, hand: Hand) -> bool:
+        longest = self.now + timedelta(seconds=LONGEST)
+        return not self.now <= hand.lease_until <= longest
 
     def take_from_dead(self, owner: str) -> None:
         for hand in self.open_hands():

@@ -1,5 +1,6 @@
 """Two at the same moment: every order of their statements that few switches can make."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -7,8 +8,9 @@ import pytest
 from processors import dead_letters
 from processors.clock import database_now
 from processors.models import Attempt, Batch, Processor, Record, Run
+from processors.protocol import cycles
 from tests.handling.models import Effect
-from tests.model.scenes import THOROUGH, Story, play
+from tests.model.scenes import LONG_AGO, THOROUGH, Story, play
 from tests.model.stepwise import Stage
 from tests.stories import fill_inbox
 
@@ -181,5 +183,20 @@ def test_pause_and_stop_at_once_end_in_one_of_the_orders(two: Stage) -> None:
     def verify(story: Story, answers: dict[str, Any]) -> None:
         assert story.run.state == "stopped"
         assert Processor.objects.get().state == "stopped"
+
+    play(two, make, verify)
+
+
+def test_a_stop_while_the_clock_is_put_right_leaves_nothing_due(two: Stage) -> None:
+    def make() -> Any:
+        story = Story().due()
+        later = database_now() + LONG_AGO
+        Processor.objects.update(next_due_at=later, next_slot_at=later)
+        rearm = partial(cycles.rearm_after_clock_change, database_now())
+        return story, {"anna": rearm, "ben": lambda: story.operate("stop")}
+
+    def verify(story: Story, answers: dict[str, Any]) -> None:
+        processor = Processor.objects.get()
+        assert (processor.state, processor.next_due_at) == ("stopped", None)
 
     play(two, make, verify)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 from tests.model.machine import tell_stories
-from tests.model.world import laboratory
+from tests.model.reference import Shape
+from tests.model.world import World, laboratory
 
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "40"))
 QUICK = settings(
@@ -25,3 +26,19 @@ QUICK = settings(
 def test_no_story_makes_the_protocol_differ_from_its_reference(transactional_db: None) -> None:
     with laboratory() as clock:
         tell_stories(clock, QUICK)
+
+
+def test_a_dead_letter_can_be_retried_although_the_clock_went_back(transactional_db: None) -> None:
+    with laboratory() as clock:
+        world = World(clock, Shape(trigger="manual"))
+        world.add(1)
+        world.operate("run_once")
+        worker = world.claim()
+        assert worker
+        world.commit(worker, [("dead", 0.0)])
+
+        world.advance(-30)
+        world.treat_dead("retry")
+
+        world.agree()
+        world.drain()

@@ -16,7 +16,8 @@ from processors.clock import database_now
 from processors.cycle.commits import set_aside
 from processors.models import Batch, Processor, Record, Run
 from processors.protocol import cycles, leases, reaping, reconciling
-from processors.protocol.leases import Ask, LeaseLost, Step
+from processors.protocol.gate import Ask
+from processors.protocol.leases import LeaseLost, Step
 from processors.protocol.working import source_of
 from processors.sources.base import Settlement, Source
 from processors.sources.foreign import ForeignTableSource

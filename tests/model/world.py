@@ -425,6 +425,7 @@ class World:
         for worker in list(self.workers):
             self.crash(worker)
         self.expire()
+        self.agree()
         if self.reference.state != "started":
             self.operate("start")
         for _ in range(60):
@@ -432,6 +433,7 @@ class World:
                 break
             self.advance(11)
             self.tick()
+            self.agree()
             while (found := self.claim()) is not None:
                 self.commit(found, [("done", 0)] * len(found.todo))
             self.end_cycle()
