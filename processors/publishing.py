@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 from typing import Any
 
 from django.db import connection, transaction
@@ -30,7 +29,9 @@ from processors.screening import (
 from processors.sources import arrivals
 from processors.sources.arrivals import Prepared
 
-CHUNK = 5_000
+CHUNK = 5_000  # records
+CHUNK_CHARACTERS = 8_000_000
+USUAL_FIELDS = frozenset({"key", "payload"})
 KNOWN_FIELDS = frozenset({"key", "payload", "priority", "available_at", "expires_at"})
 
 
@@ -103,14 +104,25 @@ def publish(
 def chunks(prepared: Iterator[Prepared], *, read_ahead: bool) -> Iterator[list[Prepared]]:
     """What is stored with one statement each; with `read_ahead`, the next is read meanwhile."""
     if not read_ahead:
-        while chunk := list(islice(prepared, CHUNK)):
+        while chunk := next_chunk(prepared):
             yield chunk
         return
     with ThreadPoolExecutor(max_workers=1) as reader:
-        following = reader.submit(lambda: list(islice(prepared, CHUNK)))
+        following = reader.submit(next_chunk, prepared)
         while chunk := following.result():
-            following = reader.submit(lambda: list(islice(prepared, CHUNK)))
+            following = reader.submit(next_chunk, prepared)
             yield chunk
+
+
+def next_chunk(prepared: Iterator[Prepared]) -> list[Prepared]:
+    """So many that a statement pays, and no more than memory should hold twice."""
+    chunk, size = [], 0
+    for item in prepared:
+        chunk.append(item)
+        size += len(item.payload)
+        if len(chunk) == CHUNK or size >= CHUNK_CHARACTERS:
+            break
+    return chunk
 
 
 def find_listeners(target: str) -> list[Processor]:
@@ -133,6 +145,8 @@ def prepare_all(target: str, items: Iterable[Mapping[str, Any]]) -> Iterator[Pre
 
 def prepare_item(target: str, item: Mapping[str, Any]) -> Prepared:
     """One item. Raises InvalidRecord."""
+    if type(item) is dict and item.keys() == USUAL_FIELDS:  # by far the most
+        return Prepared(target, check_key(item["key"]), check_payload(item["payload"]))
     if not ({"key", "payload"} <= keys_of(item)):
         raise InvalidRecord("Expected an object with 'key' and 'payload'.")
     unknown = sorted(set(item) - KNOWN_FIELDS)

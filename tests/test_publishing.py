@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from processors import InvalidRecord, KeyTaken, UnknownTarget, find_record, publish
+from processors import InvalidRecord, KeyTaken, UnknownTarget, find_record, publish, publishing
 from processors.models import Processor, Record
 from processors.publishing import Published
+from processors.sources.arrivals import Prepared
 from tests.handling.models import Effect
 from tests.stories import define, run_here
 
@@ -168,3 +169,11 @@ def test_many_of_which_some_are_known_are_stored_once(inbox: Processor) -> None:
     assert publish("story", items) == Published(500, 100)
 
     assert Record.objects.count() == 600
+
+
+def test_large_payloads_are_stored_a_few_at_a_time() -> None:
+    big = Prepared("story", "k", "x" * 3_000_000)
+
+    sizes = [len(chunk) for chunk in publishing.chunks(iter([big] * 7), read_ahead=False)]
+
+    assert sizes == [3, 3, 1]

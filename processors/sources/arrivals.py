@@ -107,7 +107,10 @@ def copied(dialect: Dialect, processor_id: int, chunk: Sequence[Prepared], now: 
             dialect.connection.cursor() as cursor,
             dialect.connection.wrap_database_errors,
         ):
-            cursor.copy_expert(COPY, io.BytesIO(text.encode()))
+            data = text.encode()
+            # In one piece: for every small one, the thread that reads ahead would have to be
+            # asked for the interpreter.
+            cursor.copy_expert(COPY, io.BytesIO(data), size=len(data))
     except IntegrityError:
         return False
     return True
