@@ -18,6 +18,8 @@ from processors.states import NEEDS_ATTENTION, RecordState
 ATTENTION = "attention"
 WINDOW = 100_000
 """Records of states that no index finds are looked for among so many newest ones."""
+FAILED_WINDOW = 20_000
+"""The same for failed ones of a kind that no index finds."""
 INDEXED = frozenset({ATTENTION, "retrying", *NEEDS_ATTENTION})
 SPANS = {"1h": timedelta(hours=1), "24h": timedelta(days=1), "7d": timedelta(days=7)}
 
@@ -35,13 +37,21 @@ def newest(rows: Rows) -> Rows:
     return rows.filter(pk__gt=top - WINDOW)
 
 
+def newest_failed(rows: Rows) -> Rows:
+    """Those among the newest FAILED_WINDOW failed records, for what no index of these finds."""
+    failed = Record.objects.needing_attention().order_by("-failed_at", "-id")
+    first_out = failed.values_list("failed_at", flat=True)[FAILED_WINDOW : FAILED_WINDOW + 1]
+    oldest = list(first_out)
+    return rows.filter(failed_at__gt=oldest[0]) if oldest else rows
+
+
 def in_state(rows: Rows, state: str | None) -> Rows:
     """The records of a tab, in the order in which they are found."""
     if not state or state == ATTENTION:
         return rows.needing_attention().order_by("-failed_at", "-id")  # type: ignore[attr-defined,no-any-return]
     if state in NEEDS_ATTENTION:
         failed: Rows = rows.needing_attention().filter(state=state)  # type: ignore[attr-defined]
-        return failed.order_by("-failed_at", "-id")
+        return newest_failed(failed).order_by("-failed_at", "-id")
     if state == "retrying":
         return rows.retrying().order_by("-id")  # type: ignore[attr-defined,no-any-return]
     if state not in RecordState.values:
@@ -58,7 +68,7 @@ def filtered(rows: Rows, given: Any) -> Rows:
         rows = rows.filter(Exists(Attempt.objects.filter(record=OuterRef("pk"), run=run)))
     rows = of_error(rows, given.get("error"))
     rows = failed_within(rows, given.get("failed"))
-    return tried(rows, given.get("attempts"))
+    return tried(rows, given)
 
 
 def of_error(rows: Rows, fingerprint: str | None) -> Rows:
@@ -76,9 +86,13 @@ def failed_within(rows: Rows, span: str | None) -> Rows:
     return rows.filter(failed_at__gte=database_now() - SPANS[span])
 
 
-def tried(rows: Rows, least: str | None) -> Rows:
-    """Those that were tried so many times."""
-    return rows.filter(attempts__gte=int(least)) if least in ("2", "3", "5") else rows
+def tried(rows: Rows, given: Any) -> Rows:
+    """Those that were tried so many times; of failed ones, among the newest."""
+    least = given.get("attempts")
+    if least not in ("2", "3", "5"):
+        return rows
+    is_failed = given.get("state", ATTENTION) in (ATTENTION, *NEEDS_ATTENTION)
+    return (newest_failed(rows) if is_failed else rows).filter(attempts__gte=int(least))
 
 
 class RecordStateFilter(admin.SimpleListFilter):
@@ -142,7 +156,7 @@ class AttemptsFilter(admin.SimpleListFilter):
         return [(least, _("%s or more") % least) for least in ("2", "3", "5")]
 
     def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
-        return tried(queryset, self.value())
+        return tried(queryset, request.GET)
 
 
 class RunFilter(Given):

@@ -15,7 +15,7 @@ from django.db.models.functions import Cast
 from processors.definitions.parsing import SECRET_NAME
 from processors.models import Processor, Record
 
-LOOKED_THROUGH = 20_000  # records of a list that a search reads
+LOOKED_THROUGH = 10_000  # records of a list that a search reads
 FOUND = 1_000  # records that it shows
 DEEPEST = 5  # names in a path of a payload
 TERM = re.compile(

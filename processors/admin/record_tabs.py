@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from processors.admin import columns
-from processors.admin.record_filters import ATTENTION, filtered
+from processors.admin.record_filters import ATTENTION, filtered, in_state
 from processors.admin.tabs import COUNT_CAP, Tab
 from processors.models import Record
 
@@ -50,8 +50,10 @@ def address(request: HttpRequest, state: str) -> str:
 
 def counted(request: HttpRequest) -> dict[str, int]:
     """How many need attention, and how many wait for another try, up to COUNT_CAP."""
-    rows: Any = filtered(Record.objects.visible_to(request.user), request.GET).order_by()
-    return {
-        ATTENTION: rows.needing_attention()[:COUNT_CAP].count(),
-        "retrying": rows.retrying()[:COUNT_CAP].count(),
-    }
+    visible, given = Record.objects.visible_to(request.user), request.GET.copy()
+    counts = {}
+    for state in (ATTENTION, "retrying"):
+        given["state"] = state
+        rows = in_state(filtered(visible, given), state).order_by()
+        counts[state] = rows[:COUNT_CAP].count()
+    return counts

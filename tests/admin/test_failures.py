@@ -127,7 +127,7 @@ def test_a_search_understands_its_fields(
 
 
 def test_a_search_says_how_far_it_looked(admin: Client, failed: list[Record]) -> None:
-    assert "the newest 20,000 records" in html_of(admin, q="street")
+    assert "the newest 10,000 records" in html_of(admin, q="street")
 
 
 @pytest.mark.parametrize("query", ["payload.customer.city:Köln", "payload.api_token:s"])
