@@ -77,6 +77,8 @@ def load_one(definition: object, act: Act, number: int) -> Loaded:
     """One definition, the `number`th of its file, in the caller's transaction."""
     slug = slug_of(definition)
     existing = find(slug, act)
+    if says_where(definition, existing):
+        act.require(editing.CHANGE_SOURCE)  # or judging it would tell what tables there are
     try:
         columns = clean(definition, existing=existing)  # type: ignore[arg-type]
     except InvalidDefinition as error:
@@ -89,6 +91,14 @@ def load_one(definition: object, act: Act, number: int) -> Loaded:
     now = editing.change(existing.pk, columns, act, action="load")
     outcome = "changed" if changed else "unchanged"
     return Loaded(now.slug, now.name, outcome, changed, differences(before, dump(now)), seen)
+
+
+def says_where(definition: object, existing: Processor | None) -> bool:
+    """Whether it names another table than the processor takes its records from already."""
+    source = definition.get("source") if isinstance(definition, Mapping) else None
+    if not isinstance(source, Mapping) or source.get("kind") == "inbox":
+        return False
+    return existing is None or source != dump(existing)["source"]
 
 
 def slug_of(definition: object) -> object:

@@ -12,6 +12,8 @@ from django.core import serializers
 from django.test import Client
 from django.urls import URLResolver, get_resolver
 
+from processors import control
+from processors.definitions import dump
 from processors.models import (
     Attempt,
     Batch,
@@ -21,6 +23,7 @@ from processors.models import (
     Processor,
     Record,
     Run,
+    Version,
 )
 from tests.admin.conftest import a_batch, a_failed_record, a_processor, a_run, an_active_run
 from tests.admin.test_roles import make_roles
@@ -34,6 +37,7 @@ NOBODY: Rights = ("nobody",)
 
 SEE = ("view_processor",)
 OPERATE = (*SEE, "operate_processor")
+TUNE = (*SEE, "tune_processor")
 DEAD = ("view_record", "manage_dead_records")
 LOG = "admin.view_logentry"
 QUEUES = ("view_queues", "manage_queues")
@@ -77,6 +81,16 @@ TABLE: dict[str, tuple[Rights, Rights]] = {
     "admin/processors/processor/<int:pk>/force-stop/": (
         (*SEE, "force_stop_processor"), (*SEE, "force_stop_processor"),
     ),
+    "admin/processors/processor/export/": (SEE, SEE),
+    "admin/processors/processor/<int:pk>/export/": (SEE, SEE),
+    "admin/processors/processor/import/": (("add_processor",), ("add_processor",)),
+    "admin/processors/processor/<int:pk>/versions/": (SEE, SEE),
+    "admin/processors/processor/<int:pk>/versions/<int:number>/": (SEE, SEE),
+    "admin/processors/processor/<int:pk>/versions/<int:number>/revert/": (
+        NOBODY, (*SEE, "change_processor"),
+    ),
+    "admin/processors/processor/<int:pk>/limits/": (TUNE, TUNE),
+    "admin/processors/processor/<int:pk>/limits/undo/": (NOBODY, TUNE),
     "admin/processors/processor/<int:pk>/access/": (
         (*SEE, "administer_processors"), (*SEE, "administer_processors"),
     ),
@@ -158,6 +172,7 @@ def objects() -> dict[str, Any]:
     event = Event.objects.create(
         processor=processor, subject="processor", action="start", actor="anna", at=run.started_at
     )
+    Version.keep(processor, dump(processor), "create", control.by_command_line().at(run.started_at))
     act = BulkAct.objects.create(what="retry", words="all", actor="anna", expected=1,
                                  started_at=run.started_at, seen_at=run.started_at)  # fmt: skip
     return {"processor": processor, "run": run, "record": record, "event": event, "bulk": act,
@@ -171,7 +186,7 @@ def address(route: str, objects: dict[str, Any]) -> str:
     for part, value in {
         "<path:content_type_id>": str(ContentType.objects.get_for_model(Processor).pk),
         "<int:pk>": pk, "<path:object_id>": pk or str(objects["processor"].pk), "<id>": pk,
-        "<slug:verb>": "resume", "<slug:what>": "retry",
+        "<int:number>": "1", "<slug:verb>": "resume", "<slug:what>": "retry",
         "<uuid:key>": "00000000-0000-0000-0000-000000000000",
         "^(?P<app_label>auth|processors)/$": "processors/", "(?P<url>.*)$": "nothing/here/",
     }.items():  # fmt: skip
@@ -228,7 +243,19 @@ def test_the_pages_of_the_queue_library_are_not_there(admin: Client) -> None:
         assert admin.get(path).status_code == 404, path
 
 
-MODELS = (Processor, Run, Batch, Record, Attempt, Event, BulkAct, Installation, Group, LogEntry)
+MODELS = (
+    Processor,
+    Version,
+    Run,
+    Batch,
+    Record,
+    Attempt,
+    Event,
+    BulkAct,
+    Installation,
+    Group,
+    LogEntry,
+)
 
 
 def everything() -> str:

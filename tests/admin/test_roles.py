@@ -1,5 +1,6 @@
 """Roles to begin with, and processors that only some people may know of."""
 
+import json
 from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
@@ -113,6 +114,17 @@ def test_who_may_not_change_sources_cannot_look_into_tables_through_a_preview(ro
     html = a_member("Editor").post(processor.get_absolute_url(), data).content.decode()
 
     assert 'id="preview"' not in html
+
+
+def test_who_may_not_change_sources_cannot_ask_for_tables_by_an_import(roles: None) -> None:
+    url = reverse("admin:processors_processor_import")
+    source = {"kind": "table", "table": "nowhere"}
+    text = json.dumps({"slug": "t", "handler": "sample.send", "source": source})
+
+    answer = a_member("Editor").post(url, {"text": text})
+
+    assert answer.status_code == 403
+    assert "isn&#x27;t in" in a_member("Admin").post(url, {"text": text}).content.decode()
 
 
 def test_the_rule_holds_beneath_the_form_as_well(roles: None) -> None:
