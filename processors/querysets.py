@@ -72,6 +72,10 @@ class OfProcessorQuerySet(models.QuerySet[Any]):
         hidden = processors.hidden_from(person)
         return self.exclude(processor__in=hidden) if hidden else self.all()
 
+    def count_to(self, cap: int) -> int:
+        """How many, counted no further than `cap`; unordered, or the database would sort first."""
+        return self.order_by()[:cap].count()
+
 
 class RunQuerySet(OfProcessorQuerySet):
     """Questions about runs."""
@@ -127,6 +131,17 @@ class RecordQuerySet(OfProcessorQuerySet):
     def waiting(self) -> "RecordQuerySet":
         """Ready, now or later."""
         return self.filter(waits=True)
+
+    def in_their_indexes(self) -> "list[RecordQuerySet]":
+        """Of those that wait the usual ones, and those that travel alone: each has an index.
+
+        Asked for together, the database would read all records of the processor.
+        """
+        return [self.waiting().filter(alone=alone) for alone in (False, True)]
+
+    def count_waiting(self, cap: int) -> int:
+        """How many wait, counted up to `cap`."""
+        return min(cap, sum(rows.count_to(cap) for rows in self.in_their_indexes()))
 
     def tried(self) -> "RecordQuerySet":
         """Not for the first time: what a run that only retries may take."""

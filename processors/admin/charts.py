@@ -144,6 +144,23 @@ def height_of(value: float, top: float) -> float:
     return TOP + HEIGHT * (1 - min(1.0, value / top))
 
 
+def whisker(least: float, low: float, high: float, most: float, here: float) -> SafeString:
+    """A line from the least to the most, a box around what is usual, and a dot for one of them.
+
+    Without words: the numbers stand beside it.
+    """
+    top = max(most, here) or 1.0
+    line, box, dot = (f"{100 * value / top:.2f}%" for value in (least, max(least, low), here))
+    return format_html(
+        '<svg class="whisker" width="100%" height="20" aria-hidden="true">'
+        '<line x1="{}" x2="{}" y1="10" y2="10" class="reach"/>'
+        '<rect x="{}" y="5" width="{}" height="10" rx="2" class="box"/>'
+        '<circle cx="{}" cy="10" r="5" class="dot"/></svg>',
+        line, f"{100 * most / top:.2f}%", box,
+        f"{max(0.5, 100 * (min(most, high) - max(least, low)) / top):.2f}%", dot,
+    )  # fmt: skip
+
+
 def nice(value: float) -> float:
     """The next round number that is not smaller; 1 for none."""
     if value <= 0:

@@ -11,13 +11,12 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from processors import wording
+from processors import spread, wording
 from processors.admin.live import region
 from processors.models import Processor, Record, Run
 from processors.models.processor import TriggerKind
 from processors.states import ProcessorState, RecordState, RunState
 
-SHORT_SECONDS = 5  # a run that short is never called slow
 BACKLOG_CAP = 100_000  # a backlog is counted no further
 NOT_COUNTED, UNKNOWN = -2, -1  # no page had time for it yet; its source cannot say
 NONE = "–"  # noqa: RUF001 - the sign for "none"
@@ -207,7 +206,7 @@ def length_judged(run: Any, now: datetime) -> SafeString | str:
     length = run_length(run, now)
     seconds = ((run.ended_at or now) - run.started_at).total_seconds()
     usual = run.usual_seconds
-    if usual is None or seconds < SHORT_SECONDS or seconds <= 2 * usual:
+    if not spread.is_slow(seconds, usual):
         return length
     told = _("usually %(time)s") % {"time": wording.duration(usual)}
     return format_html(

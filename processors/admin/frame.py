@@ -64,7 +64,7 @@ def is_here(path: str, url: str) -> bool:
 def failed_words(request: HttpRequest) -> str:
     """How many records need a person, counted up to FAILED_CAP; empty for none."""
     rows = Record.objects.needing_attention().visible_to(request.user)
-    count = rows.order_by()[:FAILED_CAP].count()
+    count = rows.count_to(FAILED_CAP)
     return columns.capped(count, FAILED_CAP) if count else ""
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from datetime import datetime
 from functools import reduce
 from operator import or_
-from statistics import median
 from typing import Any
 
 from django.core.cache import cache
@@ -14,6 +13,7 @@ from django.db import DatabaseError, transaction
 from django.db.models import Count, Q, Sum
 from django.utils.translation import gettext as _
 
+from processors import spread
 from processors.admin.columns import BACKLOG_CAP, NOT_COUNTED, UNKNOWN
 from processors.explain import LATE
 from processors.models import Batch, Processor, Run
@@ -25,7 +25,6 @@ from processors.states import COUNTERS, BatchState, RunState
 logger = logging.getLogger(__name__)
 
 STRIP = 20  # runs shown beside a processor
-ENOUGH = 5  # runs that a usual length is worked out from
 FRESH_SECONDS = 2  # what costs something is not asked again for every poll
 REMEMBERED_SECONDS = 60
 COUNTED_AT_ONCE = 5
@@ -80,12 +79,13 @@ def last_runs(processors: Iterable[Processor], count: int = STRIP) -> dict[int, 
 
 def usual_seconds(processors: Iterable[Processor]) -> dict[int, float]:
     """The median length of the last runs of each processor that ended by themselves."""
-    found: dict[int, float] = {}
-    for pk, runs in last_runs(processors).items():
-        lengths = [seconds_of(run) for run in runs if run.state == RunState.FINISHED]
-        if len(lengths) >= ENOUGH:
-            found[pk] = median(lengths)
-    return found
+    found = {pk: usual_of(runs) for pk, runs in last_runs(processors).items()}
+    return {pk: seconds for pk, seconds in found.items() if seconds is not None}
+
+
+def usual_of(runs: Iterable[Run]) -> float | None:
+    """The median length of those that ended by themselves; None of too few."""
+    return spread.usual([seconds_of(run) for run in runs if run.state == RunState.FINISHED])
 
 
 def seconds_of(run: Run) -> float:

@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from processors import control, dead_letters, failures
-from processors.admin import history, looks, slots, throughput
+from processors.admin import figures, history, looks, outlook_card, slots, throughput
 from processors.admin.buttons import buttons
 from processors.admin.charts import Bar, bars, middle
 from processors.admin.columns import run_look
@@ -25,7 +25,6 @@ from processors.sources.connecting import Unreachable
 from processors.sources.inspection import InvalidSource, Preview
 from processors.sources.inspection import preview as preview_source
 from processors.sources.modes import in_words
-from processors.states import RunState
 from processors.wording import duration
 
 RUNS = 10
@@ -51,11 +50,11 @@ def facts(processor: Any, request: HttpRequest) -> dict[str, Any]:
         "run": run,
         "runs": runs,
         "newest_runs": newest,
-        "usual": usual_of(newest),
+        "usual": looks.usual_of(newest),
         "waiting": looks.backlogs([processor], now)[processor.pk],
         "trigger_words": trigger_words(processor),
         "month": history.of(processor, "30d", now),
-        "untold": Record.objects.filter(processor=processor).untold()[: looks.SAMPLE].count(),
+        "untold": Record.objects.filter(processor=processor).untold().count_to(looks.SAMPLE),
         "how_taken": in_words(processor.source),
         "buttons": buttons(processor, run, request),
         "may_run": run is None and request.user.has_perm(control.OPERATE),
@@ -70,16 +69,10 @@ def recent(processor: Processor, newest: list[Run], active: Run | None) -> list[
     runs: list[Any] = newest[::-1][:RUNS]
     if active is not None:
         runs = [active if run.pk == active.pk else run for run in runs]
-    usual = usual_of(newest)
+    usual = looks.usual_of(newest)
     for run in runs:
         run.processor, run.usual_seconds = processor, usual
     return runs
-
-
-def usual_of(runs: list[Run]) -> float | None:
-    """The median length of runs that ended by themselves; None of too few."""
-    lengths = [looks.seconds_of(run) for run in runs if run.state == RunState.FINISHED]
-    return middle(lengths) if len(lengths) >= looks.ENOUGH else None
 
 
 def why_look(processor: Processor, run: Any) -> str:
@@ -95,14 +88,18 @@ def still_facts(processor: Processor, request: HttpRequest) -> dict[str, Any]:
     now = database_now()
     events = Event.objects.filter(processor=processor, subject="processor").order_by("-id")
     newest = looks.last_runs([processor], STRIP).get(processor.pk, [])
+    ended = [run for run in newest if run.has_ended]
     return {
         "history": history.of(processor, "30d", now),
         "errors": failures.groups(Record.objects.filter(processor=processor), now, most=ERRORS),
         "sample": failures.NEWEST,
         "may_manage": request.user.has_perm(dead_letters.MANAGE_DEAD),
-        "durations": durations_chart([run for run in newest if run.has_ended]),
+        "durations": durations_chart(ended),
         "events": events[:EVENTS],
         "handler": registry.find(processor.handler),
+        "figures": figures.beside_others(ended[-1]) if ended else [],
+        "figures_of": ended[-1] if ended else None,
+        **outlook_card.facts(processor, request, now),
     }
 
 

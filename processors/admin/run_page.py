@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from processors import control, dead_letters
-from processors.admin import columns, looks, throughput
+from processors.admin import columns, figures, looks, throughput
 from processors.admin.buttons import VERBS, Button, buttons
 from processors.admin.charts import area
 from processors.admin.stretches import stretches_of
@@ -65,6 +65,8 @@ def heavy_facts(run: Run) -> dict[str, Any]:
         "batch_cap": BATCHES,
         "neighbours": neighbours(run),
         "config": columns.as_json(run.config),
+        "figures": figures.beside_others(run),
+        "figures_of": run,
     }
 
 

@@ -154,7 +154,7 @@ def unsynced() -> Iterator[Finding]:
     """Have tables in other databases heard of their records' outcomes?"""
     before = database_now() - timedelta(seconds=2 * settings.LEASE_SECONDS)
     for processor in Processor.objects.exclude(source_kind="inbox").order_by("slug"):
-        late = processor.records.filter(synced=False, settled_at__lt=before)[:1000].count()
+        late = processor.records.filter(synced=False, settled_at__lt=before).count_to(1000)
         if late:
             database = processor.source.get("database")
             yield warning(

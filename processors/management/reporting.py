@@ -42,7 +42,7 @@ def report(processor: Processor, now: datetime, runs: int = RUNS_SHOWN) -> dict[
     return {
         **overview(processor, now),
         "source": in_words(processor.source),
-        "untold": Record.objects.filter(processor=processor).untold()[:BACKLOG_CAP].count(),
+        "untold": Record.objects.filter(processor=processor).untold().count_to(BACKLOG_CAP),
         "runs": [run_report(run) for run in newest],
     }
 

@@ -328,8 +328,10 @@ def earliest_deferred(processor: Processor) -> datetime | None:
 
     On arrival, also when the first that is new may be: it waits for a later time.
     """
-    ready = Record.objects.waiting().filter(processor=processor)
+    records = Record.objects.filter(processor=processor)
     if processor.trigger_kind != TriggerKind.ARRIVAL:
-        ready = ready.tried()
-    earliest: datetime | None = ready.aggregate(first=Min("available_at"))["first"]
-    return earliest
+        records = records.tried()
+    earliest = (
+        rows.aggregate(first=Min("available_at"))["first"] for rows in records.in_their_indexes()
+    )
+    return min((at for at in earliest if at is not None), default=None)

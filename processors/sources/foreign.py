@@ -301,7 +301,7 @@ class ForeignTableSource(TableSource):
     def backlog(self, cap: int) -> int:
         waiting = self._count_waiting(cap)
         held = Record.objects.filter(processor_id=self.processor_id)
-        settled = held.filter(synced=False)[:cap].count()
+        settled = held.filter(synced=False).count_to(cap)
         return max(0, waiting - settled)
 
     def restore(self, record_key: str) -> None:

@@ -60,5 +60,4 @@ class InboxSource(Source):
         return self.ledger.has_claimable(pick)
 
     def backlog(self, cap: int) -> int:
-        ready = Record.objects.waiting().filter(processor_id=self.processor_id)
-        return ready[:cap].count()
+        return Record.objects.filter(processor_id=self.processor_id).count_waiting(cap)

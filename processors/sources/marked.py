@@ -195,6 +195,7 @@ class MarkedTableSource(ForeignTableSource):
     # Counting
 
     def backlog(self, cap: int) -> int:
-        retrying = Record.objects.retrying().filter(processor_id=self.processor_id)
-        tried = retrying[:cap].count()  # their rows are marked, not new
+        tried = (  # their rows are marked, not new
+            Record.objects.filter(processor_id=self.processor_id).tried().count_waiting(cap)
+        )
         return min(cap, self._count_waiting(cap) + tried)

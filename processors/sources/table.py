@@ -236,8 +236,8 @@ class TableSource(Source):
 
     def backlog(self, cap: int) -> int:
         waiting = self._count_waiting(cap)
-        ready = Record.objects.waiting().filter(processor_id=self.processor_id)
-        return min(cap, waiting + ready[:cap].count())
+        remembered = Record.objects.filter(processor_id=self.processor_id)
+        return min(cap, waiting + remembered.count_waiting(cap))
 
     def _count_waiting(self, cap: int) -> int:
         where, params = self.statements.waiting()

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from processors import control, publishing
 from processors.clock import database_now
 from processors.models import Record
-from processors.protocol import leases
+from processors.protocol import cycles, leases
 from processors.protocol.gate import Ask
 from processors.protocol.working import source_of
 from processors.sources.base import Settlement
@@ -129,3 +130,38 @@ def test_settling_an_inboxs_records_writes_no_index() -> None:
     # A settled version goes beside the claimed one: all but what the ends of pages leave over.
     assert settled == 200
     assert in_place >= 190
+
+
+def test_what_waits_is_counted_by_its_indexes() -> None:
+    processor = define("echo")
+    some_done(processor.pk)
+    with connection.cursor() as cursor:
+        cursor.execute("SET enable_seqscan = off; SET enable_bitmapscan = off")
+
+    plans = [rows[:100].explain() for rows in processor.records.all().in_their_indexes()]
+
+    assert ["record_ready" in plans[0], "record_ready_alone" in plans[1]] == [True, True]
+
+
+def test_the_first_deferred_record_is_found_by_an_index() -> None:
+    processor = define("echo", trigger={"kind": "arrival"})
+    some_done(processor.pk)
+
+    with CaptureQueriesContext(connection) as asked:
+        assert cycles.earliest_deferred(processor) is None
+
+    for each in asked:
+        assert not any(kind == "Seq Scan" for kind, _ in scans(plan_of(each["sql"], ())))
+
+
+def some_done(processor_id: int) -> None:
+    """Many records of which none waits."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO processors_record (processor_id, key, visit, state, priority,"
+            " available_at, attempts, crashes, alone, maybe_seen, synced, last_error, created_at)"
+            " SELECT %s, n, 1, 'done', 0, now(), 0, 0, FALSE, FALSE, TRUE, '', now()"
+            "   FROM generate_series(1, 5000) AS n",
+            [processor_id],
+        )
+        cursor.execute("ANALYZE processors_record")

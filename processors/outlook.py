@@ -1,0 +1,98 @@
+"""How fast a processor's records come and go, from what its runs and batches say.
+
+Measured over the last hour, or the last day where the hour tells nothing; from no more than the
+newest RUNS runs and BATCHES batches. What is made of it is arithmetic: `forecast.py`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from math import inf
+
+from processors.forecast import Paces, Sight, arriving
+from processors.models import Batch, Processor, Run
+from processors.rates import Rate
+
+RUNS = 100
+BATCHES = 1_000
+WINDOWS = (timedelta(hours=1), timedelta(days=1))
+FINAL = ("done", "skipped", "dead", "parked")
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What waits (None: unknown; `is_capped`: at least so many), and the paces since `since`."""
+
+    waiting: int | None
+    is_capped: bool
+    paces: Paces
+    since: datetime | None
+
+    def seconds_to_empty(self, workers: int) -> float | None:
+        """Until nothing waits; of a capped number until so many are handled. None: unknown."""
+        if self.waiting is None:
+            return None
+        return self.paces.seconds_to_empty(self.waiting, workers)
+
+    def workers_needed(self, seconds: float) -> int | None:
+        """How few workers empty it in time; None where that is unknown or impossible."""
+        if self.waiting is None or self.is_capped:
+            return None
+        return self.paces.workers_needed(self.waiting, seconds)
+
+
+def outlook(processor: Processor, waiting: int | None, cap: int, now: datetime) -> Outlook:
+    """Measure; `waiting` was counted up to `cap`. At most five queries."""
+    is_capped = waiting is not None and waiting >= cap
+    limit = limit_of(processor)
+    for window in WINDOWS:
+        runs = newest_runs(processor, now - window)
+        seen = sights(runs)
+        if waiting is not None and not is_capped and seen:
+            seen.append(Sight(now, waiting, sum(handled(run) for run in runs)))
+        comes = arriving(seen[0], seen[-1]) if seen else None
+        each = pace_of_one(runs, now)
+        if each is not None and comes is not None:
+            return Outlook(waiting, is_capped, Paces(comes, each, limit), runs[0].started_at)
+    since = runs[0].started_at if runs else None
+    return Outlook(waiting, is_capped, Paces(comes, each, limit), since)
+
+
+def limit_of(processor: Processor) -> float:
+    """Records a second that the tightest rate limit lets through; infinity without one."""
+    rates = [Rate.parse(text) for text in processor.rate_limits]
+    return min((rate.count / rate.per_seconds for rate in rates), default=inf)
+
+
+def newest_runs(processor: Processor, since: datetime) -> list[Run]:
+    """The newest runs that began since then, the oldest first, with their counters."""
+    rows = Run.objects.filter(processor=processor, started_at__gte=since).defer("config")
+    runs = list(rows.order_by("-started_at", "-id")[:RUNS])[::-1]
+    for run in runs:
+        if not run.has_ended:
+            for name, number in Batch.objects.filter(run=run).counters().items():
+                setattr(run, name, number)
+    return runs
+
+
+def sights(runs: list[Run]) -> list[Sight]:
+    """What waited when each of these runs began, where that was counted."""
+    seen, before = [], 0
+    for run in runs:
+        if run.expected is not None:
+            seen.append(Sight(run.started_at, run.expected, before))
+        before += handled(run)
+    return seen
+
+
+def handled(run: Run) -> int:
+    """Records with a final outcome."""
+    return sum(int(getattr(run, name)) for name in FINAL)
+
+
+def pace_of_one(runs: list[Run], now: datetime) -> float | None:
+    """Records a second that one worker handles while it works; None where none was handled."""
+    rows = Batch.objects.filter(run__in=[run.pk for run in runs]).order_by("-id")
+    work = list(rows.values_list("opened_at", "closed_at", *FINAL)[:BATCHES])
+    seconds = sum(((closed or now) - opened).total_seconds() for opened, closed, *_counts in work)
+    done = sum(sum(counts) for _opened, _closed, *counts in work)
+    return done / seconds if done and seconds > 0 else None
