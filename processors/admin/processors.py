@@ -36,6 +36,8 @@ from processors.forms import ProcessorForm
 from processors.models import Processor
 from processors.models.processor import TriggerKind
 
+SHOW = "_show"
+
 
 class ProcessorList(ChangeList):
     """The rows with all that is shown beside them, read at once."""
@@ -211,10 +213,9 @@ class ProcessorAdmin(Acts, Access, Limits, Versions, Transfer):
             raise PermissionDenied
         refuse_doubles(request)
         like = request.GET.get("like", "") if request.method != "POST" else ""
+        original = self.find(request, like, Processor.objects.all()) if like else None
         form = ProcessorForm(
-            request.POST or None,
-            like=self.find(request, like, Processor.objects.all()) if like else None,
-            may_change_source=may_change_source(request),
+            **sent(request), like=original, may_change_source=may_change_source(request)
         )
         if request.method != "POST":
             form.initial["operation"] = uuid.uuid4()
@@ -235,7 +236,7 @@ class ProcessorAdmin(Acts, Access, Limits, Versions, Transfer):
                 raise PermissionDenied
             refuse_doubles(request)
             form = ProcessorForm(
-                request.POST, existing=processor, may_change_source=may_change_source(request)
+                **sent(request), existing=processor, may_change_source=may_change_source(request)
             )
             return self.answer_form(request, form, processor)
         own = facts(processor, request) | limits.facts(processor, database_now())
@@ -260,6 +261,8 @@ class ProcessorAdmin(Acts, Access, Limits, Versions, Transfer):
     ) -> HttpResponse:
         """Save it, preview it, or show it again with what is wrong."""
         preview, is_valid = None, False
+        if request.method == "POST" and SHOW in request.POST:
+            return self.show_form(request, form, processor)
         if request.method == "POST" and form.is_valid() and form.check_seen():
             is_valid = True
             if "_preview" in request.POST:
@@ -269,10 +272,25 @@ class ProcessorAdmin(Acts, Access, Limits, Versions, Transfer):
                 saved = form.save(act)
                 if saved is not None:
                     return self.after_saving(request, saved, is_new=processor is None)
+        context = {"form": form, "is_valid": is_valid, **form_page(form, processor, preview)}
+        return self.form_page(request, processor, context)
+
+    def show_form(
+        self, request: HttpRequest, form: ProcessorForm, processor: Processor | None
+    ) -> HttpResponse:
+        """What was typed, with what it lets us offer: nothing is judged yet."""
+        is_chosen = form.offered.columns and form["key"].value() and form["status"].value()
+        shown = looked_at(form.source(), request) if is_chosen else None
+        context = {"form": form, "offer_preview": shown, **form_page(form, processor, None)}
+        return self.form_page(request, processor, context)
+
+    def form_page(
+        self, request: HttpRequest, processor: Processor | None, context: dict[str, Any]
+    ) -> HttpResponse:
+        """The form on a page of its own."""
         title = _("Change %(name)s") % {"name": processor} if processor else _("Add processor")
-        context = {"form": form, "processor": processor, "is_valid": is_valid}
-        context |= form_page(form, processor, preview)
-        return self.page(request, "admin/processors/processor/form.html", title, **context)
+        template = "admin/processors/processor/form.html"
+        return self.page(request, template, title, processor=processor, **context)
 
     def after_saving(
         self, request: HttpRequest, processor: Processor, *, is_new: bool
@@ -313,6 +331,13 @@ def history_of(processor: Processor) -> list[str]:
     if processor.records.exists():
         reasons.append(_("%(name)s has records, which nobody would treat.") % {"name": processor})
     return reasons
+
+
+def sent(request: HttpRequest) -> dict[str, Any]:
+    """What was sent: to be judged, or only to be shown again."""
+    if request.method != "POST":
+        return {}
+    return {"typed" if SHOW in request.POST else "data": request.POST}
 
 
 def may_change_source(request: HttpRequest) -> bool:

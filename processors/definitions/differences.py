@@ -29,8 +29,9 @@ class Difference:
     def is_short(self) -> bool:
         """Whether both values fit into a sentence."""
         values = (self.before, self.after)
-        is_plain = not any(isinstance(value, list | dict) for value in values)
-        return is_plain and all(len(in_words(value)) <= SHORT_CHARACTERS for value in values)
+        return all(is_flat(value) for value in values) and all(
+            len(in_words(value)) <= SHORT_CHARACTERS for value in values
+        )
 
     @property
     def old(self) -> str:
@@ -72,10 +73,19 @@ def fields(given: Mapping[str, Any], prefix: str = "", depth: int = 1) -> Iterat
             yield path, value
 
 
+def is_flat(value: Any) -> bool:
+    """Whether it is a single value, or a list of some."""
+    if isinstance(value, list):
+        return not any(isinstance(one, list | dict) for one in value)
+    return not isinstance(value, dict)
+
+
 def in_words(value: Any) -> str:
     """A value in a sentence."""
     if value is None or value == "":
         return _("nothing")
+    if isinstance(value, list) and is_flat(value):
+        return ", ".join(in_words(one) for one in value) or _("nothing")
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

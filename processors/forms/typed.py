@@ -5,6 +5,8 @@ import re
 from typing import Any
 
 from processors.definitions import digest, dump
+from processors.forms.options import built_options, declared
+from processors.handlers import registry
 from processors.models import Processor
 from processors.models.processor import TriggerKind
 from processors.sources.statements import OPERATORS
@@ -42,7 +44,8 @@ def initial_values(processor: Processor | None) -> dict[str, Any]:
     source = definition["source"]
     words = {"new": "NEW", "claimed": "TAKEN", "done": "DONE", "failed": "ERROR"}
     words = source.get("words") or words
-    stored = processor or Processor(trigger_kind=TriggerKind.ARRIVAL, parallelism=1)
+    # A new one's trigger is left to its kind of source.
+    stored = processor or Processor(trigger_kind="", parallelism=1)
     return {
         **{name: definition.get(name) for name in ("name", "slug", "description", "handler")},
         "options": json.dumps(definition["options"], indent=2, ensure_ascii=False),
@@ -61,6 +64,7 @@ def initial_values(processor: Processor | None) -> dict[str, Any]:
         **{f"breaker_{part}": definition["breaker"][part] for part in BREAKER},
         **{name: "\n".join(definition[name]) for name in ("rate_limits", "blackouts")},
         "breaker_on": "yes" if definition["breaker"]["on"] else "no",
+        "options_of": definition["handler"],
         "seen": digest(processor) if processor else "",
     }
 
@@ -82,7 +86,7 @@ def build(data: dict[str, Any]) -> dict[str, Any]:
     """The definition that the fields say; empty fields are left out and get their default."""
     plain = {
         name: data[name]
-        for name in ("slug", "description", "handler", "options", "queue", *LIMITS)
+        for name in ("slug", "description", "handler", "queue", *LIMITS)
         if data[name] != ""
     }
     waits = {part: data[f"backoff_{part}"] for part in ("base_seconds", "cap_seconds")}
@@ -90,12 +94,24 @@ def build(data: dict[str, Any]) -> dict[str, Any]:
     return {
         **plain,
         "name": data["name"],
+        "options": built_options_of(data),
         "source": build_source(data),
         "trigger": build_trigger(data),
         **{name: data[name].splitlines() for name in ("rate_limits", "blackouts")},
         "backoff": {part: value for part, value in waits.items() if value != ""},
         "breaker": {"on": data["breaker_on"] != "no", **breaker},
     }
+
+
+def built_options_of(data: dict[str, Any]) -> Any:
+    """The handler's own fields where the page drew them, else the text, judged by the rules.
+
+    Fields that were drawn for another handler say nothing about this one.
+    """
+    handler = registry.find(data["handler"])
+    if not declared(handler) or not data["options_of"]:
+        return data["options"]
+    return built_options(handler, data) if data["options_of"] == data["handler"] else {}
 
 
 def build_source(data: dict[str, Any]) -> dict[str, Any]:
@@ -135,8 +151,10 @@ def condition(line: str) -> list[Any]:
     return [column, operator, (value or None) if operator.startswith("is") else value]
 
 
-def build_trigger(data: dict[str, Any]) -> dict[str, Any]:
-    """The kind and what belongs to it."""
+def build_trigger(data: dict[str, Any]) -> dict[str, Any] | None:
+    """The kind and what belongs to it; None for what is usual with the source."""
     kind = data["trigger_kind"]
+    if not kind:
+        return None
     names = TRIGGER_FIELDS.get(kind, ())
     return {"kind": kind, **{name: data[name] for name in names}}

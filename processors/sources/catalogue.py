@@ -11,11 +11,15 @@ Relation = Literal["table", "partitioned", "view", "materialised view", "foreign
 
 @dataclass(frozen=True)
 class Table:
-    """A table or view as the database lists it; `name` is how a definition spells it."""
+    """A table or view as the database lists it; `name` is how a definition spells it.
+
+    `rows`: about how many, without counting; None where the database does not know.
+    """
 
     name: str
     relation: Relation
     schema: str = ""
+    rows: int | None = None
 
     @property
     def is_writable(self) -> bool:

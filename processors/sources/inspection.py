@@ -18,7 +18,15 @@ from processors.sources.statements import Statements, claim_sql_text
 from processors.sources.trial import index_warning, refusals
 from processors.sources.wording import close, spaced
 
-__all__ = ["Inspection", "InvalidSource", "Preview", "inspect_source", "preview"]
+__all__ = [
+    "Inspection",
+    "InvalidSource",
+    "Preview",
+    "count_by_status",
+    "inspect_source",
+    "no_new_rows",
+    "preview",
+]
 
 PREVIEW_CHARACTERS = 200
 BATCH_SHOWN = 500  # as in the preview of a claim in our own database
@@ -128,8 +136,8 @@ def cut(value: object) -> str | None:
     return text if len(text) <= PREVIEW_CHARACTERS else text[: PREVIEW_CHARACTERS - 1] + "…"
 
 
-def count_by_status(source: Mapping[str, Any]) -> dict[str, int]:
-    """Rows by status among the first 100 000; CHAR(n) without its filling blanks."""
+def count_by_status(source: Mapping[str, Any], most_rows: int = COUNT_LIMIT_ROWS) -> dict[str, int]:
+    """Rows by status among the first `most_rows`; CHAR(n) without its filling blanks."""
     alias = source["database"]
     status = quoted_name(alias, source["status"])
     sql = f"""
@@ -137,7 +145,7 @@ def count_by_status(source: Mapping[str, Any]) -> dict[str, int]:
       (SELECT {status} AS s FROM {quoted_table(alias, source["table"])} LIMIT %s) AS first_rows
     GROUP BY s ORDER BY count(*) DESC LIMIT %s
     """
-    found = ask(connections[alias], sql, [COUNT_LIMIT_ROWS, SHOWN_STATUSES])
+    found = ask(connections[alias], sql, [most_rows, SHOWN_STATUSES])
     padded = {column.name for column in columns(alias, source["table"]) if column.padded}
     ending = " " if source["status"] in padded else ""
     return {NO_STATUS if s is None else str(s).rstrip(ending): count for s, count in found}

@@ -1,10 +1,12 @@
 """What a database says about its tables: the only names from which SQL is ever built.
 
-Entry points: `aliases`, `tables`, `find_table`, `columns`, `indexes`, `quoted_table`,
-`quoted_name`. Nothing here judges a definition (see `inspection`) and nothing here writes.
+Entry points: `aliases`, `tables`, `estimated_tables`, `find_table`, `columns`, `indexes`,
+`quoted_table`, `quoted_name`. Nothing here judges a definition (see `inspection`) and nothing
+here writes.
 """
 
 import re
+from dataclasses import replace
 
 from django.apps import apps
 from django.db import connections
@@ -16,7 +18,12 @@ from processors.sources.postgres_catalogue import (
     postgres_indexes,
     postgres_relations,
 )
-from processors.sources.sqlite_catalogue import sqlite_columns, sqlite_indexes, sqlite_relations
+from processors.sources.sqlite_catalogue import (
+    sqlite_columns,
+    sqlite_estimate,
+    sqlite_indexes,
+    sqlite_relations,
+)
 
 __all__ = [
     "Column",
@@ -26,6 +33,7 @@ __all__ = [
     "UnusableName",
     "aliases",
     "columns",
+    "estimated_tables",
     "find_table",
     "indexes",
     "is_reserved",
@@ -33,6 +41,8 @@ __all__ = [
     "quoted_table",
     "tables",
 ]
+
+MOST_ESTIMATED = 200  # SQLite is asked once for each table
 
 
 class UnusableName(ValueError):
@@ -69,6 +79,17 @@ def quoted_table(alias: str, table: str) -> str:
 def tables(alias: str) -> list[str]:
     """The tables that can be a source, by name. Raises Unreachable."""
     return [table.name for table in relations(alias) if table.is_writable]
+
+
+def estimated_tables(alias: str) -> list[Table]:
+    """The same, with about how many rows each has. Raises Unreachable."""
+    found = [table for table in relations(alias) if table.is_writable]
+    if connections[alias].vendor != "sqlite":
+        return found
+    return [
+        replace(table, rows=sqlite_estimate(connections[alias], quoted_name(alias, table.name)))
+        for table in found[:MOST_ESTIMATED]
+    ] + found[MOST_ESTIMATED:]
 
 
 def find_table(alias: str, name: str) -> Table | None:

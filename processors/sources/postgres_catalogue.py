@@ -6,7 +6,7 @@ from processors.sources.catalogue import Column, Index, Kind, Relation, Table, a
 
 # Tables and views of every schema that is not the database's own; the kind as one letter.
 POSTGRES_RELATIONS = """
-SELECT n.nspname, c.relname, c.relkind, n.nspname = current_schema()
+SELECT n.nspname, c.relname, c.relkind, n.nspname = current_schema(), c.reltuples::bigint
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
   AND n.nspname NOT LIKE 'pg\\_%%' AND n.nspname <> 'information_schema'
@@ -30,8 +30,9 @@ def postgres_relations(connection: BaseDatabaseWrapper) -> list[Table]:
             name=name if is_current and "." not in name else f"{schema}.{name}",
             relation=RELKINDS[kind],
             schema=schema if is_current and "." not in name else "",
+            rows=rows if rows >= 0 else None,
         )
-        for schema, name, kind, is_current in ask(connection, POSTGRES_RELATIONS)
+        for schema, name, kind, is_current, rows in ask(connection, POSTGRES_RELATIONS)
         if "." not in schema
     ]
 

@@ -18,6 +18,14 @@ from tests.admin.workers import fail_one, list_worker
 LONG = "A sentence about it " * 20
 
 
+A_TABLE = {
+    "kind": "table", "database": "default", "table": "shop_order", "key": "id", "status": "status",
+    "key_type": "integer", "status_type": "text", "mode": "A", "payload": ["xml"],
+    "words": {"new": "NEW", "claimed": "TAKEN", "done": "DONE", "failed": "ERROR"},
+    "result": None, "error": None, "filter": [], "order": None,
+}  # fmt: skip
+
+
 def filled() -> dict[str, Any]:
     """A small installation with something of everything."""
     processor = a_processor(
@@ -30,6 +38,10 @@ def filled() -> dict[str, Any]:
     a_batch(active, claimed=40, done=30)
     record = a_failed_record(processor, run, "K" * 200)
     keep_versions(processor)
+    of_table = a_processor(
+        "of-table", source=A_TABLE, source_kind="table", handler="demo.price_order",
+        rate_limits=["100/s", "1000/h"],
+    )  # fmt: skip
     a_processor("arrivals", state="started", trigger_kind="arrival", name="N" * 60)
     a_bulk_act = BulkAct.objects.create(
         what="retry", words=LONG, actor="anna", expected=900, moved={str(processor.pk): 300},
@@ -40,6 +52,7 @@ def filled() -> dict[str, Any]:
     fail_one(active.pk)
     return {
         "processor": processor, "run": run, "active": active, "record": record, "act": a_bulk_act,
+        "of_table": of_table,
     }  # fmt: skip
 
 
@@ -71,6 +84,9 @@ PAGES: dict[str, Address] = {
     "processor-history": of_processor("history"),
     "processor-delete": of_processor("delete"),
     "processor-force-stop": of_processor("force-stop"),
+    "processor-of-table": lambda seen: seen["of_table"].get_absolute_url(),
+    "processor-clone": lambda seen: f"/admin/processors/processor/add/?like={seen['of_table'].pk}",
+    "processor-limits": of_processor("limits"),
     "processor-versions": of_processor("versions"),
     "processor-version": lambda seen: f"{of_processor('versions')(seen)}2/",
     "processor-import": lambda _: "/admin/processors/processor/import/",

@@ -1,6 +1,7 @@
 """What an operator does all day, in a real browser under the real security policy."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,46 +39,107 @@ def table(transactional_db: None) -> Iterator[None]:
 
 
 def fill_in(page: Any) -> None:
+    """By the form's own controls: what can be chosen is chosen, nothing is known by heart."""
     page.fill("#id_name", "Customer orders")
     page.select_option("#id_handler", "demo.price_order")
+    page.wait_for_selector("#id_option_currency")
+    page.select_option("#id_option_currency", "CHF")
     page.select_option("#id_source_kind", "table")
     page.fill("#id_table", "customer_order")
-    page.fill("#id_key", "id")
-    page.fill("#id_status", "status")
+    page.press("#id_table", "Tab")
+    page.wait_for_selector("select#id_key")
     page.fill("#id_payload", "customer, xml")
     page.fill("#id_filter", "id <= 30")
-    page.select_option("#id_trigger_kind", "manual")
     page.select_option("#id_breaker_on", "no")  # every record is to fail
 
 
-def test_a_table_processor_is_defined_previewed_started_and_watched_to_its_end(
+def test_a_table_processor_is_defined_previewed_started_watched_and_stopped(
     visit: Visit, table: None, start_worker: StartWorker
 ) -> None:
     page = visit("/admin/processors/processor/add/")
     assert not page.is_visible("#id_table")
     fill_in(page)
+    assert (page.input_value("#id_key"), page.input_value("#id_status")) == ("id", "status")
+    assert page.is_visible(".offer .badge:has-text('NEW'):has-text('40')")
 
-    page.fill("#id_key", "nope")
+    page.select_option("#id_key", "xml")
+    page.fill("#id_payload", "customer")
     page.click("button:has-text('Preview')")
-    assert "isn't in table" in page.text_content(".row:has(#id_key) .error")
+    assert page.is_visible(".row:has(#id_key) .error")
 
-    page.fill("#id_key", "id")
+    page.select_option("#id_key", "id")
+    page.fill("#id_payload", "customer, xml")
     page.click("button:has-text('Preview')")
-    assert "No. 1" in page.text_content("#preview table")
+    assert "NEW" in page.text_content("#preview table")
     assert Processor.objects.count() == 0
 
     page.click("button:has-text('Save')")
     page.wait_for_selector("text=start it when you are ready")
+    assert Processor.objects.get().options["currency"] == "CHF"
     start_worker("default")
-    page.click("button:has-text('Run once')")
-    page.wait_for_selector("text=has begun")
+    page.click(".acts button:has-text('Start')")
+    page.wait_for_selector("text=was started")
     # The page renews itself: nobody reloads it.
     page.wait_for_selector("[data-live=runs] .badge.warn:has-text('With failures')", timeout=60_000)
+    page.click(".acts button:has-text('Stop')")
+    page.fill("#reason", "Enough")
+    page.click("form.narrow button:has-text('Stop')")
+    page.wait_for_selector("text=was stopped")
 
-    run = Run.objects.get()
+    run = Run.objects.order_by("seq").first()
+    assert run is not None
     assert (run.claimed, run.dead) == (30, 30)
     page.click("[data-live=runs] a:has-text('#1')")
     assert "The order has no XML document." in page.text_content("[data-live=failures]")
+
+
+def test_the_form_helps_without_a_script(visit: Visit, table: None) -> None:
+    page = visit("/admin/processors/processor/add/", java_script_enabled=False)
+
+    page.select_option("#id_handler", "demo.price_order")
+    page.click("button:has-text('Show its options')")
+    page.select_option("#id_source_kind", "table")
+    page.fill("#id_table", "customer_order")
+    page.click("button:has-text('Look at it')")
+
+    assert page.input_value("#id_option_vat_percent") == "19"
+    assert page.input_value("#id_key") == "id"
+    assert "No. 1" in page.text_content(".offer table")
+
+
+def test_a_limit_is_changed_live_and_taken_back(visit: Visit) -> None:
+    processor = a_processor()
+    an_active_run(processor, expected=100)
+    page = visit(processor.get_absolute_url())
+
+    page.fill("#limit_batch_size", "50")
+    page.click("button:has-text('Change limits')")
+    page.wait_for_selector(".messagelist :text('batch size: 500 → 50')")
+    assert Processor.objects.get().batch_size == 50
+    page.click("button:has-text('Undo')")
+
+    page.wait_for_selector(".messagelist :text('batch size: 50 → 500')")
+    assert Processor.objects.get().batch_size == 500
+
+
+def test_definitions_are_exported_and_imported(visit: Visit, tmp_path: Path) -> None:
+    a_processor(handler="demo.notify_partner", batch_size=7)
+    page = visit("/admin/processors/processor/")
+    with page.expect_download() as download:
+        page.click("text=Export all")
+    file = tmp_path / "processors.json"
+    download.value.save_as(file)
+    Processor.objects.all().delete()
+
+    page.click("text=Import…")
+    page.set_input_files("#file", file)
+    page.click("button:has-text('Show what would change')")
+    assert "Orders" in page.text_content(".planned")
+    assert not Processor.objects.exists()
+    page.click("button:has-text('Save')")
+
+    page.wait_for_selector("text=Imported: 1 created")
+    assert Processor.objects.get().batch_size == 7
 
 
 def test_stop_asks_why_and_the_list_shows_it(visit: Visit) -> None:
