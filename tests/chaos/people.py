@@ -2,10 +2,10 @@
 
 import random
 import threading
-import time
 from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import DatabaseError, InterfaceError, connections
@@ -15,6 +15,7 @@ from processors.models import Processor
 from tests.tables import Table
 
 AGAIN_SECONDS = 0.3
+LEAVE_SECONDS = 60.0
 POISON_EVERY = 400  # records of the flaky processor
 INBOXES = ("fast", "slow", "flaky")
 TABLES = {"goods": "default", "elsewhere": "shop"}
@@ -45,13 +46,18 @@ class Person(threading.Thread):
             connections.close_all()
 
     def leave(self) -> None:
-        """Finish what is begun."""
+        """Finish what is begun; whoever cannot within a minute has a fault."""
         self._leaving.set()
-        self.join()
+        self.join(LEAVE_SECONDS)
+        if self.is_alive():
+            self.fault = TimeoutError(f"did not leave within {LEAVE_SECONDS} s")
 
 
 class Publisher(Person):
-    """Inserts records, again and again until the database has said that it has them."""
+    """Inserts records, again and again until the database has said that it has them.
+
+    `sent`: the keys of which it has said so.
+    """
 
     def __init__(self, seed: str, per_second: float) -> None:
         self.records = max(1, round(per_second / 2 / (len(INBOXES) + len(TABLES))))
@@ -63,13 +69,25 @@ class Publisher(Person):
             first = len(self.sent[slug])
             keys = [f"{slug}-{n:06}" for n in range(first, first + self.records)]
             items = [{"key": key, "payload": self._payload(slug, key)} for key in keys]
-            insist(lambda slug=slug, items=items: publish(slug, items))  # type: ignore[misc]
-            self.sent[slug] += keys
+            if self._insist(partial(publish, slug, items)):
+                self.sent[slug] += keys
         for slug, alias in TABLES.items():
             first = len(self.sent[slug])
             numbers = range(first, first + self.records)
-            insist(lambda alias=alias, numbers=numbers: insert_rows(alias, numbers))  # type: ignore[misc]
-            self.sent[slug] += [str(number) for number in numbers]
+            if self._insist(partial(insert_rows, alias, numbers)):
+                self.sent[slug] += [str(number) for number in numbers]
+
+    def _insist(self, act: Callable[[], object]) -> bool:
+        """Repeat through every trouble with the database; whether it was done in the end."""
+        while True:
+            try:
+                act()
+            except (DatabaseError, InterfaceError):
+                connections.close_all()
+                if self._leaving.wait(AGAIN_SECONDS):
+                    return False
+            else:
+                return True
 
     @staticmethod
     def _payload(slug: str, key: str) -> dict[str, object]:
@@ -83,18 +101,6 @@ def insert_rows(alias: str, numbers: range) -> None:
     table = Table.existing(alias)
     known = {row[0] for row in table.fetch("SELECT id FROM goods WHERE id >= %s", [numbers[0]])}
     table.fill(number for number in numbers if number not in known)
-
-
-def insist(act: Callable[[], object]) -> None:
-    """Repeat through every trouble with the database until there was none."""
-    while True:
-        try:
-            act()
-        except (DatabaseError, InterfaceError):
-            connections.close_all()
-            time.sleep(AGAIN_SECONDS)
-        else:
-            return
 
 
 VERBS = ("start", "stop", "pause", "resume", "run_once", "force_stop")

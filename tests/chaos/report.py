@@ -1,6 +1,6 @@
 """Writes the newest figures into docs/reliability.md."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import groupby
 from statistics import median
 from typing import Any
@@ -10,9 +10,19 @@ from tests.servers import ROOT
 
 PAGE = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+FAILPOINT = "failpoint"
+WAYS = (
+    "kill -9 between two steps",
+    "an error between two steps",
+    "all threads stand still for three leases",
+)
 DATABASES = ("postgres", "sqlite")
 HEADS = {
     "matrix": ["", "fault", "times", "records", "lost", "doubled", "seconds", "test"],
+    "failpoint": [
+        *("failpoint", "times", "records", "lost", "doubled"),
+        *("seconds after a death", "an error", "a sleep"),
+    ],
     "soup": ["", "fault", "times", "records", "lost", "doubled", "seconds", "longest"],
     "soak": ["", "first third", "last third"],
 }
@@ -36,32 +46,60 @@ def body() -> str:
 
 
 def matrix(database: str, lines: list[dict[str, Any]]) -> str:
-    """Faults tried one by one."""
+    """Faults tried one by one, and every action at every failpoint."""
+    single = [line for line in lines if line["fault"] != FAILPOINT]
+    places = [line for line in lines if line["fault"] == FAILPOINT]
+    command = f"`python -m tests.chaos matrix --database {database}`"
+    return "\n".join(
+        [
+            f"### One by one, {database} ({command})\n",
+            *as_table(HEADS["matrix"], grouped(single, by_number, one_fault)),
+            f"\n### Every action at every failpoint, {database} (the same command)\n",
+            *as_table(HEADS["failpoint"], grouped(places, by_place, one_place)),
+        ]
+    )
 
-    def kind(line: dict[str, Any]) -> tuple[int, str, str]:
-        number = line["fault"]
-        return int(number[1:]) if number[1:].isdigit() else 0, line["what"], line["test"]
 
-    rows = [row(list(group)) for _, group in groupby(sorted(lines, key=kind), kind)]
-    title = f"### One by one, {database} (`python -m tests.chaos matrix --database {database}`)\n"
-    return "\n".join([title, *as_table(HEADS["matrix"], rows)])
+def by_number(line: dict[str, Any]) -> tuple[int, str, str]:
+    return int(line["fault"][1:]), line["what"], line["test"]
 
 
-def row(group: list[dict[str, Any]]) -> list[Any]:
+def by_place(line: dict[str, Any]) -> str:
+    return str(line["what"].partition(":")[0])
+
+
+def grouped(
+    lines: list[dict[str, Any]], key: Callable[..., Any], row: Callable[..., list[Any]]
+) -> list[list[Any]]:
+    """A row for every kind."""
+    return [row(list(group)) for _, group in groupby(sorted(lines, key=key), key)]
+
+
+def one_fault(group: list[dict[str, Any]]) -> list[Any]:
     """One kind of fault: `seconds` is the median."""
     first = group[0]
-    waits = [line["seconds"] for line in group if line["seconds"] is not None]
     test = first["test"].partition("::")[2]
+    return [first["fault"], first["what"], *sums(group), waited(group), f"`{test}`"]
+
+
+def one_place(group: list[dict[str, Any]]) -> list[Any]:
+    """A failpoint, with the seconds by what happened there."""
+    ways = [waited([line for line in group if line["what"].endswith(f": {way}")]) for way in WAYS]
+    return [f"`{by_place(group[0])}`", *sums(group), *ways]
+
+
+def sums(group: list[dict[str, Any]]) -> list[int]:
+    """Times tried, records at stake, lost, doubled."""
     return [
-        first["fault"] if first["fault"] != "failpoint" else "",
-        first["what"],
         len(group),
-        sum(line["records"] for line in group),
-        sum(line["lost"] for line in group),
-        sum(line["doubled"] for line in group),
-        f"{median(waits):.1f}" if waits else "-",
-        f"`{test}`",
+        *(sum(line[name] for line in group) for name in ("records", "lost", "doubled")),
     ]
+
+
+def waited(group: list[dict[str, Any]]) -> str:
+    """The median of the seconds."""
+    waits = [line["seconds"] for line in group if line["seconds"] is not None]
+    return f"{median(waits):.1f}" if waits else "-"
 
 
 def soup(database: str, figures: dict[str, Any]) -> str:
