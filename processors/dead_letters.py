@@ -145,6 +145,15 @@ def conclude(what: str, moved: Counter[int], act: Act) -> None:
             look_soon(processor)
 
 
+def what_it_waits_for(processor: Processor) -> str:
+    """Behind "is tried again.": who must act first, while nothing of `processor` is begun."""
+    if processor.is_started:
+        return ""
+    if processor.state == ProcessorState.PAUSED:
+        return f" {processor} is paused: resume it to go on."
+    return f" Start or run {processor} to go on."
+
+
 # One record
 
 
@@ -154,7 +163,7 @@ def treat_record(what: str, record: Record, act: Act) -> str:
     require_failed(record, treatment.done, treatment.only)
     treat(what, Selection(ids=(record.pk,), processor_id=record.processor_id), act)
     if what == "retry":
-        return f"Record {record.key} is tried again."
+        return f"Record {record.key} is tried again.{what_it_waits_for(record.processor)}"
     return f"Record {record.key} was {treatment.done}."
 
 
@@ -181,7 +190,8 @@ def edit_and_retry(record: Record, payload: Any, act: Act, *, visit: str) -> str
         record.edit(payload, act.at(database_now()))
         log(act, record.processor, f"Record {record.key} was edited and is tried again.")
     look_soon(record.processor)
-    return f"Record {record.key} was edited and is tried again."
+    waits = what_it_waits_for(record.processor)
+    return f"Record {record.key} was edited and is tried again.{waits}"
 
 
 def reprocess(record: Record, act: Act) -> str:

@@ -22,6 +22,7 @@ class Site(admin.AdminSite):
     site_header = _("Recordmill")
     site_title = _("Recordmill")
     index_title = _("Overview")
+    empty_value_display = "\N{EN DASH}"  # as on every page of ours
     enable_nav_sidebar = False  # lists need the width
     index_template = "admin/overview.html"
 

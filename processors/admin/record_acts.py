@@ -110,7 +110,8 @@ class RecordActs(HistoryAdmin):
             messages.error(request, str(error))
         else:
             chosen = len(selection.ids) or count
-            messages.success(request, told(what, moved, max(moved, chosen)))
+            waits = waits_for(selection) if what == "retry" and moved else ""
+            messages.success(request, told(what, moved, max(moved, chosen)) + waits)
         return redirect(back)
 
     def ask(self, request: HttpRequest, selection: Selection, what: str) -> HttpResponse:
@@ -195,7 +196,7 @@ def error_words(selection: Selection) -> str:
     if sample is None:
         return selection.fingerprint[:8]
     kind = sample.error_type or _("No error type")
-    return f"{kind}: {normalised(sample.last_error)[:120]}"
+    return f"{kind}: {normalised(sample.last_error)[:120].rstrip('.')}"
 
 
 def told(what: str, moved: int, chosen: int) -> str:
@@ -221,6 +222,13 @@ def told(what: str, moved: int, chosen: int) -> str:
         others,
     )
     return f"{text} {left % {'count': number(others)}}"
+
+
+def waits_for(selection: Selection) -> str:
+    """Who must act before what was retried goes on; known where it is one processor's."""
+    if selection.processor_id is None:
+        return ""
+    return dead_letters.what_it_waits_for(Processor.objects.get(pk=selection.processor_id))
 
 
 # In the background

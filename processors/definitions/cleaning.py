@@ -354,7 +354,8 @@ class Cleaning:
         if kind == "arrival" and not is_inbox:
             self.found.refuse(
                 "trigger.kind",
-                "Only an inbox knows when a record arrives; choose interval, cron or manual.",
+                "Only an inbox knows when a record arrives; choose interval (after a pause), "
+                "cron (at set times) or manual (only by hand).",
             )
         if kind == "interval":
             self.clean_pause(given)

@@ -155,8 +155,11 @@ def count_warnings(source: Mapping[str, Any], counts: Mapping[str, int]) -> list
     """What the counts give away: no new rows, rows without a status, a count that was cut."""
     warnings = []
     new = str(source["words"]["new"])
-    if counts and not counts.get(new):
-        warnings.append(no_new_rows(new, counts))
+    ours = {NO_STATUS, *source["words"].values()}
+    strange = {word: count for word, count in counts.items() if word not in ours}
+    # Where every row has a word of ours the work is simply done: no reason to doubt the word.
+    if strange and not counts.get(new):
+        warnings.append(no_new_rows(new, strange))
     if counts.get(NO_STATUS):
         warnings.append(f"{spaced(counts[NO_STATUS])} rows have no status and are never taken.")
     if sum(counts.values()) >= COUNT_LIMIT_ROWS:
@@ -166,9 +169,8 @@ def count_warnings(source: Mapping[str, Any], counts: Mapping[str, int]) -> list
 
 def no_new_rows(new: str, counts: Mapping[str, int]) -> str:
     """Names the word that was probably meant."""
-    known = [word for word in counts if word != NO_STATUS]
-    folded = [word for word in known if word.strip().casefold() == new.strip().casefold()]
-    similar = folded or close(new, known)
+    folded = [word for word in counts if word.strip().casefold() == new.strip().casefold()]
+    similar = folded or close(new, counts)
     if not similar:
         return f"0 rows are '{new}'."
     word = similar[0]

@@ -529,6 +529,14 @@ def test_b35_new_rows_in_another_writing_are_named(shop: BaseDatabaseWrapper) ->
     assert shown.warnings == ["0 rows are 'NEW'; 3 are 'new'. Did you mean 'new'?"]
 
 
+def test_a_table_that_is_done_with_gives_no_warning(shop: BaseDatabaseWrapper) -> None:
+    run("shop", "UPDATE customer_order SET status = 'DONE'")
+
+    shown = preview(a_source())
+
+    assert (shown.warnings, shown.rows) == ([], [])
+
+
 def test_b35_rows_without_a_status_are_counted(shop: BaseDatabaseWrapper) -> None:
     run("shop", "UPDATE customer_order SET status = NULL WHERE id = 3")
 

@@ -285,8 +285,8 @@ class Command(TerminalCommand):
             return self.say_json({done: number, "dry_run": options["dry_run"]})
         would = "would be" if options["dry_run"] else ("was" if number == 1 else "were")
         waits = ""
-        if done == "retried" and number and not processor.is_started:
-            waits = f" Start or run {processor} to go on."
+        if done == "retried" and number:
+            waits = dead_letters.what_it_waits_for(processor)
         return self.say(f"{counted(number, 'failed record')} {would} {done}.{waits}")
 
     def clear_fault(self, *, slug: str, reason: str, **_: Any) -> None:
