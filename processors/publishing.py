@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.db import connection, transaction
@@ -189,12 +190,27 @@ def refuse_other_payloads(listener: Processor, chunk: Sequence[Prepared]) -> Non
     """Raise KeyTaken where a key is stored with another payload than given."""
     given = {item.key: item.payload for item in chunk}
     stored = Record.objects.filter(processor=listener, key__in=given).values_list("key", "payload")
-    taken = [key for key, payload in stored if payload != json.loads(given[key])]
+    taken = [k for k, payload in stored if comparable(payload) != comparable(json.loads(given[k]))]
     if not taken and len(given) < len(chunk):
         payloads: dict[str, str] = {}
         taken = [i.key for i in chunk if payloads.setdefault(i.key, i.payload) != i.payload]
     if taken:
         raise KeyTaken(taken)
+
+
+def comparable(value: Any) -> Any:
+    """A JSON value that equals another only if it means the same.
+
+    Postgres keeps every number as a decimal: a large float comes back as a whole number, digit
+    by digit the same, which Python takes for another one. And for Python, true is 1.
+    """
+    if isinstance(value, dict):
+        return {name: comparable(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [comparable(part) for part in value]
+    if isinstance(value, bool):
+        return f"{value}", bool
+    return Decimal(repr(value)) if isinstance(value, int | float) else value
 
 
 def store(outgoing: Sequence[Prepared], *, now: datetime) -> None:

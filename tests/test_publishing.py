@@ -42,6 +42,20 @@ def test_a_key_with_another_payload_is_refused_and_nothing_is_stored(inbox: Proc
     assert list(Record.objects.values_list("key", flat=True)) == ["a"]
 
 
+@pytest.mark.parametrize("number", [4.914224511329518e16, 1e22, 0.1, -0.0, 1e-7, 10**300])
+def test_a_payload_sent_again_is_known_whatever_its_numbers(inbox: Processor, number: Any) -> None:
+    publish("story", [item("a", {"n": number})])
+
+    assert publish("story", [item("a", {"n": number})]) == Published(new=0, known=1)
+
+
+def test_true_is_another_payload_than_one(inbox: Processor) -> None:
+    publish("story", [item("a", {"n": [True]})])
+
+    with pytest.raises(KeyTaken):
+        publish("story", [item("a", {"n": [1]})])
+
+
 def test_the_same_key_twice_in_one_go_with_two_payloads_is_refused(inbox: Processor) -> None:
     with pytest.raises(KeyTaken):
         publish("story", [item("a", {"n": 1}), item("a", {"n": 2})])

@@ -353,9 +353,12 @@ IDENTIFIER = re.compile(r"\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\b\w*\d[\w.,-]*")
 
 
 def normalised(message: str) -> str:
-    """A message without what differs from record to record: quoted values, numbers, ids."""
+    """A message without what differs from record to record: quoted values, numbers, ids.
+
+    What was normalised stays as it is.
+    """
     first = message.strip().split("\n", 1)[0]
-    return IDENTIFIER.sub("#", QUOTED.sub("'…'", first))[:500]
+    return IDENTIFIER.sub("#", QUOTED.sub("…", first))[:500].strip()
 
 
 def fingerprint(outcome: Outcome) -> str:
