@@ -26,7 +26,7 @@ from processors.admin.buttons import VERBS, buttons
 from processors.admin.filters import LastResultFilter, ProcessorStateFilter, ScheduleFilter
 from processors.admin.limits import Limits
 from processors.admin.live import is_poll
-from processors.admin.processor_page import facts, form_page, looked_at, still_facts
+from processors.admin.processor_page import Look, facts, form_page, looked_at, still_facts
 from processors.admin.transfer import Transfer
 from processors.admin.upcoming import trigger_words
 from processors.admin.versions import Versions
@@ -252,7 +252,10 @@ class ProcessorAdmin(Acts, Access, Limits, Versions, Transfer):
         """The form, and what a person may do with it."""
         form = ProcessorForm(existing=processor, may_change_source=may_change_source(request))
         form.initial["operation"] = uuid.uuid4()
-        own = form_page(form, processor, looked_at(processor.source, request))
+        # A database that did not answer is not waited for a second time.
+        problem = form.offered.problem
+        shown = Look(problem=problem) if problem else looked_at(processor.source, request)
+        own = form_page(form, processor, shown)
         may_delete = self.has_delete_permission(request, processor)
         return own | {"form": form, "may_change": may_change, "may_delete": may_delete}
 

@@ -89,10 +89,14 @@ class ProcessorForm(DefinitionFields):
     # What it offers
 
     def offer_table(self, *, is_guessing: bool) -> picker.Offer:
-        """What the chosen database and table offer; nothing to who may not choose."""
-        if not self.may_change_source:
-            return picker.Offer()
+        """What the chosen database and table offer; nothing to who may not choose.
+
+        Nor for an inbox that is there already: its page is opened all day.
+        """
         source = self.typed_source()
+        is_settled = self.existing is not None and source["source_kind"] != "table"
+        if not self.may_change_source or is_settled:
+            return picker.Offer()
         found = picker.offer(source if source["source_kind"] == "table" else source | {"table": ""})
         if is_guessing:
             self.initial.update(picker.guess(found, source))

@@ -14,8 +14,10 @@ from processors.forms import ProcessorForm
 from processors.forms.picker import MOST_ROWS
 from processors.handlers import Handler, registry
 from processors.models import Processor
+from processors.sources.connecting import Unreachable
 from tests.admin.conftest import SignIn, a_processor
 from tests.admin.test_form import ADD, errors_of, typed
+from tests.factories import make_table_source
 
 pytestmark = pytest.mark.django_db(databases=["default", "shop"])
 
@@ -209,7 +211,7 @@ def table() -> Iterator[str]:
             "(number integer NOT NULL PRIMARY KEY, state varchar(12), note text)"
         )
         cursor.execute(
-            "INSERT INTO parcel VALUES (1, 'pending', 'first'), (2, 'pending', 'second'), "
+            "INSERT INTO parcel VALUES (1, 'pending', 'a blue box'), (2, 'pending', 'a red one'), "
             "(3, 'shipped', 'third'), (4, 'failed', 'fourth')"
         )
         cursor.execute("CREATE VIEW parcel_view AS SELECT * FROM parcel")
@@ -274,7 +276,7 @@ def test_a_word_that_no_row_has_is_met_with_the_one_that_was_meant(
 def test_looking_at_a_table_shows_its_next_rows_and_the_claim(admin: Client, table: str) -> None:
     html = admin.post(ADD, typed(**A_TABLE, table=table, _show="table")).content.decode()
 
-    assert "first" in html
+    assert "a blue box" in html
     assert "UPDATE" in html
     assert not Processor.objects.exists()
 
@@ -339,4 +341,32 @@ def test_rows_are_shown_only_to_who_may_see_payloads(sign_in: SignIn, table: str
     html = client.post(ADD, typed(**A_TABLE, table=table, _show="table")).content.decode()
 
     assert "You do not have the right to see payloads" in html
-    assert "second" not in html
+    assert "a blue box" not in html
+
+
+def test_the_page_of_an_inbox_does_not_ask_for_tables(admin: Client, table: str) -> None:
+    processor = a_processor()
+
+    form = admin.get(processor.get_absolute_url()).context["form"]
+
+    assert not form.offered.tables
+    data = {**sent_of(form), **A_TABLE}
+    assert show(admin, processor.get_absolute_url(), **data).offered.tables
+
+
+def test_a_database_that_does_not_answer_is_waited_for_once(
+    admin: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def refuse(alias: str) -> None:
+        asked.append(alias)
+        raise Unreachable("Can't connect to 'shop' (timed out after 5 s).")
+
+    monkeypatch.setattr("processors.forms.picker.connect", refuse)
+    processor = a_processor(source=make_table_source(table="far"), source_kind="table")
+
+    html = admin.get(processor.get_absolute_url()).content.decode()
+
+    assert "timed out after 5 s" in html
+    assert asked == ["default"]
