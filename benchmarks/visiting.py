@@ -63,12 +63,10 @@ def queries(links: set[str]) -> Iterator[str]:
             values.setdefault(name, [])
             if value not in values[name]:
                 values[name].append(value)
-    ends = {
-        name: dict.fromkeys((found[0], found[-1])) for name, found in values.items() if name != "p"
-    }
+    ends = {name: (found[0], found[-1]) for name, found in values.items() if name != "p"}
     for one, other in combinations(ends, 2):
-        for value in ends[one]:
-            yield from (urlencode({one: value, other: another}) for another in ends[other])
+        for value, another in zip(ends[one], ends[other], strict=True):
+            yield urlencode({one: value, other: another})
 
 
 def visits(client: Any, path: str, repeats: int) -> list[Page]:

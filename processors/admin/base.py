@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from processors.admin import live
-from processors.admin.tabs import COUNT_CAP, tabs_of
+from processors.admin.tabs import cap_of, tabs_of
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -39,12 +39,12 @@ def page(request: HttpRequest, template: str, title: object, **context: Any) -> 
 
 
 class CappedPaginator(Paginator):  # type: ignore[type-arg]
-    """Counts no further than COUNT_CAP, so that a page costs the same on any table."""
+    """Counts no further than a cap, so that a page costs the same on any table."""
 
     @cached_property
     def count(self) -> int:
         rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]
-        return rows.order_by()[:COUNT_CAP].count()
+        return rows.order_by()[: cap_of(rows)].count()
 
 
 class OurAdmin(ModelAdmin):
@@ -74,7 +74,6 @@ class OurAdmin(ModelAdmin):
             "empty_text": self.empty_text,
             "search_text": self.search_text,
             "live_ms": self.live_ms,
-            "count_cap": COUNT_CAP,
             "as_cards": self.as_cards,
         }
         found = super().changelist_view(request, {**own, **(extra_context or {})})
@@ -84,6 +83,7 @@ class OurAdmin(ModelAdmin):
         if live.is_poll(request):
             return live.answer(request, "admin/list.html", context)
         context.setdefault("tabs", tabs_of(context["cl"], request))
+        context["count_cap"] = cap_of(context["cl"].queryset)
         context["newest_shown"] = self.newest_of(context["cl"])
         return found
 

@@ -12,7 +12,8 @@ from django.utils.translation import gettext as _
 
 from processors.wording import number
 
-COUNT_CAP = 10_000  # rows that are counted; filters reach the others
+COUNT_CAP = 10_000  # rows of a whole table that are counted; filters reach the others
+FILTERED_CAP = 1_000  # the same of a filtered one, where rows must be looked at to be counted
 ESTIMATED = 100_000  # from here on the database's own estimate is said
 
 Rows = QuerySet[Any]
@@ -59,13 +60,19 @@ def tabs_of(changelist: ChangeList, request: HttpRequest) -> list[Tab]:
     ]
 
 
+def cap_of(rows: Rows) -> int:
+    """How far these rows are counted."""
+    return FILTERED_CAP if rows.query.where else COUNT_CAP
+
+
 def counted(rows: Rows) -> str:
-    """How many there are, up to COUNT_CAP; beyond it, of a whole table, about how many."""
-    count = rows[:COUNT_CAP].count()
-    if count < COUNT_CAP:
+    """How many there are, up to their cap; beyond it, of a whole table, about how many."""
+    cap = cap_of(rows)
+    count = rows[:cap].count()
+    if count < cap:
         return number(count)
     about = 0 if rows.query.where else estimate(rows)
-    return _("about %(count)s") % {"count": number(about)} if about else f"{number(COUNT_CAP)}+"
+    return _("about %(count)s") % {"count": number(about)} if about else f"{number(cap)}+"
 
 
 def estimate(rows: Rows) -> int:

@@ -1,15 +1,18 @@
 """What `processor list`, `show` and `run` tell: the shapes of their JSON, and the same as text."""
 
 from datetime import UTC, datetime
+from math import isinf
 from typing import Any
 
 from django.db import DatabaseError, transaction
 
 from processors.management.terminal import in_columns
 from processors.models import Batch, Processor, Record, Run
+from processors.outlook import outlook
 from processors.sources import SourceTrouble, open_source
 from processors.sources.modes import in_words
 from processors.states import COUNTERS
+from processors.wording import rate_words, roughly
 
 RUNS_SHOWN = 100
 BACKLOG_CAP = 1_000_000  # beyond this it is not counted
@@ -36,15 +39,37 @@ def overview(processor: Processor, now: datetime) -> dict[str, Any]:
 def report(processor: Processor, now: datetime, runs: int = RUNS_SHOWN) -> dict[str, Any]:
     """The overview, how its source is read, and its last runs, newest first.
 
-    `untold`: how many outcomes a table in another database has not heard yet.
+    `untold`: how many outcomes a table in another database has not heard yet. `forecast`: see
+    `forecast`.
     """
+    found = overview(processor, now)
     newest = Run.objects.filter(processor=processor).order_by("-seq")[:runs]
     return {
-        **overview(processor, now),
+        **found,
+        "forecast": forecast(processor, found["backlog"], now),
         "source": in_words(processor.source),
         "untold": Record.objects.filter(processor=processor).untold().count_to(BACKLOG_CAP),
         "runs": [run_report(run) for run in newest],
     }
+
+
+def forecast(processor: Processor, waiting: int | None, now: datetime) -> dict[str, float | None]:
+    """Records a second that arrive, and that as many workers handle as may work at once.
+
+    Null where it is not known; `seconds_to_empty` also where more arrives than is handled.
+    """
+    seen = outlook(processor, waiting, BACKLOG_CAP, now)
+    seconds = seen.seconds_to_empty(processor.parallelism)
+    return {
+        "arriving_per_second": rounded(seen.paces.arriving),
+        "handling_per_second": rounded(seen.paces.handling(processor.parallelism)),
+        "seconds_to_empty": rounded(None if seen.is_capped else seconds),
+    }
+
+
+def rounded(value: float | None) -> float | None:
+    """To a thousandth; what has no end is null."""
+    return None if value is None or isinf(value) else round(value, 3)
 
 
 def run_report(run: Run) -> dict[str, Any]:
@@ -92,11 +117,25 @@ def overview_lines(found: dict[str, Any]) -> list[str]:
         ["Current run", f"{run['seq']} ({run['state']})" if run else "none"],
         ["Next run", found["next_run_at"] or "none is due"],
     ]
+    if "forecast" in found:
+        facts.append(["Forecast", forecast_words(found["forecast"])])
     if "source" in found:
         facts.append(["Source", found["source"]])
     if found.get("untold"):
         facts.append(["Untold", f"{found['untold']} outcomes that its table has not heard yet"])
     return [found["slug"], *in_columns([[f"  {name}", value] for name, value in facts])]
+
+
+def forecast_words(found: dict[str, float | None]) -> str:
+    """Paces and the end, as far as they are known."""
+    arriving, handling = found["arriving_per_second"], found["handling_per_second"]
+    if arriving is None or handling is None:
+        return "not known: too little was handled in the last 24 h"
+    seconds = found["seconds_to_empty"]
+    end = f"empty in about {roughly(seconds)} of work" if seconds else "empty now"
+    if seconds is None:
+        end = "no end to be seen"
+    return f"{rate_words(arriving)} arrive, {rate_words(handling)} are handled: {end}"
 
 
 def overview_table(found: list[dict[str, Any]]) -> list[str]:

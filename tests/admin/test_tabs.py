@@ -74,7 +74,10 @@ def test_a_count_stops_at_its_cap(admin: Client, monkeypatch: pytest.MonkeyPatch
     make_runs()
     monkeypatch.setattr(tabs, "COUNT_CAP", 2)
 
+    monkeypatch.setattr(tabs, "FILTERED_CAP", 1)
+
     assert counts(admin, RUNS)["All"] == "2+"
+    assert counts(admin, RUNS, trigger="manual")["All"] == "1+"
 
 
 def test_of_a_whole_table_about_how_many_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,6 +86,7 @@ def test_of_a_whole_table_about_how_many_are_told(monkeypatch: pytest.MonkeyPatc
     with connection.cursor() as cursor:
         cursor.execute("UPDATE pg_class SET reltuples = 1234567 WHERE relname = 'processors_run'")
     monkeypatch.setattr(tabs, "COUNT_CAP", 0)
+    monkeypatch.setattr(tabs, "FILTERED_CAP", 0)
 
     assert tabs.counted(Run.objects.order_by()) == "about 1,200,000"
     assert tabs.counted(Run.objects.filter(state="failed").order_by()) == "0+"

@@ -195,7 +195,7 @@ def test_show_has_the_published_shape(call_json: CallJson) -> None:
 
     assert set(found) == {
         *("slug", "state", "why", "backlog", "current_run", "next_run_at", "runs"),
-        *("source", "untold"),
+        *("source", "untold", "forecast"),
     }
     assert (found["slug"], found["state"], found["backlog"]) == ("orders", "started", 1)
     assert found["current_run"] is None
