@@ -14,7 +14,7 @@ from processors.sources.ledger import normalised
 
 NEWEST = 20_000
 """Failed records that are grouped: of those the numbers are exact, and the page is quick."""
-MOST_GROUPS = 100
+MOST_GROUPS = 50
 
 # The newest failures by processor and kind of error, the most frequent first.
 GROUPS = """

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 STRIP = 20  # runs shown beside a processor
 FRESH_SECONDS = 2  # what costs something is not asked again for every poll
 REMEMBERED_SECONDS = 60
-COUNTED_AT_ONCE = 3
+COUNTED_AT_ONCE = 2
 SAMPLE = 1_000  # outcomes that a foreign table was not told of are counted up to here
 
 
