@@ -10,6 +10,7 @@ from processors.protocol.leases import Lease
 from processors.sources.base import Claimed, Ref, Settlement
 
 LOOK_SECONDS = 0.05
+AHEAD_OF_HANDS = 4
 
 
 class Beside(Way):
@@ -44,7 +45,7 @@ class Beside(Way):
             if leaving:
                 self._withdraw(todo)
             else:
-                allowed -= self._begin(todo, allowed)
+                allowed -= self._begin(todo, min(allowed, self._room(lease)))
             if not self.in_flight:
                 break
             self._collect(settlement, until)
@@ -74,6 +75,15 @@ class Beside(Way):
         self.is_dry = self.is_dry or (stretch.refill and lease.size == before)
         self.hands.resize(lease.limits.concurrency)
         return following
+
+    def _room(self, lease: Lease) -> int:
+        """How many the hands may be given before we have seen what became of the others.
+
+        Enough to keep them busy while we commit, and few enough that a handler which fails
+        everything is stopped in time.
+        """
+        enough = AHEAD_OF_HANDS * lease.limits.concurrency + self.tools.pace.ahead()
+        return max(0, enough - len(self.in_flight))
 
     def _begin(self, todo: "deque[Claimed]", allowed: int) -> int:
         """Hand over as many as the marker allows; how many."""

@@ -57,12 +57,14 @@ class Judge:
             return  # looked at again: before the commit, which waits for the database
         if window is None:
             return
-        window.succeeded(done)
-        for claimed, outcome in failed:
+        # Several may have ended since: in which order is not known, so they count as mixed evenly.
+        for n, (claimed, outcome) in enumerate(failed):
+            window.succeeded(done * (n + 1) // (len(failed) + 1) - done * n // (len(failed) + 1))
             if outcome.kind in ("done", "skipped"):
                 window.succeeded()
             elif not outcome.is_free:
                 window.failed(claimed.key)
+        window.succeeded(done - done * len(failed) // (len(failed) + 1))
         self._seen_done += done
         self._seen_others += len(failed)
         self._trouble = self._trouble or window.trouble
