@@ -245,7 +245,8 @@ def with_own_options(data: Any, stored: Mapping[str, Any]) -> Any:
     known = stored["options"] if stored["handler"] == name else {}
     shown = options.shown_values(handler, known)
     sent = {name: "on" if value is True else value for name, value in shown.items() if value}
-    return {**data.dict(), "options": "", "options_of": name if shown else "", **sent}
+    typed = {field: data[field] for field in data}
+    return {**typed, "options": "", "options_of": name if shown else "", **sent}
 
 
 def column_choice(column: Column) -> tuple[str, str]:
