@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from django.conf import settings
@@ -57,6 +58,7 @@ class Watch(threading.Thread):
         self._parent = os.getppid()
         self._orphan_since: float | None = None
         self._wound_until = 0.0
+        self._beaten = time.monotonic()
 
     def start(self) -> None:
         """Wound up before any record is begun: that one may hold the interpreter's lock."""
@@ -69,20 +71,32 @@ class Watch(threading.Thread):
         self.join()
 
     def run(self) -> None:
-        beaten = time.monotonic()
-        period = settings.LEASE_SECONDS / 4
         try:
             while not self._closing.wait(LOOK_SECONDS):
-                self._check_parent()
-                self._check_time_limit()
-                self._wind_up()
-                if time.monotonic() - beaten >= period and self._beat():
-                    beaten = time.monotonic()
-                elif time.monotonic() - beaten > settings.LEASE_SECONDS + period:
-                    leave_hard(EXIT_LOST, "the database was out of reach for a whole lease")
+                try:
+                    self._look()
+                except Exception:
+                    # A handler may have left no memory for this one: the next may find some.
+                    with suppress(MemoryError):
+                        logger.exception("a look after batch %s failed", self._batch_id)
         finally:
             faulthandler.cancel_dump_traceback_later()
             connections.close_all()
+
+    @property
+    def _batch_id(self) -> int | None:
+        lease = self.desk.lease
+        return None if lease is None else lease.batch_id
+
+    def _look(self) -> None:
+        self._check_parent()
+        self._check_time_limit()
+        self._wind_up()
+        period = settings.LEASE_SECONDS / 4
+        if time.monotonic() - self._beaten >= period and self._beat():
+            self._beaten = time.monotonic()
+        elif time.monotonic() - self._beaten > settings.LEASE_SECONDS + period:
+            leave_hard(EXIT_LOST, "the database was out of reach for a whole lease")
 
     def _wind_up(self) -> None:
         """Ask the interpreter's own alarm to end this process if this thread is held up.
@@ -108,7 +122,7 @@ class Watch(threading.Thread):
             is_over = lease is not None and lease.closing
             self.desk.lost = self.desk.lease is lease and not is_over
         except TROUBLE as error:
-            logger.warning("no heartbeat for batch %s: %s", lease and lease.batch_id, error)
+            logger.warning("no heartbeat for batch %s: %s", self._batch_id, error)
             connections.close_all()
             return False
         return True
@@ -121,8 +135,10 @@ class Watch(threading.Thread):
         late = [ref for ref, since in list(self.desk.begun.items()) if since < limit]
         if late:
             self.desk.is_ending = True
-            self.on_hung(late[0])
-            leave_hard(EXIT_HUNG, f"record {late[0]} passed its time limit")
+            try:
+                self.on_hung(late[0])
+            finally:
+                leave_hard(EXIT_HUNG, f"record {late[0]} passed its time limit")
 
     def _check_parent(self) -> None:
         if os.getppid() == self._parent:

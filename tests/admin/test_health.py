@@ -82,7 +82,9 @@ def test_an_event_leads_to_what_it_is_about_and_shows_what_was_changed(
     sign_in: SignIn, admin: Client
 ) -> None:
     processor = a_processor()
-    record = a_failed_record(processor, a_run(processor), payload={"city": "Köln", "token": "s3cr3t-of-theirs"})
+    record = a_failed_record(
+        processor, a_run(processor), payload={"city": "Köln", "token": "s3cr3t-of-theirs"}
+    )
     admin.post(
         reverse("admin:processors_record_edit", args=[record.pk]),
         {"payload": '{"city": "Bonn"}', "visit": "1"},
