@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.auth import get_user_model
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
@@ -13,8 +13,6 @@ from processors.admin.tabs import StateTabs
 from processors.clock import database_now
 from processors.models import Processor, Run
 from processors.models.processor import TriggerKind
-from processors.models.run import Trigger
-from processors.states import RunState
 
 EVENTS_LOOKED_THROUGH = 100_000
 
@@ -92,65 +90,6 @@ class LastResultFilter(admin.SimpleListFilter):
         if self.value() == "good":
             return queryset.filter(Exists(newest.filter(state="finished", dead=0, parked=0)))
         return queryset
-
-
-class RunStateFilter(StateTabs):
-    """Runs by what became of them."""
-
-    title = _("state")
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        return [
-            ("active", _("Active")),
-            ("paused", _("Paused")),
-            ("failed", _("Failed")),
-            ("failures", _("With failures")),
-            ("succeeded", _("Succeeded")),
-            ("stopped", _("Stopped")),
-        ]
-
-    def narrow(self, rows: Rows, value: str) -> Rows:
-        """A run that failed, or was stopped, may have failures as well."""
-        if value == "active":
-            return rows.filter(ended_at__isnull=True)
-        if value == "paused":  # an index knows the active ones
-            return rows.filter(state=RunState.PAUSED, ended_at__isnull=True)
-        if value == "failures":
-            return rows.filter(Q(dead__gt=0) | Q(parked__gt=0))
-        if value == "succeeded":
-            return rows.filter(state=RunState.FINISHED, dead=0, parked=0)
-        return rows.filter(state=value)
-
-
-class RunTriggerFilter(admin.SimpleListFilter):
-    """Runs by why they began."""
-
-    title = _("begun by")
-    parameter_name = "trigger"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        return [(trigger.value, _(trigger.label)) for trigger in Trigger]
-
-    def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
-        return queryset.filter(trigger=self.value()) if self.value() else queryset
-
-
-class StartedFilter(admin.SimpleListFilter):
-    """Runs by when they began."""
-
-    title = _("started")
-    parameter_name = "since"
-    DAYS = {"1": _("Last 24 hours"), "7": _("Last 7 days"), "30": _("Last 30 days")}
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        return list(self.DAYS.items())
-
-    def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
-        value = self.value()
-        if value not in self.DAYS:
-            return queryset
-        return queryset.filter(started_at__gte=database_now() - timedelta(days=int(value)))
 
 
 class Given(admin.SimpleListFilter):

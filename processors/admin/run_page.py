@@ -13,6 +13,7 @@ from processors import control, dead_letters
 from processors.admin import columns, figures, looks, throughput
 from processors.admin.buttons import VERBS, Button, buttons
 from processors.admin.charts import area
+from processors.admin.run_filters import parts_of
 from processors.admin.stretches import stretches_of
 from processors.explain import why_run
 from processors.models import Attempt, Batch, Event, Run
@@ -161,12 +162,12 @@ def workers(run: Run) -> list[dict[str, Any]]:
     """What each worker did in this run."""
     rows = Batch.objects.filter(run=run).order_by().values("owner")
     failed = Sum(F("dead") + F("parked"))
-    return list(
-        rows.annotate(
-            batches=Count("id"), records=Sum("claimed"), failed=failed, lost=Sum("crashed"),
-            first=Min("opened_at"), last=Max("closed_at"),
-        ).order_by("owner")[:100]
+    found = rows.annotate(
+        batches=Count("id"), records=Sum("claimed"), failed=failed, lost=Sum("crashed"),
+        first=Min("opened_at"), last=Max("closed_at"),
     )  # fmt: skip
+    named = found.order_by("owner")[:100]
+    return [one | {"name": parts_of(one["owner"])[2]} for one in named]
 
 
 def neighbours(run: Run) -> dict[str, Any]:

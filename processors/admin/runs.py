@@ -14,19 +14,21 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from processors.admin import columns, live, looks, throughput
+from processors.admin import columns, live, looks, run_search, throughput
 from processors.admin.base import LIVE_MS, HistoryAdmin
-from processors.admin.filters import (
-    ProcessorFilter,
+from processors.admin.filters import ProcessorFilter
+from processors.admin.run_filters import (
+    WINDOW,
+    LongerFilter,
     RunStateFilter,
     RunTriggerFilter,
     StartedFilter,
+    WorkerFilter,
 )
 from processors.admin.run_page import facts, heavy_facts
 from processors.clock import database_now
-from processors.models import Processor, Run
+from processors.models import Run
 
-NAMED = 100  # processors that a search by name looks through
 JUST_ENDED = timedelta(minutes=2)
 
 
@@ -49,9 +51,10 @@ class RunList(ChangeList):
 class RunAdmin(HistoryAdmin):
     """Every cycle that ever was."""
 
+    change_list_template = "admin/processors/run/list.html"
     list_title = gettext_lazy("Runs")
     empty_text = gettext_lazy("No runs yet. Start a processor, or run it once.")
-    search_text = gettext_lazy("Run number or processor")
+    search_text = gettext_lazy("#number, processor, worker:… or error:…")
     live_ms = LIVE_MS
     live_columns = ("state_shown", "records", "started", "took", "rate")
     announces_new = True
@@ -67,7 +70,10 @@ class RunAdmin(HistoryAdmin):
         "cause",
     )
     list_display_links = None
-    list_filter = (RunStateFilter, ProcessorFilter, RunTriggerFilter, StartedFilter)
+    list_filter = (
+        RunStateFilter, ProcessorFilter, RunTriggerFilter, StartedFilter, WorkerFilter,
+        LongerFilter,
+    )  # fmt: skip
     list_select_related = ("processor",)
     search_fields = ("seq",)
     actions = None
@@ -75,21 +81,22 @@ class RunAdmin(HistoryAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).defer("config")
 
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """With what a search or a filter did not look through."""
+        is_bounded = any(request.GET.get(name) for name in ("q", "worker", "longer"))
+        own = {"looked_through": WINDOW if is_bounded else 0}
+        return super().changelist_view(request, own | (extra_context or {}))
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return RunList
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """A number is a run's, anything else a part of the processor's name."""
-        term = search_term.strip().removeprefix("#")
-        if not term:
-            return queryset, False
-        asked = Processor.objects.order_by("pk").values_list("pk", flat=True)
-        if term.isdecimal() and len(term) < 19:  # all processors are named, for the index
-            return queryset.filter(processor__in=list(asked), seq=int(term)), False
-        named = list(asked.filter(name__icontains=term)[:NAMED])
-        return queryset.filter(processor__in=named), False
+        """See run_search."""
+        return run_search.find(queryset, search_term), False
 
     def moving(self, rows: Iterable[Any]) -> Iterable[Any]:
         """Active runs, and those that have just ended."""
