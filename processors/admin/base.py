@@ -62,6 +62,7 @@ class OurAdmin(ModelAdmin):
     live_ms = 0
     live_columns: tuple[str, ...] = ()
     announces_new = False
+    exports = False  # as CSV: see export
     as_cards = False  # on a small screen each row becomes a card
 
     def changelist_view(
@@ -75,6 +76,7 @@ class OurAdmin(ModelAdmin):
             "search_text": self.search_text,
             "live_ms": self.live_ms,
             "as_cards": self.as_cards,
+            "exports": self.exports,
         }
         found = super().changelist_view(request, {**own, **(extra_context or {})})
         context = getattr(found, "context_data", None)

@@ -3,15 +3,18 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from processors.admin import columns
 from processors.admin.base import HistoryAdmin
+from processors.admin.export import Column, Exports
 from processors.admin.filters import ActionFilter, ActorFilter, HappenedFilter, ProcessorFilter
 from processors.admin.masking import masked
 from processors.admin.record_page import VIEW_PAYLOAD
@@ -19,7 +22,7 @@ from processors.models import Event
 
 
 @admin.register(Event)
-class EventAdmin(HistoryAdmin):
+class EventAdmin(Exports, HistoryAdmin):
     """One line per move."""
 
     list_title = gettext_lazy("Events")
@@ -32,6 +35,24 @@ class EventAdmin(HistoryAdmin):
     live_ms = 5_000
     announces_new = True
     as_cards = True
+
+    export_related = ("processor", "run", "record")
+
+    def export_rows(self) -> QuerySet[Any]:
+        return super().export_rows().defer("record__payload", "record__result", "run__config")
+
+    def export_columns(self, request: HttpRequest) -> list[Column]:
+        return [
+            (_("When"), lambda event: event.at),
+            (_("Processor"), lambda event: event.processor.name),
+            (_("What"), lambda event: event.action),
+            (_("Run"), lambda event: event.run and event.run.seq),
+            (_("Record"), lambda event: event.record and event.record.key),
+            (_("From"), lambda event: event.from_state),
+            (_("To"), lambda event: event.to_state),
+            (_("Actor"), lambda event: event.actor),
+            (_("Why"), lambda event: event.reason),
+        ]
 
     @admin.display(description=gettext_lazy("When"))
     def when(self, event: Event) -> SafeString | str:

@@ -12,12 +12,15 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from processors import failures
 from processors.admin import columns, record_page, record_search
 from processors.admin.base import page
+from processors.admin.export import Column, Exports
 from processors.admin.filters import ProcessorFilter
+from processors.admin.masking import masked
 from processors.admin.record_acts import RecordActs, in_background
 from processors.admin.record_filters import (
     INDEXED,
@@ -51,7 +54,7 @@ class RecordList(ChangeList):
 
 
 @admin.register(Record)
-class RecordAdmin(RecordActs):
+class RecordAdmin(Exports, RecordActs):
     """What needs a person, first."""
 
     change_list_template = "admin/processors/record/list.html"
@@ -123,6 +126,26 @@ class RecordAdmin(RecordActs):
             return queryset, False
         may_see = request.user.has_perm(record_page.VIEW_PAYLOAD)
         return record_search.find(queryset, search_term, may_see_payload=may_see), False
+
+    def export_columns(self, request: HttpRequest) -> list[Column]:
+        """With payload and result, secrets masked, for who may see them."""
+        shown: list[Column] = [
+            (_("Processor"), lambda record: record.processor.name),
+            (_("Key"), lambda record: record.key),
+            (_("State"), lambda record: record.state),
+            (_("Attempts"), lambda record: record.attempts),
+            (_("Error"), lambda record: record.error_type),
+            (_("Message"), lambda record: record.last_error),
+            (_("Arrived"), lambda record: record.created_at),
+            (_("Settled"), lambda record: record.settled_at),
+        ]
+        if not request.user.has_perm(record_page.VIEW_PAYLOAD):
+            return shown
+        return [
+            *shown,
+            (_("Payload"), lambda record: masked(record.payload)),
+            (_("Result"), lambda record: masked(record.result)),
+        ]
 
     # Columns
 

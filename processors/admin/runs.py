@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import timedelta
+from operator import attrgetter
 from typing import Any
 
 from django.contrib import admin
@@ -16,6 +17,7 @@ from django.utils.translation import gettext_lazy
 
 from processors.admin import columns, live, looks, run_search, throughput
 from processors.admin.base import LIVE_MS, HistoryAdmin
+from processors.admin.export import Column, Exports
 from processors.admin.filters import ProcessorFilter
 from processors.admin.run_filters import (
     WINDOW,
@@ -28,6 +30,7 @@ from processors.admin.run_filters import (
 from processors.admin.run_page import facts, heavy_facts
 from processors.clock import database_now
 from processors.models import Run
+from processors.states import COUNTERS
 
 JUST_ENDED = timedelta(minutes=2)
 
@@ -48,7 +51,7 @@ class RunList(ChangeList):
 
 
 @admin.register(Run)
-class RunAdmin(HistoryAdmin):
+class RunAdmin(Exports, HistoryAdmin):
     """Every cycle that ever was."""
 
     change_list_template = "admin/processors/run/list.html"
@@ -97,6 +100,23 @@ class RunAdmin(HistoryAdmin):
     ) -> tuple[QuerySet[Any], bool]:
         """See run_search."""
         return run_search.find(queryset, search_term), False
+
+    def export_rows(self) -> QuerySet[Any]:
+        return super().export_rows().defer("config")
+
+    def export_columns(self, request: HttpRequest) -> list[Column]:
+        return [
+            (_("Processor"), lambda run: run.processor.name),
+            (_("Run"), lambda run: run.seq),
+            (_("State"), lambda run: run.state),
+            (_("Begun by"), lambda run: run.trigger),
+            (_("Who"), lambda run: run.actor),
+            (_("Reason"), lambda run: run.reason),
+            (_("Started"), lambda run: run.started_at),
+            (_("Ended"), lambda run: run.ended_at),
+            *((name, attrgetter(name)) for name in COUNTERS),
+            (_("Error"), lambda run: run.fault_reason),
+        ]
 
     def moving(self, rows: Iterable[Any]) -> Iterable[Any]:
         """Active runs, and those that have just ended."""

@@ -110,10 +110,19 @@ TABLE: dict[str, tuple[Rights, Rights]] = {
     "admin/processors/run/": (("view_run",), ("view_run",)),
     "admin/processors/run/<path:object_id>/change/": (("view_run",), ("view_run",)),
     "admin/processors/run/<path:object_id>/history/": (("view_run", LOG), ("view_run", LOG)),
+    "admin/processors/attempt/": (("view_attempt",), ("view_attempt",)),
+    "admin/processors/attempt/<path:object_id>/change/": (("view_attempt",), ("view_attempt",)),
+    "admin/processors/attempt/<path:object_id>/history/": (
+        ("view_attempt", LOG), ("view_attempt", LOG),
+    ),
+    **{
+        f"admin/processors/{model}/export.csv": ((f"view_{model}",), NOBODY)
+        for model in ("attempt", "event", "record", "run")
+    },
     # History is neither added nor deleted by anybody.
     **{
         f"admin/processors/{model}/{what}/": (NOBODY, NOBODY)
-        for model in ("event", "record", "run")
+        for model in ("attempt", "event", "record", "run")
         for what in ("add", "<path:object_id>/delete")
     },
     # Users and groups: superusers alone.
@@ -130,7 +139,7 @@ TABLE: dict[str, tuple[Rights, Rights]] = {
     **{
         f"admin/{model}/<path:object_id>/": (STAFF, STAFF)
         for model in ("auth/user", "auth/group", *(
-            f"processors/{name}" for name in ("event", "processor", "record", "run")
+            f"processors/{name}" for name in ("attempt", "event", "processor", "record", "run")
         ))
     },
     "admin/^(?P<app_label>auth|processors)/$": (SEE, SEE),
@@ -176,6 +185,7 @@ def objects() -> dict[str, Any]:
     act = BulkAct.objects.create(what="retry", words="all", actor="anna", expected=1,
                                  started_at=run.started_at, seen_at=run.started_at)  # fmt: skip
     return {"processor": processor, "run": run, "record": record, "event": event, "bulk": act,
+            "attempt": record.history.get(),
             "user": User.objects.create_user("target"), "group": Group.objects.first()}  # fmt: skip
 
 

@@ -22,7 +22,7 @@ from tests.admin.conftest import (
 
 pytestmark = pytest.mark.django_db
 
-LISTS = ("processor", "run", "record", "event")
+LISTS = ("processor", "run", "record", "attempt", "event")
 
 
 def url_of(name: str, *args: Any) -> str:

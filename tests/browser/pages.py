@@ -103,6 +103,7 @@ PAGES: dict[str, Address] = {
     "queues": lambda _: "/admin/queues/",
     "jobs": lambda _: "/admin/queues/jobs/?queue=default&place=failed",
     "health": lambda _: "/admin/health/",
+    "attempts": lambda _: "/admin/processors/attempt/",
     "events": lambda _: "/admin/processors/event/",
     "password": lambda _: "/admin/password_change/",
     "users": lambda _: "/admin/auth/user/",
