@@ -19,7 +19,7 @@ from processors.cycle.manners import Manners, leave_if_copy
 from processors.cycle.pace import Pace
 from processors.cycle.patience import patiently
 from processors.cycle.treatment import RetryPolicy
-from processors.handlers.outcomes import MESSAGE_LIMIT, NOT_NOW, Outcome, clean_text
+from processors.handlers.outcomes import MESSAGE_LIMIT, NOT_NOW, Kind, Outcome, clean_text
 from processors.models import Attempt, Batch, Run
 from processors.models.door import Move
 from processors.protocol import leases
@@ -31,7 +31,7 @@ from processors.protocol.leases import Lease, LeaseLost, Step
 from processors.protocol.reaping import Taking, take_back
 from processors.protocol.refilling import Refill, claim_more, write_refill
 from processors.sources.base import Claimed, Ref, Settlement, Source, SourceChanged
-from processors.sources.dialect import TROUBLE, is_broken
+from processors.sources.dialect import TROUBLE, can_pass, first_line, is_broken
 from processors.sources.table import MISSING, outcome_of_change
 from processors.states import CloseReason
 
@@ -294,8 +294,10 @@ class Commits:
         self, lease: Lease, part: Settlement, stretch: Stretch, error: Exception
     ) -> None:
         claimed = next(iter(members(part)))
-        self.judge.refused(claimed.key)
-        for outcome in refused(claimed, error):
+        for outcome in refused(claimed, error, may_repeat=not self.pace.one_by_one):
+            if not outcome.is_free:
+                self.judge.refused(claimed.key)
+            self.policy.apply(claimed, outcome)
             stretch.settlement = replaced(part, claimed, outcome)
             try:
                 self._until_it_passes(lease, stretch)
@@ -366,13 +368,31 @@ def replaced(part: Settlement, claimed: Claimed, outcome: Outcome) -> Settlement
     return single
 
 
-def refused(claimed: Claimed, error: Exception) -> Iterable[Outcome]:
+def refused(claimed: Claimed, error: Exception, *, may_repeat: bool) -> Iterable[Outcome]:
     """What becomes of a record whose outcome was refused: the first that can be written."""
     if isinstance(error, SourceChanged):
         claimed.payload = MISSING
         yield outcome_of_change()
         return
-    sentence = clean_text(str(error).split("\n", 1)[0], MESSAGE_LIMIT)
-    message = f"The database refused the outcome: {sentence}"
-    yield Outcome("dead", error_type=type(error).__name__, message=message)
-    yield Outcome("parked", error_type=type(error).__name__, message=message)
+    if isinstance(error, DatabaseError) and can_pass(error):
+        # A row that somebody locks for longer than a lease: no fault of the record.
+        if may_repeat:
+            yield not_now(error)
+            return
+        yield refused_by_database("parked", error)
+    else:
+        yield refused_by_database("dead", error)
+    yield refused_by_database("parked", error)
+
+
+def not_now(error: Exception) -> Outcome:
+    """Tried again later for free: the database was in trouble that passes."""
+    said = clean_text(f"{type(error).__name__}: {first_line(error)}", MESSAGE_LIMIT)
+    return Outcome("retry", error_type=NOT_NOW, message=said, is_free=True)
+
+
+def refused_by_database(kind: Kind, error: Exception) -> Outcome:
+    """The database did not take what was to be written."""
+    said = clean_text(first_line(error), MESSAGE_LIMIT)
+    message = f"The database refused the outcome: {said}"
+    return Outcome(kind, error_type=type(error).__name__, message=message)

@@ -16,7 +16,7 @@ class Pace:
 
     def __init__(self, *, one_by_one: bool = False, whole: bool = False) -> None:
         self.interval = 0.0 if one_by_one else COMMIT_SECONDS
-        self._one_by_one = one_by_one
+        self.one_by_one = one_by_one
         self._whole = whole
         self._seconds_per_record: float | None = None
         self._begun = time.monotonic()
@@ -28,14 +28,14 @@ class Pace:
         """
         if self._whole:
             return left
-        if self._one_by_one or self._seconds_per_record is None:
+        if self.one_by_one or self._seconds_per_record is None:
             return min(concurrency, left)
         wanted = int(self.interval / max(self._seconds_per_record, 1e-7))
         return min(max(wanted, concurrency), left)
 
     def ahead(self) -> int:
         """How many records are begun while a commit takes place."""
-        if self._one_by_one or self._seconds_per_record is None:
+        if self.one_by_one or self._seconds_per_record is None:
             return 0
         return int(AHEAD_SECONDS / max(self._seconds_per_record, 1e-7))
 

@@ -29,7 +29,7 @@ from processors.protocol.working import Equipment, Unable, equip, source_of
 from processors.queues.identity import own_name
 from processors.queues.wakeups import TIME_BUDGET_SECONDS
 from processors.sources.base import Ref
-from processors.sources.dialect import TROUBLE
+from processors.sources.dialect import TROUBLE, can_pass, first_line
 from processors.states import CloseReason, RunState
 
 logger = logging.getLogger(__name__)
@@ -85,7 +85,8 @@ class Assignment:
 def work(run_id: int) -> None:
     """Treat records of a run until nothing is left for us; see `Shift`.
 
-    A database that is away for less than a lease costs no wake-up; away for longer, a line.
+    A database that is away for less than a lease costs no wake-up; away for longer, a line: with
+    records in hand as GivenUp, so that the worker's parent takes them back.
     """
     try:
         shift = empty_handed(lambda: patiently(lambda: open_shift(run_id)))
@@ -93,6 +94,13 @@ def work(run_id: int) -> None:
             shift.work()
     except OutOfReach as error:
         logger.warning("run %s is left to a later wake-up: %s", run_id, error)
+    except PASSING as error:
+        if not can_pass(error):
+            raise
+        raise queues.GivenUp(
+            f"the database was in trouble for a whole lease; what was in hand of run {run_id} "
+            f"is taken back: {first_line(error)}"
+        ) from error
 
 
 def open_shift(run_id: int) -> "Shift | None":
@@ -224,8 +232,9 @@ class Shift:
 
     def _abandon(self, lease: leases.Lease, error: DatabaseError) -> None:
         """Give a batch back whose outcomes the source does not take; what was begun is in doubt."""
-        said = str(error).split("\n", 1)[0]
-        message = f"Its outcome could not be written, the source is not as it was: {said}"
+        message = (
+            f"Its outcome could not be written, the source is not as it was: {first_line(error)}"
+        )
         how = Move(cycles.MACHINE, database_now(), "the source is not as it was")
         taking = Taking(CloseReason.REAPED, message, how, "SourceBroken", token=lease.token)
         try:

@@ -11,7 +11,13 @@ from collections import deque
 from django.db import DatabaseError, OperationalError, connection, transaction
 
 from processors.cycle.beside import Beside
-from processors.cycle.commits import NARROWED, Stretch, members
+from processors.cycle.commits import (
+    NARROWED,
+    Stretch,
+    members,
+    not_now,
+    refused_by_database,
+)
 from processors.cycle.hands import Coroutines, Threads
 from processors.cycle.manners import (
     BROKEN,
@@ -26,7 +32,7 @@ from processors.cycle.way import Tools, Way
 from processors.handlers.outcomes import Outcome
 from processors.protocol.leases import Lease, LeaseLost
 from processors.sources.base import Claimed, Settlement, SourceChanged
-from processors.sources.dialect import is_broken
+from processors.sources.dialect import TROUBLE, can_pass, is_broken
 from processors.sources.table import MISSING, outcome_of_change
 
 DEADLOCK_TRIES = 5
@@ -85,7 +91,7 @@ class Inside(Way):
     def stretch(self, lease: Lease, todo: "deque[Claimed]") -> Lease | None:
         begun = [todo[n] for n in range(min(lease.in_hand, len(todo)))]
         try:
-            return self._commit(lease, begun, todo)
+            stretch = self._commit(lease, begun, todo)
         except LeaseLost:
             raise
         except NARROWED as error:
@@ -93,11 +99,13 @@ class Inside(Way):
                 raise
             if len(begun) == 1:
                 return self._refuse(lease, todo, error)
+        else:
+            return self.tools.commits.after_commit(lease, stretch)
         lease.in_hand = 1  # the next stretches find out which of them it was
         self.tools.pace.learn_slow()
         return None
 
-    def _commit(self, lease: Lease, begun: list[Claimed], todo: "deque[Claimed]") -> Lease | None:
+    def _commit(self, lease: Lease, begun: list[Claimed], todo: "deque[Claimed]") -> Stretch:
         """Treat as many as fit into a stretch and commit them, waiting out what passes."""
         state: list[Stretch] = []
         tries = iter(range(DEADLOCK_TRIES))
@@ -116,7 +124,7 @@ class Inside(Way):
             for _ in members(stretch.settlement):
                 todo.popleft()
         self.tools.pace.learn(len(stretch.settlement))
-        return self.tools.commits.after_commit(lease, stretch)
+        return stretch
 
     def _treated(
         self, lease: Lease, begun: list[Claimed], todo: "deque[Claimed]", *, forgiving: bool
@@ -181,12 +189,10 @@ class Inside(Way):
             return outcome_of_change()
         except BrokenTransaction:
             return broken_outcome()
-        except DatabaseError as error:
-            return Outcome(
-                "dead",
-                error_type=type(error).__name__,
-                message=f"The database refused the outcome: {error}".strip(),
-            )
+        except TROUBLE as error:
+            # Nothing stays of this transaction, whatever was left open of it.
+            connection.close_if_unusable_or_obsolete()
+            return not_now(error) if can_pass(error) else refused_by_database("dead", error)
         return Outcome("retry", message="The outcome could not be written at first.")
 
 

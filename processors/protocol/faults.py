@@ -23,7 +23,7 @@ from processors.protocol import cycles
 from processors.protocol.cycles import MACHINE
 from processors.protocol.working import Unable
 from processors.queues.identity import Identity
-from processors.sources.dialect import is_broken
+from processors.sources.dialect import first_line, is_broken
 from processors.sources.inspection import inspect_source
 from processors.states import RunState
 
@@ -206,7 +206,7 @@ def is_fresh(run: Run) -> bool:
 
 def why_broken(definition: dict[str, Any], error: Exception) -> str:
     """What is wrong with a source, as its definition's check says it, else as its database does."""
-    said = str(error).strip().split("\n", 1)[0].rstrip(".")
+    said = first_line(error).rstrip(".")
     try:
         with transaction.atomic():
             problems = inspect_source(definition).problems

@@ -5,7 +5,7 @@ change nothing but timing.
 """
 
 from processors.queues.census import WorkerFacts
-from processors.queues.job import SafeJob
+from processors.queues.job import GivenUp, SafeJob
 from processors.queues.roll_call import other_workers
 from processors.queues.scheduler import SafeScheduler
 from processors.queues.wakeups import (
@@ -19,6 +19,7 @@ from processors.queues.wakeups import (
 from processors.queues.worker import SafeWorker
 
 __all__ = [
+    "GivenUp",
     "QueueState",
     "SafeJob",
     "SafeScheduler",

@@ -20,7 +20,7 @@ from rq import Worker
 from rq.executions import Execution
 
 from processors.queues.identity import Identity
-from processors.queues.job import SafeJob
+from processors.queues.job import GivenUp, SafeJob
 from processors.queues.spare import follow_parent, stop_waiting, wait_for_close, wait_for_errand
 
 logger = logging.getLogger(__name__)
@@ -121,6 +121,13 @@ class Child(Worker):
             wait_for_close(self._door)
             self._door = None
         super().handle_execution_ended(*args, **kwargs)
+
+    def handle_exception(self, job: Any, *exc_info: Any) -> None:
+        """RQ's, which tells all with a traceback: what is no surprise needs but a line."""
+        if isinstance(exc_info[1], GivenUp):
+            logger.warning("job %s ends early: %s", job.id, exc_info[1])
+        else:
+            super().handle_exception(job, *exc_info)
 
     def perform_job(self, job: Any, queue: Any) -> bool:
         """In the child: work, then note that nothing stayed in hand."""

@@ -18,6 +18,10 @@ class ForeignJob(Exception):
     """A job in our queues that is not one of ours: it is refused, never run."""
 
 
+class GivenUp(Exception):
+    """A job that cannot go on for a reason that is no mistake of ours: told in a line."""
+
+
 class SafeJob(Job):
     """JSON only, named callables only, no callbacks, no webhooks."""
 

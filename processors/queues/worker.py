@@ -45,6 +45,10 @@ RECLAIM = "processors.protocol.reaping.take_from_dead"
 OWN_EXITS = (71, 72)  # of a child without a database or without a parent: see `cycle/watch.py`
 
 
+class Leave(BaseException):
+    """A request to stop that came amid work of ours: no `except Exception` on its way keeps it."""
+
+
 class SafeWorker(Child):
     """One forked child per job; the parent never keeps a database connection."""
 
@@ -57,6 +61,7 @@ class SafeWorker(Child):
         self.maintenance_interval = min(IDLE_TICK_SECONDS, settings.LEASE_SECONDS / 4)  # type: ignore[assignment]
         self._registries_cleaned_at = 0.0
         self._horse_status = 0
+        self._is_minding = False  # amid a tick, or another duty beside jobs
         self._spare: Spare | None = None
 
     def serialize(self) -> Any:
@@ -95,14 +100,26 @@ class SafeWorker(Child):
         return now()
 
     def _guarded(self, what: str, act: Any) -> None:
+        self._is_minding = True
         try:
             act()
+        except Leave as leave:
+            raise StopRequested from leave
         except (StopRequested, SystemExit):
             raise
         except Exception as error:
             logger.warning("%s failed, the worker goes on: %s", what, error)
             for queue in self.queues:
                 self._release_lock(queue)
+        finally:
+            self._is_minding = False
+
+    def _shutdown(self) -> None:
+        """RQ's, which raises StopRequested wherever we are: a tick takes that for trouble."""
+        if self._is_minding:
+            self._stop_requested = True
+            raise Leave
+        super()._shutdown()  # type: ignore[no-untyped-call]
 
     @staticmethod
     def _release_lock(queue: Any) -> None:

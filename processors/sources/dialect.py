@@ -57,6 +57,11 @@ TROUBLE = (DatabaseError, InterfaceError)
 PASSING_ON_SQLITE = ("BUSY", "LOCKED", "IOERR", "FULL", "CANTOPEN", "READONLY", "PROTOCOL")
 
 
+def first_line(error: Exception) -> str:
+    """What a database said, without its context."""
+    return str(error).strip().split("\n", 1)[0]
+
+
 def can_pass(error: DatabaseError | InterfaceError) -> bool:
     """Whether trouble may be over if one waits: a restart, a lock, a deadlock, a full disk."""
     name: str = getattr(error.__cause__, "sqlite_errorname", "")

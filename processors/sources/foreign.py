@@ -19,7 +19,7 @@ from processors.handlers.execution import encode_result
 from processors.handlers.outcomes import MESSAGE_LIMIT, clean_text
 from processors.models import Record
 from processors.sources.base import Claimed, Pick, Ref, Settlement
-from processors.sources.dialect import can_pass
+from processors.sources.dialect import can_pass, first_line
 from processors.sources.table import WORD_AFTER, TableSource, is_missing, without_ceiling
 from processors.states import RECORD_SETTLED, RecordState
 
@@ -240,7 +240,7 @@ class ForeignTableSource(TableSource):
         except DatabaseError as error:
             if can_pass(error):
                 raise
-            said = clean_text(str(error).split("\n", 1)[0], MESSAGE_LIMIT)
+            said = clean_text(first_line(error), MESSAGE_LIMIT)
             record.result = None
             record.last_error = f"The table refused the outcome: {said}"
             Record.objects.filter(pk=record.pk).update(last_error=record.last_error)

@@ -4,10 +4,12 @@ import ctypes
 import locale
 import os
 import signal
+import sqlite3
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -123,3 +125,10 @@ def meet_trouble(record: Record) -> None:
     if seen < record.payload["trouble"]:
         with connection.cursor() as cursor:
             cursor.execute(record.payload["sql"])
+
+
+@handler("Write while another program holds the file")
+def held_up(record: Record, context: Context) -> None:
+    with closing(sqlite3.connect(record.payload["file"], isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        leave_effect(record, context)
