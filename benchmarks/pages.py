@@ -45,7 +45,9 @@ def finding(size: Size, found: list[Page]) -> Finding:
         f"Polls over {POLL_MS} ms ({LIST_POLL_MS} ms of a list) or {POLL_KB} kB": named(
             page for page in polls if is_heavy(page)
         ),
-        "Not answered with 200": named(page for page in found if page["status"] != 200),
+        "Not answered with 200, or 304 where nothing is new": named(
+            page for page in found if page["status"] not in (200, 304)
+        ),
         f"Read a whole table of {LARGE:,} rows or more, or more than {TOO_MANY:,} rows": named(
             (page for page in found if page["scans"]), scans=True
         ),

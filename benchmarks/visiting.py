@@ -14,7 +14,10 @@ TOO_MANY = 150_000  # rows for one step of one statement, by whatever index
 LINK = re.compile(r'href="(\?[^"#]+)"')
 LIVE = re.compile(r'id="live"[^>]* data-ms="[1-9]')
 ROWS = "SELECT reltuples FROM pg_class WHERE oid = %s::regclass"
-POLL = "poll of "
+POLL, QUIET = "poll of ", "poll of unchanged "
+IN_SIGHT = 12  # rows of a list
+HASH = re.compile(r'data-hash="(\w+)"')
+ROW = re.compile(r'data-live="([^"]+)"[^>]* data-row|data-live="(state-\d+)"')
 ENOUGH_MS = 1_000  # what took so long is not opened again
 
 # What no link leads to.
@@ -70,12 +73,18 @@ def queries(links: set[str]) -> Iterator[str]:
 
 
 def visits(client: Any, path: str, repeats: int) -> list[Page]:
-    """A page, and its poll where it has one; filters are the same for both."""
+    """A page, and its polls where it has them, when all is new and when nothing is; filters are
+    the same for both."""
     found, html = visit(client, path, repeats)
     if "?" in path or not LIVE.search(html):
         return [found]
-    poll, _html = visit(client, path, repeats, {"X-Live": "1"})
-    return [found, {**poll, "path": POLL + path}]
+    rows = [one or other for one, other in ROW.findall(html)]
+    asked = {"X-Live": "1", "X-Live-Rows": ",".join(rows[:IN_SIGHT])}
+    poll, _html = visit(client, path, repeats, asked)
+    asked["X-Live-Has"] = "".join(HASH.findall(html))
+    asked["If-None-Match"] = client.get(path, headers=asked).headers.get("ETag", "")
+    quiet, _html = visit(client, path, repeats, asked)
+    return [found, {**poll, "path": POLL + path}, {**quiet, "path": QUIET + path}]
 
 
 def visit(

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
+from django.db.models import Count, Max, Sum
 
 from processors.clock import as_parameter, as_utc
 from processors.models import Record
@@ -47,6 +48,13 @@ class ErrorGroup:
     sample_key: str = ""
     sample_error: str = ""
     message: str = ""
+
+
+def pulse(records: RecordQuerySet, newest: int = NEWEST) -> tuple[Any, ...]:
+    """What changes whenever one of the failed ones is treated or another fails. One query."""
+    rows = records.needing_attention().order_by("-failed_at", "-id")[:newest]
+    found = rows.aggregate(count=Count("id"), last=Max("failed_at"), ids=Sum("id"))
+    return found["count"], found["last"], found["ids"]
 
 
 def groups(

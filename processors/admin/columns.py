@@ -269,8 +269,7 @@ def progress(run: Run, *, is_tall: bool = False) -> SafeString:
     )
 
 
-HEIGHTS = {"ok": 10, "idle": 10, "run": 15, "warn": 15, "bad": 20}
-STEP, TALLEST = 8, 20  # pixels
+STEP = 8  # pixels; how high a bar is, by its colour, is the stylesheet's
 
 
 def strip(runs: list[Run], this: int | None = None) -> SafeString | str:
@@ -282,15 +281,12 @@ def strip(runs: list[Run], this: int | None = None) -> SafeString | str:
         return nothing()
     bars = format_html_join(
         "",
-        '<rect class="fill-{}{}" x="{}" y="{}" width="6" height="{}" rx="1">'
-        "<title>{}</title></rect>",
+        '<rect class="fill-{}{}" x="{}"><title>{}</title></rect>',
         (
             (
                 look,
                 " this" if run.pk == this else "",
                 str(at * STEP + 1),
-                str(TALLEST - HEIGHTS[look]),
-                str(HEIGHTS[look]),
                 f"#{run.seq} {word}",
             )
             for at, run in enumerate(runs)

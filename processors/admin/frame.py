@@ -61,6 +61,12 @@ def is_here(path: str, url: str) -> bool:
     return path == url if url == reverse("admin:index") else path.startswith(url)
 
 
+def said(request: HttpRequest) -> tuple[object, ...]:
+    """What the frame shows around a page that polls; changes when any of it does."""
+    may_see = request.user.has_perm("processors.view_record")
+    return failed_words(request) if may_see else "", banners(request)
+
+
 def failed_words(request: HttpRequest) -> str:
     """How many records need a person, counted up to FAILED_CAP; empty for none."""
     rows = Record.objects.needing_attention().visible_to(request.user)

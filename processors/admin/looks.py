@@ -72,7 +72,7 @@ def last_runs(processors: Iterable[Processor], count: int = STRIP) -> dict[int, 
         return {}
     found: dict[int, list[Run]] = defaultdict(list)
     rows = Run.objects.filter(reduce(or_, ranges)).defer("config", "reason")
-    for run in rows.order_by("processor", "seq"):
+    for run in rows.order_by("processor_id", "seq"):
         found[run.processor_id].append(run)
     return found
 

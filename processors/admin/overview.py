@@ -8,9 +8,8 @@ from django.db.models import Exists, OuterRef
 from django.http import HttpRequest
 
 from processors import failures
-from processors.admin import frame, history, looks, throughput, upcoming
+from processors.admin import columns, frame, history, live, looks, throughput, upcoming
 from processors.admin.buttons import buttons
-from processors.admin.live import is_poll
 from processors.clock import database_now
 from processors.explain import whys
 from processors.models import Processor, Record, Run
@@ -18,7 +17,8 @@ from processors.querysets import ProcessorQuerySet, RunQuerySet
 from processors.states import RunState
 
 SHOWN = 15  # processors
-ACTIVE = 50  # runs
+ACTIVE = 50  # runs that are counted
+RUNNING = 12  # runs that are shown
 STARTS = 8
 GROUPS = 6
 LIVE_MS = 3_000
@@ -33,7 +33,7 @@ def facts(request: HttpRequest) -> dict[str, Any]:
     """Everything on the page; a fixed number of queries. Polls go without what stays."""
     now = database_now()
     found = live_facts(request, now)
-    if not is_poll(request):
+    if not live.is_poll(request):
         found |= still_facts(request, now)
     return found
 
@@ -42,7 +42,7 @@ def live_facts(request: HttpRequest, now: datetime) -> dict[str, Any]:
     """Numbers, runs, queues, processors."""
     user = request.user
     active = active_runs(Run.objects.visible_to(user), now)
-    rows = first_processors(Processor.objects.visible_to(user))
+    rows = first_processors(Processor.objects.visible_to(user), live.asked(request, "processor"))
     current = {run.processor_id: run for run in active}
     newest = looks.last_runs(rows)
     reasons = whys({*rows, *(run.processor for run in active)}, now, looks.queue)
@@ -53,8 +53,11 @@ def live_facts(request: HttpRequest, now: datetime) -> dict[str, Any]:
     return {
         "now": now,
         "active": [
-            (run, buttons(run.processor, run, request), reasons[run.processor_id]) for run in active
+            (run, buttons(run.processor, run, request), reasons[run.processor_id])
+            for run in active[:RUNNING]
         ],
+        "running": columns.capped(len(active), ACTIVE),
+        "which": [run.pk for run in active],
         "queued": sum(run.state == RunState.RUNNING and not run.claimed for run in active),
         "paused": sum(run.state == RunState.PAUSED for run in active),
         "failed": frame.failed_words(request),
@@ -99,8 +102,12 @@ def active_runs(visible: RunQuerySet, now: datetime) -> list[Any]:
     return active
 
 
-def first_processors(visible: ProcessorQuerySet) -> list[Any]:
-    """What is at work first, then what ended badly, then by name."""
+def first_processors(visible: ProcessorQuerySet, asked: list[str]) -> list[Any]:
+    """What is at work first, then what ended badly, then by name; for a poll those in sight."""
+    if asked:
+        return list(
+            visible.filter(pk__in=[name for name in asked if name.isdecimal() and len(name) < 19])
+        )
     own = Run.objects.filter(processor=OuterRef("pk"))
     newest = own.filter(seq=OuterRef("last_seq"))
     rows = visible.annotate(is_active=Exists(own.active()), is_troubled=Exists(newest.troubled()))

@@ -25,7 +25,7 @@ from processors.admin.base import LIVE_MS, user_of
 from processors.admin.buttons import VERBS, buttons
 from processors.admin.filters import LastResultFilter, ProcessorStateFilter, ScheduleFilter
 from processors.admin.limits import Limits
-from processors.admin.live import is_poll
+from processors.admin.live import in_sight, is_poll
 from processors.admin.processor_page import Look, facts, form_page, looked_at, still_facts
 from processors.admin.transfer import Transfer
 from processors.admin.upcoming import trigger_words
@@ -44,7 +44,7 @@ class ProcessorList(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        rows: list[Any] = list(self.result_list)
+        rows = in_sight(request, self.result_list)
         now = database_now()
         runs, newest = looks.active_runs(rows, now), looks.last_runs(rows)
         throughput.with_rates(list(runs.values()), now)

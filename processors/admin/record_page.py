@@ -18,7 +18,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from processors import control, dead_letters
-from processors.admin import columns
+from processors.admin import columns, frame, live
 from processors.admin.acts import reason_of
 from processors.admin.base import user_of
 from processors.admin.masking import masked, unmasked
@@ -33,8 +33,29 @@ ATTEMPTS = 50
 EVENTS = 50
 SAME_CAP = 10_000
 WAITING_MS, SETTLED_MS = 3_000, 10_000
+FINISHED = (RecordState.DONE, RecordState.SKIPPED)
 FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<name>.+)$')
 LIBRARIES = ("/site-packages/", "/dist-packages/", "/lib/python", "<frozen ")
+
+
+def state_of(record: Record, request: HttpRequest) -> str:
+    """What changes whenever the page of a record of an inbox does; empty where only a look tells.
+
+    A table's row is shown as it is now, and nobody tells when it changes.
+    """
+    if record.processor.source_kind != "inbox":
+        return ""
+    attempt = Attempt.objects.filter(record=record).order_by("-id").values("id")[:1]
+    event = Event.objects.filter(record=record).order_by("-id").values("id")[:1]
+    told = [getattr(record, field.attname) for field in Record._meta.concrete_fields]  # noqa: SLF001
+    last = [rows[0]["id"] if rows else None for rows in (list(attempt), list(event))]
+    beside = neighbours(record, request), same_error(record)
+    return live.state_of(told, last, beside, frame.said(request), request.user.pk)
+
+
+def live_ms(record: Record) -> int:
+    """How soon something may change."""
+    return SETTLED_MS if record.state in (*NEEDS_ATTENTION, *FINISHED) else WAITING_MS
 
 
 def facts(record: Record, request: HttpRequest) -> dict[str, Any]:
@@ -43,7 +64,7 @@ def facts(record: Record, request: HttpRequest) -> dict[str, Any]:
     attempts = told_attempts(record)
     needs = record.state in NEEDS_ATTENTION
     may_manage = request.user.has_perm(dead_letters.MANAGE_DEAD)
-    is_finished = record.state in (RecordState.DONE, RecordState.SKIPPED)
+    is_finished = record.state in FINISHED
     return {
         "record": record,
         "payload": shown_payload(record) if may_see else None,
@@ -58,7 +79,7 @@ def facts(record: Record, request: HttpRequest) -> dict[str, Any]:
         "may_settle": record.state == RecordState.PARKED and may_manage,
         "may_edit": needs and may_edit(record, request),
         "may_reprocess": is_finished and request.user.has_perm(dead_letters.REPROCESS),
-        "live_ms": SETTLED_MS if needs or is_finished else WAITING_MS,
+        "live_ms": live_ms(record),
         **neighbours(record, request),
     }
 

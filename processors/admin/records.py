@@ -4,7 +4,6 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
@@ -15,9 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from processors import failures
-from processors.admin import columns, record_page, record_search
-from processors.admin.base import page
+from processors.admin import columns, error_page, live, record_page, record_search
 from processors.admin.export import Column, Exports
 from processors.admin.filters import ProcessorFilter
 from processors.admin.masking import masked
@@ -32,10 +29,7 @@ from processors.admin.record_filters import (
     RunFilter,
 )
 from processors.admin.record_tabs import state_tabs
-from processors.clock import database_now
-from processors.models import Processor, Record
-
-BY_ERROR_MS = 10_000
+from processors.models import Record
 
 
 class RecordList(ChangeList):
@@ -92,7 +86,7 @@ class RecordAdmin(Exports, RecordActs):
     ) -> HttpResponse:
         """Without any filter by kind of error, else one by one."""
         if request.method == "GET" and not request.GET:
-            return self.by_error(request)
+            return error_page.by_error(self, request)
         own = {
             "tabs": state_tabs(request, self),
             "acts": in_background(request),
@@ -100,23 +94,6 @@ class RecordAdmin(Exports, RecordActs):
             "window": 0 if request.GET.get("state", "attention") in INDEXED else WINDOW,
         }
         return super().changelist_view(request, own | (extra_context or {}))
-
-    def by_error(self, request: HttpRequest) -> HttpResponse:
-        """One cause or a hundred, and does it go on?"""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        rows = Record.objects.visible_to(request.user)
-        found = failures.groups(rows, database_now())
-        owners = Processor.objects.in_bulk({group.processor_id for group in found})
-        context = {
-            "rows": [(group, owners[group.processor_id]) for group in found],
-            "total": sum(group.count for group in found),
-            "newest": failures.NEWEST,
-            "may_act": self.has_manage_permission(request),
-            "acts": in_background(request),
-            "live_ms": BY_ERROR_MS,
-        }
-        return page(request, "admin/processors/record/errors.html", self.list_title, **context)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -206,7 +183,10 @@ class RecordAdmin(Exports, RecordActs):
     ) -> HttpResponse:
         """One record with everything that became of it."""
         record = self.find(request, object_id, Record.objects.select_related("processor"))
-        context = record_page.facts(record, request)
+        state = record_page.state_of(record, request) if live.is_poll(request) else ""
+        if state and live.is_known(request, state):
+            return live.unchanged(state, record_page.live_ms(record))
+        context = record_page.facts(record, request) | {"live_state": state}
         return self.page(request, "admin/processors/record/page.html", record.key, **context)
 
     def edit_view(self, request: HttpRequest, pk: int) -> HttpResponse:

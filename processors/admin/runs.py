@@ -40,7 +40,7 @@ class RunList(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        rows: list[Any] = list(self.result_list)
+        rows = live.in_sight(request, self.result_list)
         now = database_now()
         looks.with_counters(rows, now)
         throughput.with_rates(rows, now)

@@ -150,6 +150,14 @@ def live_rows(context: Any, changelist: Any) -> str:
     return ""
 
 
+@register.simple_tag(takes_context=True)
+def live_extra(context: Any, part: SafeString) -> str:
+    """What a poll tells beside its regions: how many rows are new, which are no more."""
+    if part:
+        live_pages.collect(context["request"], part)
+    return ""
+
+
 @register.simple_tag
 def iso_now() -> str:
     """The server's time, by which the browser's clock is set."""

@@ -45,6 +45,7 @@
   const lost = byId("live-lost");
   const usual = chip ? Number(chip.dataset.ms) : 0;
   const longest = 60000;
+  const rowsOf = "#result_list tr, [data-row]";
   let isOn = chip && stored() !== "off";
   let hasEnded = false;
   let wait = usual;
@@ -78,7 +79,8 @@
 
   function renew(page) {
     let all = true;
-    for (const fresh of page.querySelectorAll("[data-live]")) {
+    const parts = [...page.querySelectorAll("template")].map((box) => box.content.firstElementChild);
+    for (const fresh of parts.filter((part) => part.dataset.live)) {
       const part = document.querySelector(`[data-live="${CSS.escape(fresh.dataset.live)}"]`);
       if (!part || part.dataset.hash === fresh.dataset.hash) continue;
       if (isInUse(part)) { all = false; continue; }
@@ -87,22 +89,46 @@
       for (const {name, value} of fresh.attributes) part.setAttribute(name, value);
       part.replaceChildren(...fresh.childNodes);
     }
-    tell(page.querySelector("[data-news]"));
+    tell(parts.find((part) => part.dataset.news));
+    parts.find((part) => part.dataset.gone)?.dataset.gone.split(",").forEach(fade);
     return all;
+  }
+
+  // What a row stood for is no more: it stays, greyed, so that nothing moves under the mouse.
+  function fade(name) {
+    const row = document.querySelector(`[data-live="${CSS.escape(name)}"]`);
+    row?.classList.add("gone");
+    row?.querySelectorAll("button").forEach((button) => { button.disabled = true; });
   }
 
   function tell(fresh) {
     const news = byId("news");
     if (!news || !fresh) return;
+    news.dataset.hash = fresh.dataset.hash;
     if (news.hidden) say(fresh.textContent);
     put(news, fresh.textContent);
     news.hidden = false;
   }
 
+  // What the page shows, and of a list the rows in sight: the answer is made of the rest.
+
+  function isInSight(row) {
+    const {top, bottom} = row.getBoundingClientRect();
+    return bottom > 0 && top < innerHeight;
+  }
+
+  function rowsInSight() {
+    const rows = [...document.querySelectorAll(rowsOf)].filter(isInSight);
+    const parts = rows.map((row) => row.dataset.live ? row : row.querySelector("[data-live]"));
+    return parts.map((part) => part?.dataset.live).filter(Boolean).join(",");
+  }
+
   async function ask() {
-    const headers = {"X-Live": "1", "If-None-Match": etag};
+    const shown = [...document.querySelectorAll("[data-hash]")].map((part) => part.dataset.hash);
+    const headers = {"X-Live": "1", "X-Live-Has": shown.join(""), "If-None-Match": etag};
     const list = document.querySelector("[data-newest]");
     if (list) headers["X-Newest"] = list.dataset.newest;
+    if (document.querySelector(rowsOf)) headers["X-Live-Rows"] = rowsInSight();
     asking = new AbortController();
     const late = setTimeout(() => asking.abort(), 15000);
     try {

@@ -1,6 +1,7 @@
 """A poll gets the regions of a page, or a 304, and nothing else."""
 
 import re
+import sys
 from typing import Any
 
 import pytest
@@ -8,19 +9,33 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
-from processors.admin.live import fingerprint
-from processors.models import Batch
+from processors.admin import live
+from processors.admin.live import LARGEST, fingerprint
+from processors.clock import database_now
+from processors.models import Attempt, Batch, Record
 from tests.admin.conftest import SignIn, a_batch, a_failed_record, a_processor, a_run, an_active_run
 
 pytestmark = pytest.mark.django_db
 
 POLL = {"X-Live": "1"}
-LARGEST = 20_000  # bytes
+SIGHT = 12  # rows that a screen shows
 
 
 def poll(client: Client, url: str, **headers: str) -> Any:
     return client.get(url, headers={**POLL, **headers})
+
+
+def poll_as_seen(client: Client, url: str, html: str, **headers: str) -> Any:
+    """As a browser that shows this page asks: with the hash of each region, and the rows in it."""
+    shown = "".join(re.findall(r'data-hash="(\w{8})"', html))
+    rows = re.findall(r'data-live="([^"]+)"[^>]* data-row|data-live="(state-\d+)"', html)
+    asked = {
+        "X-Live-Has": shown,
+        "X-Live-Rows": ",".join(one or other for one, other in rows[:SIGHT]),
+    }
+    return poll(client, url, **{**asked, **headers})
 
 
 def live_pages(history: dict[str, Any]) -> list[str]:
@@ -30,14 +45,27 @@ def live_pages(history: dict[str, Any]) -> list[str]:
         history["active"].get_absolute_url(),
         reverse("admin:processors_processor_changelist"),
         reverse("admin:processors_run_changelist"),
+        reverse("admin:processors_record_changelist"),
+        reverse("admin:processors_record_change", args=[history["record"].pk]),
+        reverse("admin:queues"),
     ]
+
+
+@pytest.fixture
+def still_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time stands still for the pages: what is counted by the second stays as it is."""
+    now = database_now()
+    monkeypatch.setattr(timezone, "now", lambda: now)
+    for name, module in list(sys.modules.items()):
+        if name.startswith("processors.admin.") and hasattr(module, "database_now"):
+            monkeypatch.setattr(module, "database_now", lambda: now)
 
 
 def test_a_poll_holds_regions_alone(admin: Client, history: dict[str, Any]) -> None:
     for url in live_pages(history):
-        html = poll(admin, url).content.decode()
+        html = poll(admin, url).text
 
-        assert html.startswith("<"), url
+        assert html.startswith("<template><"), url
         assert "<html" not in html, url
         assert "<header" not in html, url
         assert "csrfmiddlewaretoken" not in html, url
@@ -54,25 +82,109 @@ def test_every_region_of_a_poll_is_on_the_page(admin: Client, history: dict[str,
             assert f'data-live="{key}"' in page, (url, key)
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_a_poll_that_finds_nothing_new_is_a_304(admin: Client, history: dict[str, Any]) -> None:
-    for url in live_pages(history):
-        first = poll(admin, url)
-        second = poll(admin, url, **{"If-None-Match": first["ETag"]})
+    for url in live_pages(history)[:-1]:  # how fast Redis answers is new each time
+        page = admin.get(url).text
 
-        assert (second.status_code, second.content) == (304, b""), url
+        answer = poll_as_seen(admin, url, page)
+
+        assert (answer.status_code, answer.content) == (304, b""), url
 
 
-def test_a_poll_that_finds_something_new_is_answered(
+def test_a_page_that_knows_its_state_is_a_304_before_it_is_drawn(
     admin: Client, history: dict[str, Any]
 ) -> None:
-    url = history["active"].get_absolute_url()
-    known = poll(admin, url)["ETag"]
-    Batch.objects.filter(run=history["active"]).update(done=4)
+    for url in live_pages(history)[5:7]:
+        known = poll_as_seen(admin, url, admin.get(url).text)
+        with CaptureQueriesContext(connection) as queries:
+            answer = poll(admin, url, **{"If-None-Match": known["ETag"]})
 
-    answer = poll(admin, url, **{"If-None-Match": known})
+        assert answer.status_code == 304, url
+        assert answer["X-Live-Next"] == known["X-Live-Next"]
+        assert len(queries) <= 12, url
+
+
+@pytest.mark.parametrize("changed", ["state", "attempt", "other"])
+def test_a_record_that_changed_is_drawn_anew(
+    admin: Client, history: dict[str, Any], changed: str
+) -> None:
+    record = history["record"]
+    url = reverse("admin:processors_record_change", args=[record.pk])
+    page = admin.get(url).text
+    known = poll_as_seen(admin, url, page)["ETag"]
+
+    if changed == "state":
+        Record.objects.filter(pk=record.pk).update(state="done")
+    elif changed == "attempt":
+        attempt = Attempt.objects.get()
+        attempt.pk, attempt.number = None, 6
+        attempt.batch = a_batch(history["active"], slot=7)
+        attempt.save()
+    else:
+        a_failed_record(history["processor"], history["run"], "A-2")
+    answer = poll_as_seen(admin, url, page, **{"If-None-Match": known})
 
     assert answer.status_code == 200
-    assert "4 of 10" in answer.content.decode()
+    assert answer["ETag"] != known
+
+
+def test_only_what_changed_is_sent(admin: Client, history: dict[str, Any]) -> None:
+    url = history["active"].get_absolute_url()
+    page = admin.get(url).text
+    Batch.objects.filter(run=history["active"]).update(done=4)
+
+    html = poll_as_seen(admin, url, page).text
+
+    assert "4 of 10" in html
+    assert 'data-live="facts"' in html
+    assert 'data-live="failures"' not in html
+
+
+def test_what_does_not_fit_into_one_answer_comes_with_the_next(
+    admin: Client, history: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "LARGEST", 1)
+    url = history["active"].get_absolute_url()
+    page = re.sub(r'data-hash="\w+"', "", admin.get(url).text)
+    keys: list[str] = []
+
+    while keys.count("facts") < 1:
+        html = poll_as_seen(admin, url, page).text
+        found = re.findall(r'data-live="([^"]+)"', html)
+        assert len(found) == 1
+        keys += found
+        page += html
+
+    assert len(set(keys)) == len(keys) > 1
+
+
+def test_only_rows_in_sight_are_looked_at(admin: Client, history: dict[str, Any]) -> None:
+    other = a_processor("other")
+    url = reverse("admin:processors_processor_changelist")
+
+    html = poll(admin, url, **{"X-Live-Rows": f"state-{other.pk}"}).text
+
+    assert f'data-live="state-{other.pk}"' in html
+    assert f'data-live="state-{history["processor"].pk}"' not in html
+    assert poll(admin, url, **{"X-Live-Rows": "x,9" + "9" * 40}).status_code == 200
+
+
+def test_kinds_of_error_come_and_go_without_moving_the_others(
+    admin: Client, history: dict[str, Any]
+) -> None:
+    url, first = reverse("admin:processors_record_changelist"), history["record"]
+    page = re.sub(r'data-newest="\d+"', "", admin.get(url).text)
+    name = f"{first.processor_id}.{first.fingerprint}"
+    assert f'data-live="group-{name}"' in page
+
+    Record.objects.filter(pk=first.pk).update(state="done")
+    a_failed_record(history["processor"], history["run"], "B-1", fingerprint="e" * 32)
+    html = poll_as_seen(admin, url, page, **{"X-Newest": "1"}).text
+
+    assert f'data-gone="group-{name}"' in html
+    assert 'data-news="1"' in html
+    assert "B-1" not in html
 
 
 def test_a_run_that_has_ended_ends_the_polling(admin: Client, history: dict[str, Any]) -> None:
@@ -152,6 +264,34 @@ def test_ticking_times_and_names_of_clicks_are_no_news(
     first: str, second: str, is_same: bool
 ) -> None:
     assert (fingerprint(first, {}) == fingerprint(second, {})) is is_same
+
+
+def fill(history: dict[str, Any]) -> None:
+    """Full lists: fifty processors at work and as many kinds of error, with long texts."""
+    words = "something that a handler said of it " * 9
+    for number in range(49):
+        one = a_processor(f"other-{number:02}", name=f"Other {number} " * 4, description=words)
+        for seq in range(1, 4):
+            a_run(one, seq, dead=1, claimed=5, done=4)
+        a_batch(an_active_run(one, 4, expected=900), claimed=20, done=11)
+        a_failed_record(
+            one, history["run"], f"K-{number}", last_error=words, fingerprint=f"{number:032x}",
+            error_type="SomeLongNamedError",
+        )  # fmt: skip
+
+
+def test_a_poll_is_light_and_asks_little_when_everything_in_sight_has_changed(
+    admin: Client, history: dict[str, Any]
+) -> None:
+    fill(history)
+    for url in live_pages(history):
+        page = admin.get(url).text
+        changed = re.sub(r'data-hash="\w+"', "", page)
+        with CaptureQueriesContext(connection) as queries:
+            all_new = poll_as_seen(admin, url, changed, **{"X-Live-Has": ""}).content
+
+        assert len(all_new) <= LARGEST == 20_000, (url, len(all_new))
+        assert len(queries) <= 30, (url, len(queries))
 
 
 def test_live_pages_cost_the_same_with_more_history(admin: Client, history: dict[str, Any]) -> None:

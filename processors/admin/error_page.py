@@ -1,0 +1,93 @@
+"""Failed records by kind of error: one cause or a hundred, and does it go on?"""
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.core.cache import cache
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+
+from processors import failures
+from processors.admin import frame, live
+from processors.admin.base import page
+from processors.admin.record_acts import in_background
+from processors.clock import database_now
+from processors.failures import ErrorGroup
+from processors.models import Processor, Record
+from processors.querysets import RecordQuerySet
+
+LIVE_MS = 10_000
+KEPT_SECONDS = 60
+TEMPLATE = "admin/processors/record/errors.html"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table."""
+
+    group: ErrorGroup
+    processor: Processor
+
+    @property
+    def name(self) -> str:
+        """What a poll calls it."""
+        return f"{self.group.processor_id}.{self.group.fingerprint or 'none'}"
+
+
+def by_error(admin: Any, request: HttpRequest) -> HttpResponse:
+    """The page, and its polls."""
+    if not admin.has_view_permission(request):
+        raise PermissionDenied
+    rows = Record.objects.visible_to(request.user)
+    now = database_now()
+    pulse = failures.pulse(rows)
+    state = live.state_of(pulse, minute_of(now), frame.said(request), request.user.pk)
+    if live.is_known(request, state):
+        return live.unchanged(state, LIVE_MS)
+    found = shown(rows, pulse, now)
+    context = {
+        "rows": found,
+        "total": sum(row.group.count for row in found),
+        "newest": failures.NEWEST,
+        "may_act": admin.has_manage_permission(request),
+        "acts": in_background(request),
+        "since": int(time.time()),
+        "live_ms": LIVE_MS,
+        "live_state": state,
+    }
+    if live.is_poll(request):
+        context |= changes(found, request)
+    return page(request, TEMPLATE, admin.list_title, **context)
+
+
+def minute_of(now: datetime) -> datetime:
+    """The hour and the day that are counted move on with the time."""
+    return now.replace(second=0, microsecond=0)
+
+
+def shown(rows: RecordQuerySet, pulse: object, now: datetime) -> list[Row]:
+    """The kinds of error; read once for all who look, until a record fails or is treated."""
+    key = f"errors:{live.state_of(pulse, minute_of(now), str(rows.query))}"
+    found: list[ErrorGroup] | None = cache.get(key)
+    if found is None:
+        found = failures.groups(rows, now)
+        cache.set(key, found, KEPT_SECONDS)
+    owners = Processor.objects.in_bulk({group.processor_id for group in found})
+    return [Row(group, owners[group.processor_id]) for group in found]
+
+
+def changes(found: list[Row], request: HttpRequest) -> dict[str, Any]:
+    """For a poll: the rows in sight, which of these are no more, and how many are new."""
+    asked, since = live.asked(request, "group"), live.newest_shown(request)
+    names = {row.name for row in found}
+    is_new = (
+        since is not None and row.group.first_at.timestamp() > since and row.name not in asked
+        for row in found
+    )
+    return {
+        "rows": [row for row in found if row.name in asked],
+        "gone": live.gone([f"group-{name}" for name in asked if name not in names]),
+        "news": live.news(sum(is_new), len(found) + 1),
+    }
