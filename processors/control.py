@@ -23,9 +23,10 @@ from processors.clock import database_now
 from processors.models import Actor, Batch, Event, Installation, Processor, Run, StateConflict
 from processors.models.door import Move
 from processors.models.run import Trigger
-from processors.protocol import cycles, pausing, twins
+from processors.protocol import all_paused, cycles, pausing, twins
 from processors.protocol.reaping import Taking, take_back
 from processors.states import CloseReason, ProcessorState, RunState
+from processors.wording import until_then
 
 OPERATE = "processors.operate_processor"
 FORCE_STOP = "processors.force_stop_processor"
@@ -164,9 +165,14 @@ def _start(processor: Processor, act: Act, now: datetime) -> str:
     run = cycles.active_run(processor)
     if run is not None and run.state in pausing.WAITING:
         pausing.resume(processor, run, act.at(now))
-        return f"{processor} was started and goes on with run {run.seq}."
+        return f"{processor} was started and goes on with run {run.seq}.{meanwhile()}"
     pausing.first_cycle(processor, act.actor, now)
-    return f"{cleared}{processor} was started."
+    return f"{cleared}{processor} was started.{meanwhile()}"
+
+
+def meanwhile() -> str:
+    """What an act that lets something begin says while everything is paused."""
+    return " It waits until everything is resumed." if all_paused.is_on() else ""
 
 
 def clear_first(processor: Processor, act: Act, now: datetime) -> str:
@@ -212,12 +218,10 @@ def pause(processor_id: int, act: Act, *, until: datetime | None = None) -> str:
 
 
 def _pause(processor: Processor, act: Act, now: datetime, *, until: datetime | None) -> str:
-    if until is not None and not now < until <= now + LONGEST_PAUSE:
-        raise Refused("Nothing was paused: the end of a pause lies ahead, at most a year.")
+    check_end(until, now)
     if until is None:
         return _hold(processor, act, now)
-    words = f"until {until:%Y-%m-%d %H:%M %Z}"
-    told = replace(act, reason=f"{words}: {act.reason}" if act.reason else words)
+    told = replace(act, reason=until_then(until, act.reason))
     if processor.state == ProcessorState.PAUSED:
         Event.write(processor, "pause", told.at(now), from_state="paused", to_state="paused")
         message = f"{processor} stays paused."
@@ -225,6 +229,12 @@ def _pause(processor: Processor, act: Act, now: datetime, *, until: datetime | N
         message = _hold(processor, told, now)
     Processor.objects.filter(pk=processor.pk).update(paused_until=until)
     return f"{message} It goes on by itself at {until:%Y-%m-%d %H:%M %Z}."
+
+
+def check_end(until: datetime | None, now: datetime) -> None:
+    """Raise Refused where a pause cannot end then."""
+    if until is not None and not now < until <= now + LONGEST_PAUSE:
+        raise Refused("Nothing was paused: the end of a pause lies ahead, at most a year.")
 
 
 def _hold(processor: Processor, act: Act, now: datetime) -> str:
@@ -251,8 +261,8 @@ def _resume(processor: Processor, act: Act, now: datetime) -> str:
         raise Refused(f"{processor} is {processor.get_state_display().lower()}: nothing to resume.")
     refuse_copy()
     if pausing.resume(processor, run, act.at(now)) and run is not None:
-        return f"{processor} goes on with run {run.seq}."
-    return f"{processor} goes on."
+        return f"{processor} goes on with run {run.seq}.{meanwhile()}"
+    return f"{processor} goes on.{meanwhile()}"
 
 
 # Run once
@@ -269,6 +279,7 @@ def run_once(processor_id: int, act: Act, *, limit: int | None = None) -> Run:
         if run is not None:
             raise Refused(f"{processor} is busy with run {run.seq}: wait until it has ended.")
         refuse_copy()
+        refuse_while_paused(now)
         cleared = clear_first(processor, act, now)
         Processor.objects.filter(pk=processor.pk).update(judged_since=now)
         beginning = cycles.Beginning(Trigger.MANUAL, act.at(now), by_hand=True, limit=limit)
@@ -282,6 +293,12 @@ def run_once(processor_id: int, act: Act, *, limit: int | None = None) -> Run:
     if not made:
         raise Refused(message)
     return made[0]
+
+
+def refuse_while_paused(now: datetime) -> None:
+    """Raise Refused while everything is paused: the run could take nothing."""
+    if found := all_paused.current():
+        raise Refused(f"{found.sentence(now)} Resume everything first.")
 
 
 # Force stop

@@ -15,7 +15,8 @@ from django.utils.translation import gettext as _
 from processors.blackouts import Blackout
 from processors.models import Batch, Event, Processor, Run
 from processors.models.processor import TriggerKind
-from processors.protocol import allowances, twins
+from processors.protocol import all_paused, allowances, twins
+from processors.protocol.all_paused import AllPaused
 from processors.protocol.allowances import Held
 from processors.queues import QueueState, queue_states
 from processors.states import ProcessorState, RunState
@@ -44,6 +45,11 @@ class Facts:
     acts: dict[int, Event] = field(default_factory=dict)  # an operator's last, by processor
     pauses: dict[int, Event] = field(default_factory=dict)  # who paused a run, by run
     held: dict[int, Held] = field(default_factory=dict)  # the rate limit a run waits for
+
+    @cached_property
+    def all_paused(self) -> AllPaused | None:
+        """The pause of everything; asked once for a page."""
+        return all_paused.current()
 
     @cached_property
     def is_copy(self) -> bool:
@@ -116,6 +122,9 @@ def sentence(processor: Processor, facts: Facts) -> str:
     run, now = facts.runs.get(processor.pk), facts.now
     if processor.is_faulted:
         return why_faulted(processor, run, facts)
+    wants_work = run.state == RunState.RUNNING if run else processor.is_started
+    if wants_work and facts.all_paused:
+        return why_all_paused(facts.all_paused, run, facts)
     if run is not None:
         return of_run(run, facts)
     if processor.state == ProcessorState.STARTED:
@@ -135,6 +144,15 @@ def why_faulted(processor: Processor, run: Run | None, facts: Facts) -> str:
         return sentence
     going = leaving(_("Run %(seq)s is stopping") % {"seq": run.seq}, leased)
     return f"{sentence} {going}"
+
+
+def why_all_paused(pause: AllPaused, run: Run | None, facts: Facts) -> str:
+    """Who paused everything, and what is still in hand."""
+    told = pause.sentence(facts.now)
+    leased, _expired = facts.in_hand.get(run.pk, (0, 0)) if run is not None else (0, 0)
+    if run is None or not leased:
+        return told
+    return f"{told} {leaving(_('Run %(seq)s is pausing') % {'seq': run.seq}, leased)}"
 
 
 def said(word: str, act: Event, now: datetime) -> str:

@@ -16,7 +16,16 @@ from django.db.models import Case, F, Q, QuerySet, When
 from processors import failpoints, queues
 from processors.clock import database_now
 from processors.models import Attempt, Batch, BulkAct, Event, Installation, Processor, Record, Run
-from processors.protocol import allowances, cycles, faults, pausing, reaping, reconciling, twins
+from processors.protocol import (
+    all_paused,
+    allowances,
+    cycles,
+    faults,
+    pausing,
+    reaping,
+    reconciling,
+    twins,
+)
 from processors.protocol.allowances import SHORT_WAIT, Held
 from processors.sources.dialect import TROUBLE, is_broken
 from processors.states import RECORD_FINAL, RunState
@@ -49,15 +58,17 @@ def tick() -> Ticked:
     ticked, now = Ticked(), database_now()
     if twins.is_barred():
         return ticked
-    ticked.resumed = pausing.resume_due(now)
-    for processor_id in Processor.objects.due(now).values_list("pk", flat=True):
+    ticked.resumed = pausing.resume_due(now) + all_paused.end_due(now)
+    rests = all_paused.is_on()
+    due = Processor.objects.none() if rests else Processor.objects.due(now)
+    for processor_id in due.values_list("pk", flat=True):
         ticked.begun += begin_one(processor_id)
     if Installation.pass_gate(now=now, gap=reaping.lease_gap()):
         cycles.rearm_after_clock_change(now)
         ticked.reaped = reaping.reap(now)
         ticked.synced = reconciling.reconcile(now)
     for run in Run.objects.active().select_related("processor"):
-        look_after(run, now, ticked)
+        look_after(run, now, ticked, rests=rests)
     wake_for_acts(now)
     return ticked
 
@@ -100,13 +111,16 @@ def postpone(processor_id: int) -> None:
     Processor.objects.filter(pk=processor_id, next_due_at__isnull=False).update(next_due_at=later)
 
 
-def look_after(run: Run, now: datetime, ticked: Ticked) -> None:
-    """End a run that nobody works on any more; wake workers where fewer work than may."""
+def look_after(run: Run, now: datetime, ticked: Ticked, *, rests: bool) -> None:
+    """End a run that nobody works on any more; wake workers where fewer work than may.
+
+    `rests`: everything is paused, so nobody is woken.
+    """
     try:
         open_batches = Batch.objects.leased().filter(run=run).count()
         if open_batches == 0 and cycles.end_cycle(run.pk):
             ticked.ended += 1
-        elif run.state == RunState.RUNNING:
+        elif run.state == RunState.RUNNING and not rests:
             wanted = run.processor.parallelism - open_batches
             ticked.woken += wake_again(run, now, wanted, allowances.held(run.processor, now))
     except TROUBLE as error:

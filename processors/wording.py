@@ -77,6 +77,12 @@ def moment(at: datetime, now: datetime) -> str:
     return f"{date_format(local, 'j N Y, H:i')} {zone}".strip()
 
 
+def until_then(until: datetime, reason: str) -> str:
+    """The reason of a pause for the history, after its end."""
+    words = f"until {until:%Y-%m-%d %H:%M %Z}"
+    return f"{words}: {reason}" if reason else words
+
+
 def ago(at: datetime, now: datetime) -> str:
     """`12 s ago` or `in 3 min 02 s`; older or later than a week the date."""
     if abs(now - at) > RELATIVE:

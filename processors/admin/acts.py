@@ -177,13 +177,16 @@ def run_limited(request: HttpRequest, processor: Processor, begun: list[Run]) ->
 
 def details(request: HttpRequest, verb: Verb) -> dict[str, Any]:
     """What an act is told beyond its reason: a pause, when it ends. Raises Refused."""
-    if verb.name != "pause":
-        return {}
+    return {"until": end_of_pause(request)} if verb.name == "pause" else {}
+
+
+def end_of_pause(request: HttpRequest) -> datetime | None:
+    """When a pause ends by itself, as the page asked; None for never. Raises Refused."""
     typed, length = request.POST.get("until", "").strip(), request.POST.get("length", "")
     if typed:
-        return {"until": local_time(typed)}
+        return local_time(typed)
     seconds = int(length) if length in map(str, PAUSES) else 0
-    return {"until": database_now() + timedelta(seconds=seconds) if seconds else None}
+    return database_now() + timedelta(seconds=seconds) if seconds else None
 
 
 def local_time(typed: str) -> datetime:

@@ -78,6 +78,8 @@ def run_words(run: Run) -> tuple[str, str, str]:
     """Colour, sign and word."""
     if run.state == RunState.FINISHED and run.has_failures:
         return "warn", "!", _("With failures")
+    if run.state == RunState.RUNNING and getattr(run, "rests", False):
+        return "warn", "❚❚", _("Paused")
     if run.state == RunState.RUNNING and getattr(run, "is_silent", False):
         return "warn", "?", _("Stalled?")
     if run.state == RunState.RUNNING and run.claimed == 0 and getattr(run, "in_hand", 1) == 0:

@@ -17,6 +17,7 @@ from processors import spread
 from processors.admin.columns import BACKLOG_CAP, NOT_COUNTED, UNKNOWN
 from processors.explain import LATE
 from processors.models import Batch, Processor, Run
+from processors.protocol import all_paused
 from processors.queues import QueueState, queue_states
 from processors.sources import SourceTrouble, open_source
 from processors.sources.connecting import Unreachable
@@ -32,15 +33,17 @@ SAMPLE = 1_000  # outcomes that a foreign table was not told of are counted up t
 
 
 def with_counters(runs: Iterable[Any], now: datetime) -> None:
-    """Give active runs the sum of their batches, and who holds what. One query.
+    """Give active runs the sum of their batches, and who holds what. Two queries.
 
-    `in_hand` is how many batches workers hold, `is_silent` whether all of these are overdue.
+    `in_hand` is how many batches workers hold, `is_silent` whether all of these are overdue,
+    `rests` whether everything is paused.
     """
     active = {run.pk: run for run in runs if not run.has_ended}
     if not active:
         return
+    rests = all_paused.is_on()
     for run in active.values():
-        run.in_hand, run.is_silent = 0, False
+        run.in_hand, run.is_silent, run.rests = 0, False, rests
     sums = Batch.objects.filter(run__in=active).order_by().values("run")
     leased = Q(state=BatchState.LEASED)
     held = sums.annotate(

@@ -30,6 +30,7 @@ ON_TABLES: tuple[Callable[[], Iterable[Finding]], ...] = (
     work.home,
     work.scheduler,
     work.workers,
+    work.all_at_rest,
     work.overdue,
     work.stale_batches,
     work.faults,

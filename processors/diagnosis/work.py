@@ -10,7 +10,7 @@ from processors.clock import database_now
 from processors.diagnosis.finding import Finding, error, warning
 from processors.handlers import registry
 from processors.models import Batch, Installation, Processor, Run
-from processors.protocol import twins
+from processors.protocol import all_paused, twins
 from processors.queues import queue_states
 from processors.sources.inspection import inspect_source
 from processors.states import ProcessorState
@@ -62,8 +62,20 @@ def workers() -> Iterator[Finding]:
             )
 
 
+def all_at_rest() -> Iterator[Finding]:
+    """Did somebody pause everything?"""
+    if found := all_paused.current():
+        yield warning(
+            "every processor",
+            found.sentence(database_now()),
+            "Resume all in the admin, or `manage.py processor resume --all`.",
+        )
+
+
 def overdue() -> Iterator[Finding]:
     """Does what is due begin?"""
+    if all_paused.is_on():
+        return
     before = database_now() - timedelta(seconds=OVERDUE_SECONDS)
     for processor in Processor.objects.due(before).order_by("slug"):
         yield error(

@@ -34,21 +34,23 @@ class Patience:
         """From now on."""
         return cls(stderr, None if timeout_seconds is None else time.monotonic() + timeout_seconds)
 
-    def wait(self, is_over: Callable[[], bool], processor: Processor) -> None:
-        """Tick and look until `is_over`. Raises CommandError (124) when the time is up."""
+    def wait(self, is_over: Callable[[], bool], processor: Processor | None) -> None:
+        """Tick and look until `is_over`; None: for all. Raises CommandError (124) when too late."""
         while not is_over():
             now = time.monotonic()
             if self.deadline is not None and now >= self.deadline:
                 self.clear()
                 raise CommandError(
-                    f"{processor.slug}: the time to wait is up; it goes on without this command.",
+                    f"{processor.slug if processor else 'all'}: the time to wait is up; it goes on "
+                    "without this command.",
                     returncode=TIMED_OUT,
                 )
             if now - self.ticked_at >= TICK_SECONDS:
                 self.ticked_at = now
                 maintenance.tick()
-                self.look_for_workers(processor, now)
-                self.show_progress(processor)
+                if processor is not None:
+                    self.look_for_workers(processor, now)
+                    self.show_progress(processor)
             time.sleep(LOOK_SECONDS)
         self.clear()
 

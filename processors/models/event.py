@@ -1,5 +1,6 @@
 """An event: who moved what, from which state to which, when and why."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -96,3 +97,22 @@ class Event(models.Model):
             at=how.now,
             **subject,
         )
+
+    @classmethod
+    def write_for_all(cls, processors: "Iterable[Processor]", action: str, how: "Move") -> None:
+        """A line for each processor, of an act on all of them; the first carries the click."""
+        lines = [
+            cls(
+                processor=each,
+                subject="processor",
+                action=action,
+                user=how.actor.user,
+                actor=how.actor.name,
+                reason=how.reason,
+                at=how.now,
+            )
+            for each in processors
+        ]
+        for line in lines[:1]:
+            line.operation = how.operation
+        cls.objects.bulk_create(lines, batch_size=500)

@@ -14,7 +14,8 @@ class Installation(models.Model):
 
     `identity` begins every idempotency key. `home` says which database the row was made in: in a
     copy, or after a move, it names another one, and nothing runs until a person has said which it
-    is. `reaped_at` is the gate of the reaper: one winner per gap.
+    is. `reaped_at` is the gate of the reaper: one winner per gap. `paused_at`: since when no
+    processor begins or claims anything, see `processors.protocol.all_paused`.
     """
 
     identity = models.UUIDField(default=uuid.uuid4, editable=False)
@@ -22,6 +23,10 @@ class Installation(models.Model):
     reaped_at = models.DateTimeField()
     scheduler_seen_at = models.DateTimeField(null=True, blank=True)
     scheduler_name = models.CharField(max_length=200, blank=True, default="")
+    paused_at = models.DateTimeField(null=True, blank=True, editable=False)
+    paused_until = models.DateTimeField(null=True, blank=True, editable=False)
+    paused_by = models.CharField(max_length=200, blank=True, default="", editable=False)
+    paused_reason = models.TextField(blank=True, default="", editable=False)
 
     class Meta:
         default_permissions = ()
@@ -30,7 +35,13 @@ class Installation(models.Model):
             ("manage_queues", "Can empty queues, put jobs back, stop jobs and drain workers"),
             ("view_health", "Can see what is wrong with the installation"),
         )
-        constraints = (models.CheckConstraint(condition=Q(id=1), name="installation_one_row"),)
+        constraints = (
+            models.CheckConstraint(condition=Q(id=1), name="installation_one_row"),
+            models.CheckConstraint(
+                condition=Q(paused_at__isnull=False) | Q(paused_until__isnull=True),
+                name="installation_ends_only_a_pause",
+            ),
+        )
 
     def __str__(self) -> str:
         return str(self.identity)

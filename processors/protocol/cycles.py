@@ -17,7 +17,7 @@ from processors.models import Actor, Batch, Event, Processor, Record, Run, RunHo
 from processors.models.door import Move
 from processors.models.processor import Misfire, TriggerKind
 from processors.models.run import Trigger
-from processors.protocol import allowances, twins
+from processors.protocol import all_paused, allowances, twins
 from processors.protocol.working import freeze, source_of
 from processors.querysets import ProcessorQuerySet
 from processors.sources import Source, open_source
@@ -54,12 +54,13 @@ def begin_due(processor_id: int, actor: Actor = MACHINE) -> Run | None:
     """T1: begin the processor's cycle if it is due and finds something to claim.
 
     None where it is not due, is active already, is being begun by somebody else, or found
-    nothing: an empty look leaves no run behind, only the time of the next look.
+    nothing: an empty look leaves no run behind, only the time of the next look. While everything
+    is paused it stays due, so that the trigger's own rule for missed times speaks afterwards.
     """
     with transaction.atomic(durable=True):
         now = database_now()
         processor = free(processor_id).due(now).first()
-        if processor is None:
+        if processor is None or all_paused.is_on():
             return None
         if blackout := allowances.closed(processor, now):
             processor.arm(blackout.until, looked_at=now)
@@ -80,7 +81,7 @@ def begin_arrived(processor_id: int) -> Run | None:
     until then, so this is the last thing to do in a transaction.
     """
     processor = free(processor_id).armed().filter(trigger_kind=TriggerKind.ARRIVAL).first()
-    if processor is None or processor.blackouts:
+    if processor is None or processor.blackouts or all_paused.is_on():
         return None
     return begin(processor, Beginning(Trigger.ARRIVAL, Move(MACHINE, database_now())))
 

@@ -20,6 +20,10 @@ from processors.states import RunState
 # The run's row is the gate: shared by claims, held alone by stop, pause and the cycle's end, so
 # that no batch opens after their commit. The first claim of a worker holds it alone as well, to
 # find a free slot. Also reads the limits in force, the time, and an id for the batch.
+# While everything is paused no run may claim, whatever its own state: see `all_paused`.
+RUN_STATE = """CASE WHEN run.state = 'running' AND EXISTS (
+                 SELECT 1 FROM processors_installation WHERE paused_at IS NOT NULL)
+            THEN 'pausing' ELSE run.state END"""
 LIMITS_IN_FORCE = f"""
        CASE WHEN processor.on_trial THEN 1 ELSE processor.parallelism END,
        CASE WHEN processor.on_trial AND processor.batch_size > {TRIAL_RECORDS}
@@ -27,7 +31,7 @@ LIMITS_IN_FORCE = f"""
        processor.concurrency, processor.record_timeout_seconds, processor.id,
        processor.rate_limits, processor.blackouts"""
 GATE_POSTGRES = """
-SELECT run.state, run.ceiling, run.claim_limit, run.position, {limits},
+SELECT {state}, run.ceiling, run.claim_limit, run.position, {limits},
        clock_timestamp(),
        nextval(pg_get_serial_sequence('processors_batch', 'id'))
   FROM processors_run AS run
@@ -36,7 +40,7 @@ SELECT run.state, run.ceiling, run.claim_limit, run.position, {limits},
    FOR {lock} OF run
 """
 GATE_SQLITE = """
-SELECT run.state, run.ceiling, run.claim_limit, run.position, {limits},
+SELECT {state}, run.ceiling, run.claim_limit, run.position, {limits},
        strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now'),
        (SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'processors_batch')
   FROM processors_run AS run
@@ -100,7 +104,8 @@ def pass_gate(ask: Ask, *, alone: bool) -> Gate | None:
     dialect = Dialect("default")
     lock = "NO KEY UPDATE" if alone else "SHARE"
     sql = GATE_POSTGRES if dialect.is_postgres else GATE_SQLITE
-    rows = dialect.fetch(sql.format(limits=LIMITS_IN_FORCE, lock=lock), [ask.run_id])
+    asked = sql.format(state=RUN_STATE, limits=LIMITS_IN_FORCE, lock=lock)
+    rows = dialect.fetch(asked, [ask.run_id])
     if not rows:
         return None
     state, ceiling, claim_limit, position, *limits, now, batch_id = rows[0]
@@ -123,7 +128,10 @@ def limits_from(*columns: Any) -> Limits:
     )
 
 
+STATE_NOW = "SELECT {state} FROM processors_run AS run WHERE id = %s"
+
+
 def state_of(run_id: int) -> str | None:
-    """The run's state as it is now; asked between records, so without the ORM's cost."""
-    rows = Dialect("default").fetch("SELECT state FROM processors_run WHERE id = %s", [run_id])
+    """The run's state as the gate sees it now; asked between records, so without the ORM's cost."""
+    rows = Dialect("default").fetch(STATE_NOW.format(state=RUN_STATE), [run_id])
     return rows[0][0] if rows else None

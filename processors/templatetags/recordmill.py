@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from processors import wording
-from processors.admin import columns, frame
+from processors.admin import columns, frame, pause_all
 from processors.admin import live as live_pages
 from processors.definitions import Difference
 from processors.models import Processor, Record, Run
@@ -176,6 +176,18 @@ def failed_count(context: Any) -> str | None:
     request = context["request"]
     may_see = request.user.has_perm("processors.view_record")
     return frame.failed_words(request) if may_see else None
+
+
+@register.simple_tag(takes_context=True)
+def all_paused(context: Any) -> pause_all.Banner | None:
+    """What every page says while everything is paused."""
+    return pause_all.banner(context["request"])
+
+
+@register.simple_tag(takes_context=True)
+def may_pause_all(context: Any) -> bool:
+    """Whether the person is offered to pause everything: who may, while nobody has."""
+    return pause_all.is_offered(context["request"])
 
 
 @register.simple_tag(takes_context=True)

@@ -57,6 +57,8 @@ TABLE: dict[str, tuple[Rights, Rights]] = {
     "admin/r/<path:content_type_id>/<path:object_id>/": (STAFF, STAFF),
     "admin/schedule/": (SEE, SEE),
     "admin/health/": (("view_health",), ("view_health",)),
+    "admin/pause-all/": (("operate_processor",), ("operate_processor",)),
+    "admin/resume-all/": (NOBODY, ("operate_processor",)),
     "admin/bulk/<int:pk>/": (("manage_dead_records",), ("manage_dead_records",)),
     "admin/queues/": (("view_queues",), ("view_queues",)),
     "admin/queues/jobs/": (("view_queues",), ("view_queues",)),

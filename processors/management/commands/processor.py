@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from processors import control, dead_letters, loading
+from processors import control, dead_letters, loading, pause_all
 from processors.clock import database_now
 from processors.control import by_command_line
 from processors.definitions import dump
@@ -24,8 +24,9 @@ from processors.management.terminal import (
     whole_number,
 )
 from processors.management.waiting import Patience, failures, has_ended
-from processors.models import Processor, Run
+from processors.models import Batch, Processor, Run
 from processors.models.processor import TriggerKind
+from processors.protocol import all_paused
 from processors.selection import Selection
 from processors.states import ProcessorState, RunState
 
@@ -36,6 +37,7 @@ VERBS = {
     "resume": "go on after a pause, with the same run",
     "run": "one cycle now",
 }
+FOR_ALL = ("pause", "resume")
 WAITS = {
     "start": "until its first cycle has ended, or found nothing to do",
     "stop": "until nothing is in hand",
@@ -66,7 +68,7 @@ class Command(TerminalCommand):
         show = add_json(with_slug(add("show", "state, why, backlog, runs")))
         show.add_argument("--runs", type=whole_number(0, 10_000), default=reporting.RUNS_SHOWN)
         for name, text in VERBS.items():
-            add_verb(with_slug(add(name, text)), name)
+            add_verb(with_slug(add(name, text), or_all=name in FOR_ALL), name)
         force = with_slug(add("force-stop", "stop without waiting for the records in hand"))
         force.add_argument("--yes", action="store_true", help="I know what this does")
         force.add_argument("--reason", default="", help="why, for the history")
@@ -168,25 +170,38 @@ class Command(TerminalCommand):
         self.wait(processor, lambda: not active.exists(), options)
         self.tell_state(processor, options)
 
-    def pause(self, *, slug: str, **options: Any) -> None:
+    def pause(self, *, slug: str | None, **options: Any) -> None:
         """Wait until nothing is in hand."""
-        processor = find_processor(slug)
         typed = options["until"]
         until = parse_time("--until", typed, database_now(), ahead=True) if typed else None
+        processor = one_of_all(slug, options)
+        if processor is None:
+            return self.act_on_all(partial(pause_all.pause_all, until=until), options)
         self.act(partial(control.pause, until=until), processor, options)
         busy = Run.objects.active().filter(processor=processor).exclude(state=RunState.PAUSED)
         self.wait(processor, lambda: not busy.exists(), options)
-        self.tell_state(processor, options)
+        return self.tell_state(processor, options)
 
-    def resume(self, *, slug: str, **options: Any) -> None:
+    def resume(self, *, slug: str | None, **options: Any) -> None:
         """Wait for the end of the run that waited, where there is one."""
-        processor = find_processor(slug)
+        processor = one_of_all(slug, options)
+        if processor is None:
+            return self.act_on_all(pause_all.resume_all, options)
         run = Run.objects.active_of(processor.pk)
         self.act(control.resume, processor, options)
         if run is not None and self.wait(processor, has_ended(run.pk), options):
-            self.tell_run(run, options)
-        else:
-            self.tell_state(processor, options)
+            return self.tell_run(run, options)
+        return self.tell_state(processor, options)
+
+    def act_on_all(self, verb: Callable[[control.Act], str], options: dict[str, Any]) -> None:
+        """Pause or resume everything; waiting is for what is in hand."""
+        message = verb(by_command_line(options["reason"]))
+        self.wait(None, lambda: not Batch.objects.leased().exists(), options)
+        if not options["json"]:
+            return self.say(message)
+        found = all_paused.current()
+        until = found.until.isoformat() if found and found.until else None
+        return self.say_json({"all_paused": found is not None, "until": until})
 
     def run(self, *, slug: str, **options: Any) -> None:
         """One cycle."""
@@ -219,7 +234,7 @@ class Command(TerminalCommand):
             self.say(message)
 
     def wait(
-        self, processor: Processor, is_over: Callable[[], bool], options: dict[str, Any]
+        self, processor: Processor | None, is_over: Callable[[], bool], options: dict[str, Any]
     ) -> bool:
         """Whether we were asked to wait, and have. Raises CommandError when the time is up."""
         if options["wait"]:
@@ -294,10 +309,19 @@ class Command(TerminalCommand):
         self.say(control.clear_fault(find_processor(slug).pk, by_command_line(reason)))
 
 
-def with_slug(parser: ArgumentParser) -> ArgumentParser:
+def with_slug(parser: ArgumentParser, *, or_all: bool = False) -> ArgumentParser:
     """Which processor."""
-    parser.add_argument("slug", metavar="SLUG")
+    parser.add_argument("slug", metavar="SLUG", nargs="?" if or_all else None)
+    if or_all:
+        parser.add_argument("--all", action="store_true", help="every processor, in one act")
     return parser
+
+
+def one_of_all(slug: str | None, options: dict[str, Any]) -> Processor | None:
+    """The processor, None for all of them. Raises CommandError."""
+    if bool(slug) == options["all"]:
+        raise CommandError("Name one processor, or say --all.", returncode=WRONG_USAGE)
+    return find_processor(slug) if slug else None
 
 
 def add_json(parser: ArgumentParser) -> ArgumentParser:

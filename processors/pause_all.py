@@ -1,0 +1,117 @@
+"""Pause and resume everything in one act: for the night the database moves, or for a bad feeling.
+
+As the verbs in `control`: one transaction with right, effect, events and Django's log entry.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+
+from processors.clock import database_now
+from processors.control import OPERATE, Act, Refused, check_end, refuse_copy
+from processors.models import Event, Installation, Processor, Run
+from processors.protocol import all_paused
+from processors.protocol.all_paused import AllPaused
+from processors.querysets import Person
+from processors.states import ProcessorState, RunState
+
+Verb = Callable[[AllPaused | None, datetime], str]
+
+
+def may_pause_all(person: Person) -> bool:
+    """Whether this person may: an operator from whom no processor is kept."""
+    return person.has_perm(OPERATE) and not Processor.objects.hidden_from(person)
+
+
+def pause_all(act: Act, *, until: datetime | None = None) -> str:
+    """Let nothing begin or be claimed until Resume, or until a time; the sentence for the person.
+
+    Paused already: the new reason and end count. Raises PermissionDenied, Refused.
+    """
+
+    def verb(found: AllPaused | None, now: datetime) -> str:
+        check_end(until, now)
+        all_paused.begin(act.at(now), until)
+        said = "Everything stays paused." if found else f"Everything was paused.{what_waits()}"
+        ends = f" It goes on by itself at {until:%Y-%m-%d %H:%M %Z}." if until else ""
+        return said + ends
+
+    return perform(act, verb)
+
+
+def what_waits() -> str:
+    """How many runs come to rest, as a sentence; empty without any."""
+    count = Run.objects.active().filter(state=RunState.RUNNING).count()
+    if not count:
+        return ""
+    return f" {count} {'run waits' if count == 1 else 'runs wait'} after the records in hand."
+
+
+def resume_all(act: Act) -> str:
+    """Go on, each processor as it was before; what was paused by itself stays paused.
+
+    Raises PermissionDenied, Refused.
+    """
+
+    def verb(found: AllPaused | None, now: datetime) -> str:
+        if found is None:
+            raise Refused("Nothing was resumed: not everything is paused.")
+        refuse_copy()
+        all_paused.end(act.at(now))
+        paused = Processor.objects.filter(state=ProcessorState.PAUSED).count()
+        kept = f" Paused by themselves, and still so: {paused}." if paused else ""
+        return f"Everything goes on.{kept}"
+
+    return perform(act, verb)
+
+
+def perform(act: Act, verb: Verb) -> str:
+    """The frame of both: right, doubled click, old page, effect, log."""
+    require(act)
+    with transaction.atomic():
+        this = Installation.objects.select_for_update(no_key=True).get(pk=1)
+        if act.operation and Event.objects.filter(operation=act.operation).exists():
+            return "This was done already."
+        found, now = all_paused.current(), database_now()
+        check_page(act, found, now)
+        message = verb(found, now)
+        log(act, this, message)
+    return message
+
+
+def require(act: Act) -> None:
+    """Raise PermissionDenied unless the person may pause everything."""
+    act.require(OPERATE)
+    if not act.trusted and (act.actor.user is None or not may_pause_all(act.actor.user)):
+        raise PermissionDenied("Some processors are kept to groups that you are not in.")
+
+
+def check_page(act: Act, found: AllPaused | None, now: datetime) -> None:
+    """Refuse an act on a page that shows an older state. Raises Refused."""
+    if act.version is None or act.version == stamp(found):
+        return
+    state = found.sentence(now) if found else "Everything was resumed meanwhile."
+    raise Refused(f"Nothing was done, this page was old. {state} Look again, then decide.")
+
+
+def stamp(found: AllPaused | None) -> int:
+    """What a page notes of the state that it shows."""
+    return found.stamp if found else 0
+
+
+def log(act: Act, this: Installation, message: str) -> None:
+    """Django's own history of the installation."""
+    if act.actor.user is None:
+        return
+    LogEntry.objects.create(
+        user=act.actor.user,
+        content_type=ContentType.objects.get_for_model(Installation),
+        object_id=str(this.pk),
+        object_repr="Everything",
+        action_flag=CHANGE,
+        change_message=f"{message} {act.reason}".strip(),
+    )
