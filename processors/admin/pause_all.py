@@ -34,7 +34,7 @@ def banner(request: HttpRequest) -> Banner | None:
     """None while not everything is paused, and for who may not see processors."""
     if not request.user.has_perm("processors.view_processor"):
         return None
-    found = all_paused.current()
+    found = asked(request)
     if found is None:
         return None
     may_resume = pause_all.may_pause_all(request.user)
@@ -43,7 +43,16 @@ def banner(request: HttpRequest) -> Banner | None:
 
 def is_offered(request: HttpRequest) -> bool:
     """Whether *Pause all* stands on a page: for who may, while nobody has."""
-    return pause_all.may_pause_all(request.user) and not all_paused.is_on()
+    return asked(request) is None and pause_all.may_pause_all(request.user)
+
+
+def asked(request: HttpRequest) -> AllPaused | None:
+    """The pause of everything, asked once for a page."""
+    kept = request.__dict__
+    if "all_paused" not in kept:
+        kept["all_paused"] = all_paused.current()
+    found: AllPaused | None = kept["all_paused"]
+    return found
 
 
 def seen(found: AllPaused | None) -> str:
