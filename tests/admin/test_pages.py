@@ -104,7 +104,7 @@ def test_a_list_costs_the_same_with_more_rows(
         admin.get(url)
 
     assert len(many) <= len(few) + (1 if model == "processor" else 0)
-    assert len(many) <= 25
+    assert len(many) <= 26
 
 
 def test_records_show_what_needs_a_person_unless_asked_for_all(
