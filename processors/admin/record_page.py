@@ -18,7 +18,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from processors import control, dead_letters
-from processors.admin import columns, frame, live
+from processors.admin import columns, frame, live, payloads
 from processors.admin.acts import reason_of
 from processors.admin.base import user_of
 from processors.admin.masking import masked, unmasked
@@ -68,11 +68,13 @@ def facts(record: Record, request: HttpRequest) -> dict[str, Any]:
     return {
         "record": record,
         "payload": shown_payload(record) if may_see else None,
-        "result": columns.as_json(masked(record.result)) if may_see else None,
+        "result": payloads.shown(record.result) if may_see else None,
         "may_see": may_see,
         "is_inbox": record.processor.source_kind == "inbox",
         "attempts": attempts,
-        "newest": next((one for one in attempts if one.attempt.error_type), None),
+        "newest": None if is_finished else with_error(attempts),
+        "is_finished": is_finished,
+        "failed_before": sum(bool(one.attempt.error_type) for one in attempts),
         "events": told_events(record, may_see=may_see),
         "same": same_error(record),
         "may_act": needs and may_manage,
@@ -93,18 +95,19 @@ def may_edit(record: Record, request: HttpRequest) -> bool:
 # Payload
 
 
-def shown_payload(record: Record) -> str:
-    """As JSON with secrets hidden. A table's row is read from the table, as it is now."""
+def shown_payload(record: Record) -> payloads.Shown:
+    """With secrets hidden. A table's row is read from the table, as it is now."""
     if record.processor.source_kind == "inbox":
-        return columns.as_json(masked(record.payload))
+        return payloads.shown(record.payload)
     try:
         with transaction.atomic():
             row = open_source(record.processor_id, record.processor.source).look_up(record.key)
     except (DatabaseError, Unreachable, SourceTrouble) as error:
-        return _("The table cannot be read now (%(error)s).") % {"error": type(error).__name__}
+        why = _("The table cannot be read now (%(error)s).") % {"error": type(error).__name__}
+        return payloads.Shown(why)
     if row is None:
-        return _("There is no row with this key any more.")
-    return columns.as_json(masked(json.loads(json.dumps(row, default=str))))
+        return payloads.Shown(_("There is no row with this key any more."))
+    return payloads.shown(json.loads(json.dumps(row, default=str)))
 
 
 # Attempts
@@ -158,6 +161,11 @@ def told_attempts(record: Record) -> list[Told]:
         )
         for at, attempt in enumerate(rows)
     ]
+
+
+def with_error(attempts: list[Told]) -> Told | None:
+    """The newest that failed."""
+    return next((one for one in attempts if one.attempt.error_type), None)
 
 
 def frames_of(traceback: str) -> list[Frame]:

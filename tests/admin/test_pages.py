@@ -226,3 +226,15 @@ def test_history_cannot_be_added_changed_or_deleted(admin: Client, history: dict
                       ("event", history["event"].pk)):  # fmt: skip
         assert admin.get(url_of(f"{model}_add")).status_code == 403
         assert admin.post(url_of(f"{model}_delete", pk), {"post": "yes"}).status_code == 403
+
+
+def test_the_page_of_a_processor_shows_what_it_does_before_what_can_be_set(
+    admin: Client, history: dict[str, Any]
+) -> None:
+    html = admin.get(history["processor"].get_absolute_url()).text
+
+    order = ["More</summary>", 'data-live="facts"', 'id="forecast"', 'data-live="runs"',
+             'id="errors"', "What happened", 'id="limits"', 'id="settings"']  # fmt: skip
+    places = [html.index(part) for part in order]
+    assert places == sorted(places)
+    assert html.index(">Versions</a>") < places[1]
