@@ -43,6 +43,7 @@ def fill() -> None:
     dice = random.Random(SEED)
     for row in PROCESSORS:
         fill_one(dice, *row)
+    fill_act(Processor.objects.get(slug="geocode-shipments"))
 
 
 def fill_one(
@@ -65,6 +66,19 @@ def fill_one(
         processor.last_seq += 1
         add_run(dice, processor, slot, int(records * dice.uniform(0.7, 1.3)), seconds, bad)
     processor.save()
+
+
+def fill_act(processor: Any) -> None:
+    """An operator's act on many records, which is through."""
+    from processors.clock import database_now
+    from processors.models import BulkAct
+
+    end = database_now() - timedelta(hours=3)
+    BulkAct.objects.create(
+        what="retry", words=f"processor {processor.name}, error GeocodingError", actor="anna",
+        reason="The map service is back", expected=9_120, moved={str(processor.pk): 9_118},
+        started_at=end - timedelta(minutes=2), seen_at=end, ended_at=end,
+    )  # fmt: skip
 
 
 def add_run(

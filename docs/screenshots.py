@@ -23,16 +23,33 @@ PAGES = {
     "processors": "/admin/processors/processor/",
     "schedule": "/admin/schedule/",
     "queues": "/admin/queues/",
+    "jobs": "/admin/queues/jobs/?queue=default&place=failed",
     "runs": "/admin/processors/run/",
     "failed-records": "/admin/processors/record/",
+    "records": "/admin/processors/record/?state=attention",
+    "records-none": "/admin/processors/record/?q=nothing",
     "events": "/admin/processors/event/",
+    "health": "/admin/health/",
+    "bulk": "/admin/bulk/1/",
     "add": "/admin/processors/processor/add/",
+    "import": "/admin/processors/processor/import/",
+    "not-found": "/admin/processors/run/0/change/",
 }
 # Name, the list to begin on, and the link on it that leads to the page.
+FAILED = "/admin/processors/record/?state=attention"
 FOLLOWED = (
-    ("processor", "/admin/processors/processor/", "Geocode shipments"),
-    ("run", "/admin/processors/run/?state=failures&q=Orders", "#1"),
+    ("processor", "/admin/processors/processor/", "a:text-is('Geocode shipments')"),
+    ("processor-paused", "/admin/processors/processor/", "a:text-is('Export to the warehouse')"),
+    ("processor-active", "/admin/processors/processor/", "a:text-is('Partner notifications')"),
+    ("run", "/admin/processors/run/?state=failures&q=Orders", "a:text-is('#1')"),
+    ("run-active", "/admin/processors/run/?state=active", "td a.name"),
+    ("record", FAILED, "a.key"),
 )
+# Pages that belong to one of those: the end of its address, and theirs.
+BESIDE = (
+    ("processor", "versions"), ("processor", "run-with"), ("processor", "force-stop"),
+    ("processor", "access"), ("processor", "delete"), ("processor", "limits"), ("record", "edit"),
+)  # fmt: skip
 # As a document shows it: picture in docs/images, page, height in pixels.
 SHOWN = (("overview.png", "overview", 1180),)
 
@@ -73,10 +90,14 @@ def fill(page: Page, base: str) -> None:
 def addresses(page: Page, base: str) -> Iterator[tuple[str, str]]:
     """Name and address of every page."""
     yield from PAGES.items()
+    found = {}
     for name, path, link in FOLLOWED:
         page.goto(base + path)
-        href = page.get_by_role("link", name=link, exact=True).first.get_attribute("href")
-        yield name, str(href)
+        found[name] = str(page.locator(f"#content {link}").first.get_attribute("href"))
+    yield from found.items()
+    for owner, name in BESIDE:
+        path = found[owner].partition("?")[0].removesuffix("change/")
+        yield f"{owner}-{name}", f"{path}{name}/"
 
 
 def take(browser: Browser, base: str, password: str) -> None:
