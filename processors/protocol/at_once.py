@@ -12,7 +12,7 @@ from django.db import DataError
 
 from processors import failpoints
 from processors.clock import as_utc
-from processors.protocol.leases import Lease, LeaseLost, Step, token_value
+from processors.protocol.leases import FENCED, Lease, LeaseLost, Step, as_known
 from processors.sources.base import Source
 from processors.sources.prepared import Prepared, Unprepared
 
@@ -24,8 +24,7 @@ WITH fence AS (
         SET heartbeats = heartbeats + 1,
             lease_until = clock_timestamp() + make_interval(secs => %s),
             remaining = %s, settled_to = %s, in_hand = %s, done = done + 1
-      WHERE id = %s AND token = %s AND state = 'leased'
-        AND done + skipped + retried + dead + parked + crashed = %s
+      WHERE {fenced}
   RETURNING clock_timestamp() AS moment),
 settled AS (
      {outcome}
@@ -68,12 +67,11 @@ class AtOnce:
 
 def with_fence(outcome: str) -> str:
     """The whole statement."""
-    return AT_ONCE.format(outcome=outcome)
+    return AT_ONCE.format(outcome=outcome, fenced=FENCED)
 
 
 def fence_values(lease: Lease, step: Step) -> list[object]:
     """The fence's parameters."""
     remaining = None if step.settled_to is not None else json.dumps(list(step.remaining))
     marker = [remaining, step.settled_to or 0, step.in_hand]
-    known = [lease.batch_id, token_value(lease.token), lease.settled]
-    return [settings.LEASE_SECONDS, *marker, *known]
+    return [settings.LEASE_SECONDS, *marker, *as_known(lease)]

@@ -42,16 +42,23 @@ INSERT INTO processors_batch
 VALUES (%s, %s, %s, %s, 'leased', '', %s, 0, %s, %s, 0, %s, %s, 0, 0, 0, 0, 0, 0, 0, %s)
 """
 
-# Only the holder of the token may beat.
-HEARTBEAT = """
+# Only the holder of the token may write. Time is not tested: late but not replaced is still the
+# owner.
+HOLDER = "id = %s AND token = %s AND state = 'leased'"
+
+HEARTBEAT = f"""
 UPDATE processors_batch
    SET heartbeats = heartbeats + 1, lease_until = %s
- WHERE id = %s AND token = %s AND state = 'leased'
+ WHERE {HOLDER}
+"""  # noqa: S608 - made of constants
+
+# What the fence asks of its row; see `as_known`. The number of outcomes so far is part of it: a
+# commit whose answer was lost with the connection is not made twice.
+FENCED = f"""{HOLDER}
+   AND done + skipped + retried + dead + parked + crashed = %s
 """
 
-# The fence: counts outcomes and moves the marker where the token is still ours, and holds the
-# row until the commit. Time is not tested: late but not replaced is still the owner. The number
-# of outcomes so far is: a commit whose answer was lost with the connection is not made twice.
+# The fence: counts outcomes and moves the marker, and holds the row until the commit.
 FENCE = """
 UPDATE processors_batch
    SET heartbeats = heartbeats + 1, lease_until = {until}, remaining = %s, settled_to = %s,
@@ -59,18 +66,17 @@ UPDATE processors_batch
        done = done + %s, skipped = skipped + %s, retried = retried + %s, dead = dead + %s,
        parked = parked + %s, crashed = crashed + %s, released = released + %s,
        state = %s, close_reason = %s, closed_at = {closed_at}
- WHERE id = %s AND token = %s AND state = 'leased'
-   AND done + skipped + retried + dead + parked + crashed = %s
-"""
+ WHERE {fenced}"""
 # The time is the database's own, at the moment of the write; an SQLite file has none.
 FENCE_POSTGRES = (
     FENCE.format(
         until="clock_timestamp() + make_interval(secs => %s)",
         closed_at="CASE WHEN %s THEN clock_timestamp() END",
+        fenced=FENCED,
     )
     + "RETURNING clock_timestamp()"
 )
-FENCE_SQLITE = FENCE.format(until="%s", closed_at="%s")
+FENCE_SQLITE = FENCE.format(until="%s", closed_at="%s", fenced=FENCED)
 
 COUNTED: tuple[Kind, ...] = ("done", "skipped", "retry", "dead", "parked", "crashed")
 
@@ -260,7 +266,7 @@ def fence(lease: Lease, step: Step) -> datetime:
         BatchState.CLOSED if closing else BatchState.LEASED,
         step.close or "",
     ]
-    known = [lease.batch_id, token_value(lease.token), lease.settled]
+    known = as_known(lease)
     if dialect.is_postgres:
         found = dialect.fetch(FENCE_POSTGRES, [settings.LEASE_SECONDS, *values, closing, *known])
         if found:
@@ -271,6 +277,11 @@ def fence(lease: Lease, step: Step) -> datetime:
         if dialect.run(FENCE_SQLITE, [until, *values, closed_at, *known]):
             return now
     raise LeaseLost(f"batch {lease.batch_id} belongs to somebody else now")
+
+
+def as_known(lease: Lease) -> list[object]:
+    """What FENCED compares: the batch, its token, and how many outcomes it has by our count."""
+    return [lease.batch_id, token_value(lease.token), lease.settled]
 
 
 def was_committed(lease: Lease, step: Step) -> bool:
