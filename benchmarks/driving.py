@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from typing import Any
 
 import django
 from django.db import connection
@@ -22,13 +23,20 @@ def moments(slug: str, trace: str, count: int) -> None:
         commit()
         commits.append(time.time())
 
+    def noting_statement(execute: Any, *given: Any) -> Any:
+        result = execute(*given)
+        if not connection.in_atomic_block:  # a statement by itself is a commit
+            commits.append(time.time())
+        return result
+
     def send(key: str) -> float:
         commits.clear()
         publish(slug, [{"key": key, "payload": {}}])
-        return commits[0]
+        return commits[-1]
 
     connection.ensure_connection()
     connection.commit = noting_commit  # type: ignore[method-assign]
+    connection.execute_wrappers.append(noting_statement)
     send_each(count, trace, send, lambda: not Run.objects.active().exists())
 
 

@@ -18,7 +18,7 @@ from processors import queues
 from processors.clock import database_now
 from processors.models import Processor, Record, Run
 from processors.models.processor import TriggerKind
-from processors.protocol import cycles
+from processors.protocol import arriving, cycles
 from processors.screening import (
     InvalidRecord,
     PublishingError,
@@ -88,11 +88,33 @@ def publish(
     With `read_ahead`, items are read in a thread while others are stored: for files, not for
     generators that use the database.
     """
+    if not isinstance(items, Sequence) or len(items) > arriving.FEW:
+        return publish_all(target, prepare_all(target, items), read_ahead=read_ahead)
+    few = prepare_few(target, items)
+    if (arrival := arriving.arrive(target, few)) is None:
+        return publish_all(target, iter(few))
+    take_up_arrival(arrival)
+    return Published(len(few), 0)
+
+
+def prepare_few(target: str, items: Sequence[Mapping[str, Any]]) -> list[Prepared]:
+    """All of them at once. Raises UnknownTarget sooner than InvalidRecord, as for many."""
+    try:
+        return list(prepare_all(target, items))
+    except InvalidRecord:
+        find_listeners(target)
+        raise
+
+
+def publish_all(
+    target: str, prepared: Iterator[Prepared], *, read_ahead: bool = False
+) -> Published:
+    """The usual way: however many, for however many listeners, known or not."""
     ours = not connection.in_atomic_block
     with transaction.atomic():
         listeners = find_listeners(target)
         new = known = 0
-        for chunk in chunks(prepare_all(target, items), read_ahead=read_ahead):
+        for chunk in chunks(prepared, read_ahead=read_ahead):
             for listener in listeners:
                 stored = insert(listener, chunk, database_now())
                 new, known = new + stored.new, known + stored.known
@@ -233,6 +255,16 @@ def arrived(listener: Processor, *, at_once: bool = False) -> None:
     if at_once and cycles.begin_arrived(listener.pk) is not None:
         return
     transaction.on_commit(lambda: take_up(listener), robust=True)
+
+
+def take_up_arrival(arrival: arriving.Arrival) -> None:
+    """What follows the commit of records that were stored in one statement."""
+    begun = arrival.begun
+    if begun is None:
+        arrived(Processor.objects.get(pk=arrival.processor_id))
+        return
+    wanted = cycles.workers_wanted(begun.parallelism, begun.expected)
+    queues.wake_on_commit(begun.run_id, begun.queue, wanted)
 
 
 def take_up(listener: Processor) -> None:

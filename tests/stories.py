@@ -1,7 +1,10 @@
 """What the story tests share: a processor from a definition, and waiting for its runs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
+
+from django.db import connection
 
 from processors import control, definitions, maintenance, publish
 from processors.models import Batch, Processor, Run
@@ -75,3 +78,19 @@ def counters(run: Run) -> dict[str, int]:
 def handled_keys() -> list[str]:
     """The keys of all effects, doubles included."""
     return sorted(Effect.objects.values_list("key", flat=True))
+
+
+@contextmanager
+def counted_statements() -> Iterator[list[str]]:
+    """What this thread asks the database, prepared statements with it.
+
+    Django's own way of capturing changes the cursors that are made, and we keep one.
+    """
+    asked: list[str] = []
+
+    def note(execute: Any, sql: str, *given: Any) -> Any:
+        asked.append(sql)
+        return execute(sql, *given)
+
+    with connection.execute_wrapper(note):
+        yield asked

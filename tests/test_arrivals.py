@@ -33,8 +33,8 @@ def waiting_jobs() -> int:
 def test_a_record_and_the_cycle_that_takes_it_up_are_one_commit(transactional_db: None) -> None:
     processor = arriving(parallelism=3)
 
-    with counted_commits() as commits:
-        publish(processor.slug, [{"key": "a", "payload": {}}])
+    with counted_commits() as commits:  # as for many; few take a single statement
+        publish(processor.slug, iter([{"key": "a", "payload": {}}]))
 
     assert (Record.objects.count(), Run.objects.count(), len(commits)) == (1, 1, 1)
     assert waiting_jobs() == 1  # no more workers than records

@@ -228,6 +228,7 @@ def test_a_server_that_forgets_statements_is_written_to_in_transactions(goods: T
     assert sent[0].startswith("UPDATE processors_batch")
     assert hand.batch.done == 3
     hand.finish()
+    connection.close()  # another one is tried anew
 
 
 @on_postgres

@@ -22,7 +22,7 @@ from processors.cycle.treatment import RetryPolicy
 from processors.handlers.outcomes import MESSAGE_LIMIT, NOT_NOW, Kind, Outcome, clean_text
 from processors.models import Attempt, Batch, Run
 from processors.models.door import Move
-from processors.protocol import leases
+from processors.protocol import first_claim, leases
 from processors.protocol.allowances import Held
 from processors.protocol.at_once import AtOnce
 from processors.protocol.cycles import MACHINE
@@ -103,7 +103,7 @@ class Commits:
         """The first batch, None where there is none for us."""
         hand = self.pace.hand(1, MOST_AT_ONCE)
         ask = Ask(self.run.pk, self.owner, hand, ledger_only=self.run.config["ledger_only"])
-        lease = patiently(lambda: leases.claim(self.source, ask), self._give_back_unanswered)
+        lease = patiently(lambda: first_claim.claim(self.source, ask), self._give_back_unanswered)
         self.held = ask.held
         return self._confirmed(lease)
 

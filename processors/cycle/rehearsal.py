@@ -16,7 +16,7 @@ from processors.handlers import Context, registry
 from processors.handlers.contract import Handler, Record
 from processors.handlers.options import options_form
 from processors.models import Processor, Run
-from processors.protocol import leases, twins
+from processors.protocol import first_claim, leases, twins
 from processors.protocol.gate import Ask
 from processors.protocol.working import Equipment, freeze
 from processors.sources.base import Claimed, Pick, Settlement
@@ -67,7 +67,7 @@ def assignment() -> Assignment:
 def claim(shift: Shift) -> None:
     """All of a claim's questions: the first finds no run, and the others would be left out."""
     source = shift.commits.source
-    leases.claim(source, Ask(NOWHERE, shift.commits.owner))
+    first_claim.claim(source, Ask(NOWHERE, shift.commits.owner))
     with transaction.atomic(durable=True):
         leases.free_slot(NOWHERE, 1)
         source.claim(Pick(NOWHERE, 1, database_now()))

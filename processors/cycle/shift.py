@@ -1,9 +1,11 @@
 """A worker's shift on one run: batch after batch until nothing is left or it must leave."""
 
+import json
 import logging
 import time
 import uuid
 from dataclasses import dataclass
+from functools import cache
 
 from django.db import DatabaseError, connection, connections, transaction
 
@@ -30,6 +32,7 @@ from processors.queues.identity import own_name
 from processors.queues.wakeups import TIME_BUDGET_SECONDS
 from processors.sources.base import Ref
 from processors.sources.dialect import TROUBLE, can_pass, first_line
+from processors.sources.prepared import Unprepared, prepared
 from processors.states import CloseReason, RunState
 
 logger = logging.getLogger(__name__)
@@ -51,13 +54,22 @@ def leave() -> None:
 
 # All that a shift needs to know before its first claim, in one round trip.
 ASSIGNMENT = """
-SELECT run.*, processor.record_timeout_seconds AS time_limit,
+SELECT {run}, processor.record_timeout_seconds AS time_limit,
        installation.identity AS identity, installation.home AS home
   FROM processors_run AS run
   JOIN processors_processor AS processor ON processor.id = run.processor_id
   JOIN processors_installation AS installation ON installation.id = 1
  WHERE run.id = %s
 """
+
+
+COLUMNS = [field.attname for field in Run._meta.concrete_fields]  # noqa: SLF001 - public by its documentation
+
+
+@cache
+def of_columns() -> str:
+    """Each column by name: a statement that was prepared must not change what it returns."""
+    return ASSIGNMENT.format(run=", ".join(f"run.{name}" for name in COLUMNS))
 
 
 @dataclass(frozen=True)
@@ -75,7 +87,20 @@ class Assignment:
     @classmethod
     def find(cls, run_id: int) -> "Assignment | None":
         """None for a run that is not known."""
-        for run in Run.objects.raw(ASSIGNMENT, [run_id]):
+        try:
+            rows = prepared("default").fetch(of_columns(), [run_id], one_plan=True)
+        except Unprepared:
+            return cls.find_unprepared(run_id)
+        for *columns, time_limit, identity, home in rows:
+            run = Run.from_db("default", COLUMNS, columns)
+            run.config = json.loads(run.config)
+            return cls(run, str(identity), home, time_limit)
+        return None
+
+    @classmethod
+    def find_unprepared(cls, run_id: int) -> "Assignment | None":
+        """The same on SQLite, where everything is read through the ORM."""
+        for run in Run.objects.raw(ASSIGNMENT.format(run="run.*"), [run_id]):
             found = vars(run)
             identity = str(uuid.UUID(str(found["identity"])))
             return cls(run, identity, found["home"], found["time_limit"])

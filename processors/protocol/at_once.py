@@ -14,7 +14,7 @@ from processors import failpoints
 from processors.clock import as_utc
 from processors.protocol.leases import FENCED, Lease, LeaseLost, Step, as_known
 from processors.sources.base import Source
-from processors.sources.prepared import Prepared, Unprepared
+from processors.sources.prepared import Unprepared, prepared
 
 # The outcome follows the fence, because it asks for its row. Where the fence holds and the
 # outcome finds nothing, the division fails, and with it the statement.
@@ -38,7 +38,7 @@ class AtOnce:
     """Such commits over this thread's connection."""
 
     def __init__(self) -> None:
-        self.prepared = Prepared("default")
+        self.prepared = prepared("default")
 
     def commit(self, source: Source, lease: Lease, step: Step) -> bool:
         """Fence, outcome, counter and marker, committed; False where nothing was written.

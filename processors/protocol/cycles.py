@@ -144,18 +144,18 @@ def begin(processor: Processor, beginning: Beginning) -> Run | None:
     except IntegrityError:
         logger.info("a cycle of %s had begun already", processor.slug)
         return None
-    queues.wake_on_commit(run.pk, processor.queue, workers_wanted(processor, run))
+    queues.wake_on_commit(
+        run.pk, processor.queue, workers_wanted(processor.parallelism, run.expected)
+    )
     return run
 
 
-def workers_wanted(processor: Processor, run: Run) -> int:
+def workers_wanted(parallelism: int, expected: int | None) -> int:
     """How many to wake at the beginning: no more than there are records, where that is known.
 
     Ticks wake more as long as more is waiting than is in hand.
     """
-    if run.expected is None:
-        return processor.parallelism
-    return min(processor.parallelism, max(run.expected, 1))
+    return parallelism if expected is None else min(parallelism, max(expected, 1))
 
 
 def make_run(processor: Processor, source: Source, beginning: Beginning) -> Run:

@@ -39,7 +39,7 @@ INSERT INTO processors_batch
        (id, run_id, token, slot, state, close_reason, owner, heartbeats, lease_until, keys,
         settled_to, in_hand, claimed, done, skipped, retried, dead, parked, crashed, released,
         opened_at)
-VALUES (%s, %s, %s, %s, 'leased', '', %s, 0, %s, %s, 0, %s, %s, 0, 0, 0, 0, 0, 0, 0, %s)
+SELECT %s, %s, %s, %s, 'leased', '', %s, 0, %s, %s, 0, %s, %s, 0, 0, 0, 0, 0, 0, 0, %s
 """
 
 # Only the holder of the token may write. Time is not tested: late but not replaced is still the

@@ -3,7 +3,7 @@
 import io
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
 
@@ -65,14 +65,18 @@ def insert_on_postgres(
     dialect: Dialect, processor_id: int, chunk: Sequence[Prepared], now: datetime
 ) -> int:
     """How many were new, one statement for all."""
-    columns = [
+    return dialect.run(INSERT_POSTGRES, [processor_id, now, now, *columns_of(chunk)])
+
+
+def columns_of(chunk: Sequence[Prepared]) -> list[list[Any]]:
+    """The records as INSERT_POSTGRES takes them: a list for each column."""
+    return [
         [item.key for item in chunk],
         [item.payload for item in chunk],
         [item.priority for item in chunk],
         [item.available_at for item in chunk],
         [item.expires_at for item in chunk],
     ]
-    return dialect.run(INSERT_POSTGRES, [processor_id, now, now, *columns])
 
 
 def insert_on_sqlite(

@@ -114,6 +114,17 @@ class Source(ABC):
     def claim_alone(self, pick: Pick) -> list[Claimed]:
         """The same for one record under suspicion, which must travel alone."""
 
+    def claim_statement(self) -> str | None:
+        """The same as `claim` as a part of a larger statement; None where it cannot be one.
+
+        Its marks: processor, time, ceiling, whether what is new is welcome, size twice, batch.
+        """
+        return None
+
+    def claimed_from(self, rows: Sequence[Sequence[Any]], now: datetime) -> list[Claimed]:
+        """What a statement with `claim_statement` in it returned, in the order to treat them."""
+        raise NotImplementedError
+
     @abstractmethod
     def settle(self, settlement: Settlement) -> None:
         """Write outcomes. Raises SourceChanged, having written nothing that may stay."""

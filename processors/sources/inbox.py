@@ -1,13 +1,14 @@
 """The inbox: records that were published to us and live in our own table."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Max
 
 from processors.models import Record
 from processors.sources.base import Bounds, Claimed, Pick, Ref, Settlement, Source
-from processors.sources.ledger import Ledger, remembered
+from processors.sources.ledger import Ledger, claimed_from, remembered
 from processors.states import RecordState
 
 COUNT_CAP = 1_000_000  # beyond this, how many wait is not counted
@@ -26,6 +27,12 @@ class InboxSource(Source):
 
     def claim_alone(self, pick: Pick) -> list[Claimed]:
         return self.ledger.claim_alone(pick)
+
+    def claim_statement(self) -> str | None:
+        return self.ledger.claim_statement()
+
+    def claimed_from(self, rows: Sequence[Sequence[Any]], now: datetime) -> list[Claimed]:
+        return claimed_from(rows, now)
 
     def settle(self, settlement: Settlement) -> None:
         if settlement.done:

@@ -158,9 +158,13 @@ class Ledger:
     def _returned(self, sql: str, params: Sequence[Any], now: datetime) -> list[Claimed]:
         # SQLite knows no alias in RETURNING; Postgres needs it beside the pick's columns.
         returned = RETURNED_POSTGRES if self.dialect.is_postgres else RETURNED_SQLITE
-        rows = self.dialect.fetch(f"{sql} RETURNING {returned}", params)
-        rows.sort(key=in_order_of_claim)
-        return [from_row(row, now) for row in rows]
+        return claimed_from(self.dialect.fetch(f"{sql} RETURNING {returned}", params), now)
+
+    def claim_statement(self) -> str | None:
+        """See Source.claim_statement."""
+        return (
+            f"{PICK_POSTGRES} RETURNING {RETURNED_POSTGRES}" if self.dialect.is_postgres else None
+        )
 
     def settle_done(self, settlement: Settlement) -> None:
         """Plain successes. Raises LookupError when one of them is not ours any more."""
@@ -284,6 +288,11 @@ STATE_AFTER: dict[str, RecordState] = {
     "dead": RecordState.DEAD,
     "parked": RecordState.PARKED,
 }
+
+
+def claimed_from(rows: Sequence[Sequence[Any]], now: datetime) -> list[Claimed]:
+    """What was claimed, from the columns of RETURNED, in the order to treat it."""
+    return [from_row(row, now) for row in sorted(rows, key=in_order_of_claim)]
 
 
 def in_order_of_claim(row: Sequence[Any]) -> tuple[Any, ...]:

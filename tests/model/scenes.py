@@ -7,15 +7,16 @@ from typing import Any
 
 from django.db import transaction
 
-from processors import control
+from processors import control, publish
 from processors.clock import database_now
 from processors.handlers.outcomes import Outcome
 from processors.ledger_check import QUESTIONS, check
 from processors.models import Batch, Processor, Run
-from processors.protocol import cycles, leases, reaping
+from processors.protocol import cycles, first_claim, leases, reaping
 from processors.protocol.gate import Ask
 from processors.protocol.leases import Lease, LeaseLost, Step
 from processors.protocol.working import source_of
+from processors.publishing import Published
 from processors.sources.base import Settlement
 from processors.states import CloseReason
 from tests.handling.models import Effect
@@ -87,6 +88,15 @@ class Story:
         run = self.run
         ask = Ask(run.pk, "worker", 1, ledger_only=run.config["ledger_only"])
         return leases.claim(source_of(run), ask)
+
+    def claim_first(self) -> Lease | None:
+        """As a shift begins: in one statement where that can be."""
+        run = self.run
+        ask = Ask(run.pk, "worker", 1, ledger_only=run.config["ledger_only"])
+        return first_claim.claim(source_of(run), ask)
+
+    def publish(self, key: str) -> Published:
+        return publish(self.processor.slug, [{"key": key, "payload": {}}])
 
     def commit(self, lease: Lease, *, kind: str = "done") -> str:
         """The whole batch, with an effect for each record in the same transaction."""

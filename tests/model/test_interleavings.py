@@ -1,5 +1,6 @@
 """Two at the same moment: every order of their statements that few switches can make."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -55,10 +56,13 @@ def test_two_that_end_a_cycle_end_it_once(two: Stage) -> None:
     play(two, make, verify)
 
 
-def test_no_batch_opens_after_the_commit_of_a_stop(two: Stage) -> None:
+@pytest.mark.parametrize("claim", [Story.claim, Story.claim_first])
+def test_no_batch_opens_after_the_commit_of_a_stop(
+    two: Stage, claim: Callable[[Story], Any]
+) -> None:
     def make() -> Any:
         story = Story().running()
-        return story, {"anna": story.claim, "ben": lambda: story.operate("stop")}
+        return story, {"anna": partial(claim, story), "ben": lambda: story.operate("stop")}
 
     def verify(story: Story, answers: dict[str, Any]) -> None:
         lease = answers["anna"]
@@ -132,7 +136,7 @@ def test_two_reapers_take_a_batch_once(two: Stage) -> None:
 def test_two_that_claim_keep_the_limits(two: Stage, definition: dict[str, int]) -> None:
     def make() -> Any:
         story = Story(4, **definition).running()
-        return story, {"anna": story.claim, "ben": story.claim}
+        return story, {"anna": story.claim, "ben": story.claim_first}
 
     def verify(story: Story, answers: dict[str, Any]) -> None:
         got = [lease for lease in answers.values() if lease]
@@ -145,11 +149,40 @@ def test_two_that_claim_keep_the_limits(two: Stage, definition: dict[str, int]) 
 def test_two_that_claim_share_nothing(two: Stage) -> None:
     def make() -> Any:
         story = Story(3).running()
-        return story, {"anna": story.claim, "ben": story.claim}
+        return story, {"anna": story.claim, "ben": story.claim_first}
 
     def verify(story: Story, answers: dict[str, Any]) -> None:
         keys = [c.key for lease in answers.values() if lease for c in lease.claimed]
         assert len(keys) == len(set(keys)) == 3
+
+    play(two, make, verify)
+
+
+ON_ARRIVAL = {"trigger": {"kind": "arrival"}}
+
+
+def test_two_that_publish_begin_one_cycle(two: Stage) -> None:
+    def make() -> Any:
+        story = Story(0, **ON_ARRIVAL).due()
+        return story, {"anna": partial(story.publish, "a"), "ben": partial(story.publish, "b")}
+
+    def verify(story: Story, answers: dict[str, Any]) -> None:
+        assert sum(published.new for published in answers.values()) == 2
+        assert Run.objects.active().count() == Run.objects.count() == 1
+
+    play(two, make, verify)
+
+
+def test_what_arrives_while_a_cycle_ends_is_not_forgotten(two: Stage) -> None:
+    def make() -> Any:
+        story = Story(1, **ON_ARRIVAL).through()
+        return story, {"anna": story.end_cycle, "ben": partial(story.publish, "new")}
+
+    def verify(story: Story, answers: dict[str, Any]) -> None:
+        assert answers["ben"].new == 1
+        assert Record.objects.filter(state="ready").count() == 1
+        is_armed = Processor.objects.get().next_due_at is not None
+        assert is_armed or Run.objects.active().exists()
 
     play(two, make, verify)
 

@@ -11,6 +11,7 @@ import pytest
 from django.db import transaction
 
 from processors.models import Attempt, Batch, Record, Run
+from processors.protocol.leases import Lease
 from tests import bootstrap
 from tests.handling.models import Effect
 from tests.model.scenes import Story, sound
@@ -20,6 +21,9 @@ pytestmark = [
     pytest.mark.django_db(transaction=True, databases=["default", "shop"]),
     pytest.mark.skipif(bootstrap.TEST_DATABASE == "sqlite", reason="SQLite locks no rows"),
 ]
+
+
+Claim = Callable[[Story], Lease | None]
 
 
 def race(two: Stage, first: Callable[[], Any], second: Callable[[], Any]) -> tuple[Any, Any]:
@@ -77,10 +81,11 @@ def test_a_reaper_that_waited_for_a_heartbeat_takes_nothing(two: Stage) -> None:
     assert Batch.objects.leased().count() == 1
 
 
-def test_a_claim_that_waited_for_a_stop_opens_nothing(two: Stage) -> None:
+@pytest.mark.parametrize("claim", [Story.claim, Story.claim_first])
+def test_a_claim_that_waited_for_a_stop_opens_nothing(two: Stage, claim: Claim) -> None:
     story = Story().running()
 
-    _, lease = race(two, lambda: story.operate("stop"), story.claim)
+    _, lease = race(two, lambda: story.operate("stop"), lambda: claim(story))
 
     assert lease is None
     assert not Batch.objects.exists()
@@ -97,11 +102,26 @@ def test_a_stop_that_waited_for_a_claim_leaves_it_its_batch(two: Stage) -> None:
     assert story.commit(lease) == "committed"
 
 
-def test_a_claim_that_waited_for_the_end_of_the_cycle_opens_nothing(two: Stage) -> None:
+@pytest.mark.parametrize("claim", [Story.claim, Story.claim_first])
+def test_a_claim_that_waited_for_the_end_of_the_cycle_opens_nothing(
+    two: Stage, claim: Claim
+) -> None:
     story = Story(1).through()
 
-    assert race(two, story.end_cycle, story.claim) == (True, None)
+    assert race(two, story.end_cycle, lambda: claim(story)) == (True, None)
     assert not Batch.objects.leased().exists()
+
+
+@pytest.mark.parametrize(("parallelism", "sizes"), [(1, [2]), (2, [2, 1])])
+def test_a_claim_in_one_statement_that_waited_for_another_takes_what_is_left(
+    two: Stage, parallelism: int, sizes: list[int]
+) -> None:
+    story = Story(3, parallelism=parallelism).running()
+
+    leases = race(two, story.claim, story.claim_first)
+
+    assert [lease.size for lease in leases if lease] == sizes
+    assert [lease.slot for lease in leases if lease] == list(range(parallelism))
 
 
 def test_an_end_that_waited_for_a_claim_ends_nothing(two: Stage) -> None:

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, Phase, settings
 from tests import bootstrap
 from tests.model import mutants, test_deaths, test_interleavings
 from tests.model.machine import tell_stories
+from tests.model.scenes import Story
 from tests.model.stepwise import Stage
 from tests.model.world import Disagreement, laboratory
 
@@ -51,7 +52,7 @@ def test_a_beating_worker_that_is_robbed_is_seen(two: Stage) -> None:
 @postgres_only
 def test_a_batch_after_a_stop_is_seen_without_the_gate(two: Stage) -> None:
     with mutants.gate_unlocked(), pytest.raises(AssertionError):
-        test_interleavings.test_no_batch_opens_after_the_commit_of_a_stop(two)
+        test_interleavings.test_no_batch_opens_after_the_commit_of_a_stop(two, Story.claim)
 
 
 def test_a_cycle_that_is_never_armed_is_seen_when_it_ends_in_two_commits(
