@@ -72,9 +72,6 @@ def reap(now: datetime) -> int:
     Batch.objects.doubtful(now, longest_lease()).exclude(suspect_heartbeats=F("heartbeats")).update(
         suspect_heartbeats=F("heartbeats")
     )
-    Batch.objects.doubtful(now, longest_lease()).filter(suspect_heartbeats=None).update(
-        suspect_heartbeats=F("heartbeats")
-    )
     return taken
 
 

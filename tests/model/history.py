@@ -5,10 +5,12 @@ how a test on one database learns what the other one does.
 """
 
 import json
+import logging
 import os
 import random
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from tests import bootstrap
@@ -51,6 +53,7 @@ def take_step(world: Any, chance: random.Random) -> None:
         (1, lambda: world.wake_late(chance.randint(0, 4))),
         (1, lambda: world.bury(owner)),
         (1, world.end_cycle),
+        (1, world.lose_again_and_again),
         (2, lambda: world.operate(chance.choice(VERBS))),
         (1, lambda: world.treat_dead(chance.choice(["retry", "discard"]))),
     ]
@@ -60,6 +63,7 @@ def take_step(world: Any, chance: random.Random) -> None:
             (1, lambda: world.heartbeat(worker)),
             (8, lambda: world.commit(worker, kinds, more=more, leaving=leaving, hand=hand)),
             (1, lambda: world.crash(worker)),
+            (1, lambda: world.nearly_lose(worker)),
         ]
     weights = [weight for weight, _ in steps]
     chance.choices([step for _, step in steps], weights)[0]()
@@ -89,8 +93,9 @@ def visible_history() -> list[str]:
     return [f"{kind} {' | '.join(map(str, row))}" for kind, row in kinds]
 
 
-def main(seeds: Sequence[int]) -> None:
-    """Histories of these seeds on a database that is made for it."""
+@contextmanager
+def database() -> Iterator[Any]:
+    """A clock on a database that is made for it, in a process of its own."""
     import django
 
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"  # which bootstrap took away
@@ -99,14 +104,20 @@ def main(seeds: Sequence[int]) -> None:
 
     from tests.model.world import laboratory
 
+    logging.disable(logging.CRITICAL)
     setup_test_environment()
     if bootstrap.POSTGRES is not None:
         bootstrap.POSTGRES.start()
     made = setup_databases(verbosity=0, interactive=False)
     with laboratory() as clock:
-        told = {seed: tell(clock, seed) for seed in seeds}
+        yield clock
     teardown_databases(made, verbosity=0)
-    print(json.dumps(told))
+
+
+def main(seeds: Sequence[int]) -> None:
+    """Histories of these seeds as JSON."""
+    with database() as clock:
+        print(json.dumps({seed: tell(clock, seed) for seed in seeds}))
 
 
 if __name__ == "__main__":

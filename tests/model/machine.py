@@ -139,6 +139,15 @@ class Story(RuleBasedStateMachine):
         if worker in self.w.workers:
             self.w.commit(worker, kinds)
 
+    @precondition(lambda self: self.has_worker)
+    @rule(choice=CHOICES)
+    def nearly_lose(self, choice: int) -> None:
+        self.w.nearly_lose(self.worker(choice))
+
+    @rule()
+    def lose_again_and_again(self) -> None:
+        self.w.lose_again_and_again()
+
     @rule(owner=OWNERS)
     def bury(self, owner: str) -> None:
         self.w.bury(owner)

@@ -165,6 +165,23 @@ class World:
         self.advance(LEASE / 4 + 0.5)
         self.tick()
 
+    def nearly_lose(self, worker: Worker) -> None:
+        """One look finds it silent, then it beats: both strikes begin anew."""
+        self.advance(LEASE + 1)
+        self.tick()
+        if worker in self.workers:
+            self.heartbeat(worker)
+
+    def lose_again_and_again(self) -> None:
+        """Whatever is claimed ends its worker, until it is dead."""
+        for _ in range(4):
+            worker = self.claim()
+            if worker is not None:
+                self.crash(worker)
+            self.expire()
+            self.advance(31)
+            self.tick()
+
     # Workers
 
     def claim(self, owner: str = "w", hand: int = 2) -> Worker | None:
