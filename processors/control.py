@@ -19,6 +19,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
 from processors import failpoints
+from processors.afterwards import after_commit
 from processors.clock import database_now
 from processors.models import Actor, Batch, Event, Installation, Processor, Run, StateConflict
 from processors.models.door import Move
@@ -206,7 +207,7 @@ def _stop(processor: Processor, act: Act, now: datetime) -> str:
 
 def end_soon(run: Run) -> None:
     """End the run right after the commit where nothing is in hand; else its workers do."""
-    transaction.on_commit(lambda: cycles.end_cycle(run.pk), robust=True)
+    after_commit(lambda: cycles.end_cycle(run.pk), f"the end of {run}")
 
 
 # Pause and resume
@@ -320,7 +321,7 @@ def force_stop(processor_id: int, act: Act, *, typed_name: str) -> str:
             processor.stop(act.at(now))
         if run.state != RunState.STOPPING:
             run.request_stop(act.at(database_now()))
-        transaction.on_commit(lambda: take_all(run, act), robust=True)
+        after_commit(lambda: take_all(run, act), f"the end of {run}")
         return f"{processor} was forced to stop; run {run.seq} has ended."
 
     return perform(processor_id, act, FORCE_STOP, verb)

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, transaction
 
+from processors.afterwards import after_commit
 from processors.clock import database_now
 from processors.control import Act, Refused, log
 from processors.models import Processor, Record
@@ -250,4 +251,4 @@ def look_soon(processor: Processor) -> None:
     now = database_now()
     rows = Processor.objects.filter(pk=processor.pk, state=ProcessorState.STARTED)
     rows.exclude(trigger_kind=TriggerKind.INTERVAL).update(next_due_at=now)
-    transaction.on_commit(lambda: cycles.begin_due(processor.pk), robust=True)
+    after_commit(lambda: cycles.begin_due(processor.pk), f"the next cycle of {processor}")

@@ -15,6 +15,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from processors import queues
+from processors.afterwards import after_commit
 from processors.clock import database_now
 from processors.models import Processor, Record, Run
 from processors.models.processor import TriggerKind
@@ -254,7 +255,7 @@ def arrived(listener: Processor, *, at_once: bool = False) -> None:
         return
     if at_once and cycles.begin_arrived(listener.pk) is not None:
         return
-    transaction.on_commit(lambda: take_up(listener), robust=True)
+    after_commit(lambda: take_up(listener), f"the next cycle of {listener}")
 
 
 def take_up_arrival(arrival: arriving.Arrival) -> None:

@@ -8,11 +8,12 @@ from typing import Any, NoReturn
 
 import psycopg2
 import pytest
-from django.db import OperationalError, connection, connections
+from django.db import OperationalError, connection, connections, transaction
 from django_rq import get_queue
 from rq.exceptions import StopRequested
 
 from processors import control, cycle, failpoints, maintenance
+from processors.afterwards import after_commit
 from processors.clock import database_now
 from processors.models import Attempt, Processor, Record
 from processors.protocol import cycles, leases, reaping
@@ -80,6 +81,38 @@ def test_a_worker_whose_database_stays_away_gives_up_in_a_line(
     cycle.work(run.pk)
     assert set(handled_keys()) == set(numbered(3))
     assert not Record.objects.exclude(state="done").exists()
+
+
+def test_what_may_follow_a_commit_is_left_to_the_tick(caplog: pytest.LogCaptureFixture) -> None:
+    with transaction.atomic():
+        after_commit(refuse, "the next cycle of goods")
+
+    (told,) = caplog.records
+    assert told.getMessage() == (
+        "the next cycle of goods is left to the next tick: "
+        "server closed the connection unexpectedly"
+    )
+    assert told.exc_info is None
+
+
+# Redis that forgets
+
+
+def test_a_job_whose_end_redis_does_not_take_is_told_in_a_line(
+    worker: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    processor = define("effect")
+    fill_inbox(processor, numbered(3))
+    control.run_once(processor.pk, act())
+    job = worker.queues[0].jobs[0]
+    worker.prepare_execution(job)
+    worker.connection.flushall()
+
+    worker.perform_job(job, worker.queues[0])
+
+    assert "is through, which Redis was not told" in caplog.text
+    assert "Traceback" not in caplog.text
+    assert handled_keys() == sorted(numbered(3))
 
 
 # A row that somebody else locks for long

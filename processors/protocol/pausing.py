@@ -5,6 +5,7 @@ from datetime import datetime
 from django.db import transaction
 
 from processors import queues
+from processors.afterwards import after_commit
 from processors.models import Actor, Processor, Run
 from processors.models.door import Move
 from processors.models.processor import TriggerKind
@@ -19,7 +20,7 @@ def first_cycle(processor: Processor, actor: Actor, now: datetime) -> None:
     slot = cycles.next_slot(processor, now) if processor.trigger_kind == TriggerKind.CRON else now
     Processor.objects.filter(pk=processor.pk).update(next_slot_at=slot, next_due_at=slot)
     # Without waiting for the next tick, which would do it as well.
-    transaction.on_commit(lambda: cycles.begin_due(processor.pk, actor), robust=True)
+    after_commit(lambda: cycles.begin_due(processor.pk, actor), f"the next cycle of {processor}")
 
 
 def resume(processor: Processor, run: Run | None, how: Move) -> bool:

@@ -124,8 +124,11 @@ class Child(Worker):
 
     def handle_exception(self, job: Any, *exc_info: Any) -> None:
         """RQ's, which tells all with a traceback: what is no surprise needs but a line."""
-        if isinstance(exc_info[1], GivenUp):
-            logger.warning("job %s ends early: %s", job.id, exc_info[1])
+        error = exc_info[1]
+        if isinstance(error, GivenUp):
+            logger.warning("job %s ends early: %s", job.id, error)
+        elif job.is_through:
+            logger.warning("job %s is through, which Redis was not told: %r", job.id, error)
         else:
             super().handle_exception(job, *exc_info)
 

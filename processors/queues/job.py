@@ -33,6 +33,7 @@ class SafeJob(Job):
     ) -> None:
         super().__init__(id, connection, JSONSerializer)
         self.stored: Any = {}  # the hash as it was read
+        self.is_through = False  # what it calls has returned
 
     @property
     def func(self) -> Any:
@@ -69,4 +70,5 @@ class SafeJob(Job):
     def perform(self) -> Any:
         """Call it; unlike RQ's, without making a hash permanent that was put without an end."""
         self._result = self._execute()
+        self.is_through = True
         return self._result

@@ -19,6 +19,7 @@ from typing import Any
 from django.db import DatabaseError, InterfaceError, transaction
 
 from processors import failpoints
+from processors.afterwards import after_commit
 from processors.models import Installation, Record
 from processors.sources.base import Claimed, Pick, Ref, Settlement
 from processors.sources.foreign import ForeignTableSource
@@ -118,7 +119,7 @@ class MarkedTableSource(ForeignTableSource):
 
     def release(self, batch_id: int, refs: Sequence[Ref]) -> None:
         super().release(batch_id, refs)
-        transaction.on_commit(lambda: self._unmark(batch_id, refs), robust=True)
+        after_commit(lambda: self._unmark(batch_id, refs), "giving marked rows back")
 
     def _unmark(self, batch_id: int, refs: Sequence[Ref]) -> None:
         """Rows that were given back are new again; those that wait for another try stay marked."""
@@ -142,10 +143,7 @@ class MarkedTableSource(ForeignTableSource):
         ref, failed = self.statements.key_value(record_key), self.statements.word("failed")
         sql, params = self.statements.mark([ref], [failed], self.marks.held)
         # After the commit: a row must not be held for a retry that never was.
-        transaction.on_commit(lambda: self._quietly(sql, params), robust=True)
-
-    def _quietly(self, sql: str, params: Sequence[Any]) -> None:
-        self.statements.dialect.fetch(sql, params)
+        after_commit(lambda: self.statements.dialect.fetch(sql, params), "holding a row")
 
     def discard(self, record_key: str) -> None:
         super().discard(record_key)
