@@ -114,14 +114,33 @@ def publish_all(
     ours = not connection.in_atomic_block
     with transaction.atomic():
         listeners = find_listeners(target)
-        new = known = 0
-        for chunk in chunks(prepared, read_ahead=read_ahead):
-            for listener in listeners:
-                stored = insert(listener, chunk, database_now())
-                new, known = new + stored.new, known + stored.known
-        if new:
+        published = insert_all(listeners, prepared, read_ahead=read_ahead)
+        if published.new:
             for listener in listeners:
                 arrived(listener, at_once=ours)
+    return published
+
+
+def rehearse(target: str, items: Iterable[Mapping[str, Any]]) -> Published:
+    """What `publish` would say and raise, by doing it and taking it back: nothing is stored."""
+    with transaction.atomic():
+        published = insert_all(find_listeners(target), prepare_all(target, items))
+        transaction.set_rollback(True)
+    return published
+
+
+def insert_all(
+    listeners: Sequence[Processor],
+    prepared: Iterator[Prepared],
+    *,
+    read_ahead: bool = False,
+) -> Published:
+    """Store the items in each inbox. Raises InvalidRecord, KeyTaken."""
+    new = known = 0
+    for chunk in chunks(prepared, read_ahead=read_ahead):
+        for listener in listeners:
+            stored = insert(listener, chunk, database_now())
+            new, known = new + stored.new, known + stored.known
     return Published(new, known)
 
 

@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 DEEPEST = 50
@@ -15,8 +16,21 @@ class BadJson(ValueError):
 
 def parsed(text: str) -> Any:
     """The value of a JSON text, strict where Python is lenient. Raises BadJson."""
-    try:
+    with told_strictly():
         return DECODER.decode(text)
+
+
+def parsed_at(text: str, at: int) -> tuple[Any, int]:
+    """The value that begins at a place of a longer text, and where it ends. Raises BadJson."""
+    with told_strictly():
+        return DECODER.raw_decode(text, at)
+
+
+@contextmanager
+def told_strictly() -> Iterator[None]:
+    """The decoder's errors as sentences. Raises BadJson."""
+    try:
+        yield
     except json.JSONDecodeError as error:
         raise BadJson(f"line {error.lineno}, column {error.colno}: {error.msg}.") from error
     except RecursionError as error:

@@ -21,6 +21,7 @@ from processors import control, editing
 from processors.admin import columns, limits, looks, slots, throughput
 from processors.admin.access import Access
 from processors.admin.acts import Acts, bulk_action
+from processors.admin.add_records import AddRecords
 from processors.admin.base import LIVE_MS, user_of
 from processors.admin.buttons import VERBS, buttons
 from processors.admin.filters import LastResultFilter, ProcessorStateFilter, ScheduleFilter
@@ -60,7 +61,7 @@ class ProcessorList(ChangeList):
 
 
 @admin.register(Processor)
-class ProcessorAdmin(Acts, Access, Limits, Versions, Transfer):
+class ProcessorAdmin(Acts, Access, AddRecords, Limits, Versions, Transfer):
     """What operators look at most."""
 
     change_list_template = "admin/processors/processor/list.html"
@@ -97,7 +98,8 @@ class ProcessorAdmin(Acts, Access, Limits, Versions, Transfer):
             name="processors_processor_schedule-preview",
         )
         parts = (self.act_urls, self.access_urls, self.limits_urls, self.version_urls)
-        own = [url for part in (*parts, self.transfer_urls) for url in part()]
+        more = (self.transfer_urls, self.add_records_urls)
+        own = [url for part in (*parts, *more) for url in part()]
         return [preview, *own, *super().get_urls()]
 
     def schedule_preview(self, request: HttpRequest) -> HttpResponse:

@@ -80,6 +80,9 @@ TABLE: dict[str, tuple[Rights, Rights]] = {
                      "clear-and-start")
     },
     "admin/processors/processor/<int:pk>/run-with/": (OPERATE, OPERATE),
+    "admin/processors/processor/<int:pk>/add-records/": (
+        (*SEE, "add_record"), (*SEE, "add_record"),
+    ),
     "admin/processors/processor/<int:pk>/force-stop/": (
         (*SEE, "force_stop_processor"), (*SEE, "force_stop_processor"),
     ),

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from django.core.management.base import CommandError, CommandParser
 
-from processors.management.json_lines import JsonLines
+from processors.incoming import JsonLines
 from processors.management.terminal import TerminalCommand
 from processors.models import Processor
 from processors.publishing import UnknownTarget, publish
