@@ -10,8 +10,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from processors import explain
-from processors.admin import columns, looks
+from processors.admin import columns, looks, pause_all
 from processors.clock import database_now
+from processors.diagnosis import databases
 from processors.models import Processor, Record
 from processors.states import ProcessorState
 
@@ -64,7 +65,8 @@ def is_here(path: str, url: str) -> bool:
 def said(request: HttpRequest) -> tuple[object, ...]:
     """What the frame shows around a page that polls; changes when any of it does."""
     may_see = request.user.has_perm("processors.view_record")
-    return failed_words(request) if may_see else "", banners(request)
+    pause = pause_all.banner(request)
+    return failed_words(request) if may_see else "", banners(request), pause
 
 
 def failed_words(request: HttpRequest) -> str:
@@ -95,6 +97,18 @@ def trouble() -> list[str]:
     found: list[str] | None = cache.get("trouble")
     if found is None:
         wanted = Processor.objects.exclude(state="stopped").values_list("queue", flat=True)
-        found = looks.trouble(sorted(set(wanted.order_by())))
+        found = database_trouble() + looks.trouble(sorted(set(wanted.order_by())))
         cache.set("trouble", found, FRESH_SECONDS)
     return found
+
+
+def database_trouble() -> list[str]:
+    """Every act would fail, and signing in as well."""
+    if not databases.is_read_only():
+        return []
+    return [
+        _(
+            "The database is read-only: the pages show what is saved, and nothing can be changed "
+            "or handled. Point DATABASE_URL at the primary server."
+        )
+    ]

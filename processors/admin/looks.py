@@ -8,6 +8,7 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
+from django.conf import settings
 from django.core.cache import cache
 from django.db import DatabaseError, transaction
 from django.db.models import Count, Q, Sum
@@ -143,14 +144,15 @@ def telling(processor: Any, why: str, now: datetime) -> str:
 
 def trouble(names: Iterable[str]) -> list[str]:
     """What keeps all work from going on, as sentences for the top of a page."""
-    states = listening(names)
+    used = list(names)
+    states = listening(used or settings.QUEUES[:1])
     if any(state.workers is None for state in states):
         return [_("Redis does not answer: the pages show what is saved, and no worker is woken.")]
     return [
         _("No worker listens to queue '%(queue)s': start one with manage.py rqworker %(queue)s.")
         % {"queue": state.name}
         for state in states
-        if not state.workers
+        if not state.workers and state.name in used
     ]
 
 

@@ -1,5 +1,6 @@
 """Databases: reached, set up so that a commit is a commit, and on time."""
 
+import os
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -151,8 +152,20 @@ def settings_of_postgres() -> Iterable[Finding]:
             "Set default_transaction_isolation = 'read committed' for our user, and take "
             "isolation_level out of DATABASE_URL.",
         )
-    if found.get("default_transaction_read_only") == "on":
+    if found.get("default_transaction_read_only") == "on" or is_read_only():
         yield error(WHERE, "It is read-only.", "Point DATABASE_URL at the primary server.")
+
+
+def is_read_only() -> bool:
+    """Whether our database refuses every change: a standby, or a file that is not ours to write."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SHOW transaction_read_only")
+            return bool(cursor.fetchone()[0] == "on")
+        cursor.execute("PRAGMA query_only")
+        is_locked = bool(cursor.fetchone()[0])
+    file = Path(str(connection.settings_dict["NAME"]))
+    return is_locked or (file.is_file() and not os.access(file, os.W_OK))
 
 
 def postgres_settings() -> dict[str, str]:

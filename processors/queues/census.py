@@ -17,11 +17,11 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import NoPermissionError, RedisError
-from redis.retry import Retry
 from rq.suspension import WORKERS_SUSPENDED
 from rq.utils import utcparse
 
 from processors.queues.job import WORK, SafeJob
+from processors.queues.patience import OnceForARequest
 
 PATIENCE_SECONDS = 1
 WAITING = "queued"
@@ -140,7 +140,7 @@ def line() -> Any:
         socket_connect_timeout=PATIENCE_SECONDS,
         socket_timeout=PATIENCE_SECONDS,
         # Once more where an idle connection was closed meanwhile; never after a timeout.
-        retry=Retry(NoBackoff(), 1, supported_errors=(Disconnected,)),
+        retry=OnceForARequest(NoBackoff(), 1, supported_errors=(Disconnected,)),
     )
 
 
