@@ -62,7 +62,8 @@ def boil(planned: plan.Plan, *, keep: bool) -> int:
         if isinstance(boiled, Soak):
             figures["gauges"] = tell_gauges(boiled)
         kind = "soak" if planned.regular_seconds else "soup"
-        print(f"kept in {results.keep(f'{kind}-{planned.database}', figures)}")
+        seed = "" if planned.regular_seconds else f"-{planned.seed}"
+        print(f"kept in {results.keep(f'{kind}-{planned.database}{seed}', figures)}")
         return 1 if figures["broken"] else 0
     finally:
         site.stop(keep=keep)

@@ -26,7 +26,7 @@ def scheduler(scene: Scene) -> int:
 
 
 def kill_child(scene: Scene) -> None:
-    send(pair(scene)[1], signal.SIGKILL)
+    scene.killed.kill(pair(scene)[1])
 
 
 def kill_parent(scene: Scene) -> None:
@@ -34,8 +34,9 @@ def kill_parent(scene: Scene) -> None:
 
 
 def kill_both(scene: Scene) -> None:
-    for pid in pair(scene):
-        send(pid, signal.SIGKILL)
+    parent, child = pair(scene)
+    send(parent, signal.SIGKILL)
+    scene.killed.kill(child)
 
 
 def terminate_parent(scene: Scene) -> None:

@@ -38,10 +38,15 @@ def write() -> None:
 def body() -> str:
     """A section for every kind of results that was kept."""
     parts = []
-    for kind, section in (("matrix", matrix), ("soup", soup), ("soak", soak)):
-        for database in DATABASES:
-            if kept := results.newest(f"{kind}-{database}"):
-                parts += [section(database, kept["figures"]), origin(kept), ""]
+    for database in DATABASES:
+        if kept := results.newest(f"matrix-{database}"):
+            parts += [matrix(database, kept["figures"]), origin(kept), ""]
+    for database in DATABASES:
+        if seeds := results.every(f"soup-{database}"):
+            parts += [soup(database, [kept["figures"] for kept in seeds]), origin(seeds[-1]), ""]
+    for database in DATABASES:
+        if kept := results.newest(f"soak-{database}"):
+            parts += [soak(database, kept["figures"]), origin(kept), ""]
     return "\n".join(parts)
 
 
@@ -61,7 +66,7 @@ def matrix(database: str, lines: list[dict[str, Any]]) -> str:
 
 
 def by_number(line: dict[str, Any]) -> tuple[int, str, str]:
-    return int(line["fault"][1:]), line["what"], line["test"]
+    return int(line["fault"][1:]), line["what"], line.get("test", "")
 
 
 def by_place(line: dict[str, Any]) -> str:
@@ -102,44 +107,44 @@ def waited(group: list[dict[str, Any]]) -> str:
     return f"{median(waits):.1f}" if waits else "-"
 
 
-def soup(database: str, figures: dict[str, Any]) -> str:
-    """Everything at once."""
-    rows = [
-        [
-            each["fault"],
-            each["what"],
-            each["times"],
-            each["records"],
-            figures["lost"],
-            figures["doubled"],
-            each["median_seconds"],
-            each["longest_seconds"],
-        ]
-        for each in figures["rows"]
-    ]
-    return "\n".join([heading("soup", database, figures), *as_table(HEADS["soup"], rows)])
+def soup(database: str, seeds: list[dict[str, Any]]) -> str:
+    """Everything at once: a paragraph for each seed, a table for all of them."""
+    lines = [line for figures in seeds for line in figures["rows"]]
+    lost, doubled = (sum(figures[name] for figures in seeds) for name in ("lost", "doubled"))
+    rows = grouped(lines, by_number, lambda group: one_of_soup(group, lost, doubled))
+    told = [heading("soup", database, figures) for figures in seeds]
+    table = as_table(HEADS["soup"], rows)
+    return "\n".join([f"### All at once, soup, {database}\n", *told, *table])
+
+
+def one_of_soup(group: list[dict[str, Any]], lost: int, doubled: int) -> list[Any]:
+    """One kind of fault in all the seeds: the median of their medians, the longest of all."""
+    first = group[0]
+    times, records = (sum(line[name] for line in group) for name in ("times", "records"))
+    medians = [line["median_seconds"] for line in group if line["median_seconds"] is not None]
+    longest = [line["longest_seconds"] for line in group if line["longest_seconds"] is not None]
+    seconds = [round(median(medians), 2) if medians else None, max(longest, default=None)]
+    return [first["fault"], first["what"], times, records, lost, doubled, *seconds]
 
 
 def soak(database: str, figures: dict[str, Any]) -> str:
     """The gauges; the faults are those of the soup."""
-    return "\n".join(
-        [heading("soak", database, figures), *as_table(HEADS["soak"], figures["gauges"])]
-    )
+    told = heading("soak", database, figures)
+    table = as_table(HEADS["soak"], figures["gauges"])
+    return "\n".join([f"### All at once, soak, {database}\n", told, *table])
 
 
 def heading(kind: str, database: str, figures: dict[str, Any]) -> str:
     """What was run, and its sums."""
-    command = (
-        f"`python -m tests.chaos {kind} --database {database} --seconds {figures['seconds']:g} "
-        f"--seed {figures['seed']}`"
-    )
     sums = (
+        "`python -m tests.chaos {kind} --database {database} --seconds {seconds:g} --seed {seed}`: "
         "{records} records, {runs} runs, {clicks} clicks of operators, {faults} faults, {deaths} "
-        "processes ended; lost {lost}, doubled {doubled}; {repeated_outside} calls outside were "
+        "processes ended, {killed_in_hand} of them killed with records in hand, as their history "
+        "says; lost {lost}, doubled {doubled}; {repeated_outside} calls outside were "
         "repeated under the same key; {set_aside} innocent records were killed three times and "
         "retried by a person; all was through {recovered_after} s after the last fault."
-    ).format(**figures)
-    return f"### All at once, {kind}, {database} ({command})\n\n{sums}\n"
+    )
+    return f"{sums.format(**figures, kind=kind)}\n"
 
 
 def as_table(head: list[str], rows: Iterable[list[Any]]) -> list[str]:

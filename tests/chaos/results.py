@@ -1,6 +1,6 @@
 """Figures kept as JSON with date, commit and machine; docs/reliability.md shows them.
 
-The last run of each part on each database counts.
+The last run of each part on each database counts; of the soup, that of each seed.
 """
 
 import json
@@ -26,6 +26,11 @@ def keep(kind: str, figures: Any) -> Path:
     }
     path.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n")
     return path
+
+
+def every(kind: str) -> list[dict[str, Any]]:
+    """What `keep` wrote of a kind's seeds, in their order."""
+    return [json.loads(path.read_text()) for path in sorted(RESULTS.glob(f"{kind}-*.json"))]
 
 
 def newest(kind: str) -> dict[str, Any] | None:

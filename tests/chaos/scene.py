@@ -3,12 +3,13 @@
 import random
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import redis
 
 from tests.chaos.crew import Crew
+from tests.chaos.killings import KillersLog
 from tests.chaos.site import Site
 
 
@@ -19,6 +20,7 @@ class Scene:
     site: Site
     crew: Crew
     rng: random.Random
+    killed: KillersLog = field(default_factory=KillersLog)
 
     def ask_redis(self, *command: Any) -> Any:
         """A command to the server itself, past the proxy."""

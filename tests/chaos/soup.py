@@ -7,7 +7,7 @@ from django.db import DatabaseError, InterfaceError, connections
 
 from processors.ledger_check import AT_REST, QUESTIONS, check
 from processors.models import Run
-from tests.chaos import reckoning
+from tests.chaos import killings, reckoning
 from tests.chaos.crew import Crew
 from tests.chaos.far_end import FarEnd
 from tests.chaos.faults import Striker, kinds
@@ -117,6 +117,7 @@ class Soup:
             self.crew.look_after()
             time.sleep(LOOK_SECONDS)
         self.breaches += map(str, check(AT_REST, whole_history=True))
+        self.breaches += killings.untold(self.striker.scene.killed.batches)
 
     @property
     def people(self) -> list[Person]:

@@ -23,6 +23,7 @@ def tell(soup: Soup, reckoning: Reckoning) -> dict[str, Any]:
         "faults": len(soup.striker.history),
         "deaths": sum(post.deaths for post in soup.crew.posts),
         "clicks": sum(person.clicks for person in soup.operators),
+        "killed_in_hand": len(soup.striker.scene.killed.batches),
         "recovered_after": round(soup.recovered_after, 1),
         "broken": broken,
         **asdict(reckoning),
@@ -48,8 +49,9 @@ def summary(figures: dict[str, Any]) -> str:
     """In a few lines."""
     return (
         "{records} records, {runs} runs, {clicks} clicks, {faults} faults, {deaths} processes "
-        "ended\nlost {lost}, doubled {doubled}, repeated outside under the same key "
-        "{repeated_outside}, crashes noted {crashes}, set aside and retried {set_aside}\n"
+        "ended, {killed_in_hand} killed with records in hand\nlost {lost}, doubled {doubled}, "
+        "repeated outside under the same key {repeated_outside}, crashes noted {crashes}, "
+        "set aside and retried {set_aside}\n"
         "all through {recovered_after} s after the last fault"
     ).format(**figures)
 
