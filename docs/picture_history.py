@@ -32,6 +32,19 @@ ERRORS = (
     ("ValidationError", "VAT number DE12345678 has the wrong length."),
     ("KeyError", "'postal_code'"),
 )
+PAYLOAD = {
+    "customer": "Springfield Books",
+    "country": "DE",
+    "xml": '<?xml version="1.0"?><shipment no="S-1041"><to><street>Main Street 7</street>'
+    '<city>1234 Springfield</city></to><weight unit="kg">2.4</weight></shipment>',
+}
+TRACEBACK = """Traceback (most recent call last):
+  File "/srv/shop/handlers.py", line 41, in geocode
+    place = find(record.payload["xml"])
+  File "/srv/shop/places.py", line 18, in find
+    raise %s(address)
+%s
+"""
 
 
 def fill() -> None:
@@ -111,16 +124,18 @@ def add_failure(dice: random.Random, run: Any, batch: Any, number: int) -> None:
     from processors.sources.ledger import fingerprint
 
     kind, message = dice.choices(ERRORS, weights=(6, 4, 2, 1))[0]
+    same = fingerprint(Outcome("dead", error_type=kind, message=message))
     record = Record.objects.create(
         processor=run.processor, key=f"INV-{run.pk * 97 % 900_000 + number:06}", state="dead",
-        payload={"city": "Springfield"}, attempts=5, last_error=f"{kind}: {message}",
-        available_at=run.started_at, created_at=run.started_at, settled_at=run.ended_at,
+        payload=PAYLOAD, attempts=5, last_error=f"{kind}: {message}", error_type=kind,
+        fingerprint=same, available_at=run.started_at, created_at=run.started_at,
+        settled_at=run.ended_at,
     )  # fmt: skip
     Attempt.objects.create(
         processor=run.processor, record=record, run=run, batch=batch, visit=1, number=5,
         outcome="dead", error_type=kind, message=message, owner="worker-1", at=run.ended_at,
-        fingerprint=fingerprint(Outcome("dead", error_type=kind, message=message)),
-        duration_seconds=0.2,
+        fingerprint=same, duration_seconds=0.2, traceback=TRACEBACK % (kind, f"{kind}: {message}"),
+        log=["asked the map service", "no answer that fits"],
     )  # fmt: skip
 
 
@@ -128,9 +143,12 @@ def work() -> None:
     """Some minutes' work for the demo's slow processor, and one that somebody has paused."""
     from demo.notifications import sample_notifications
     from processors import control, publish
+    from processors.clock import database_now
     from processors.models import Processor
 
-    publish("partner", sample_notifications(NOTIFICATIONS))
+    again = f"{database_now():%H%M%S}"  # keys that are not known yet
+    items = sample_notifications(NOTIFICATIONS)
+    publish("partner", ({**one, "key": f"{again}-{one['key']}"} for one in items))
     act = control.by_command_line("The warehouse is being moved")
     paused = Processor.objects.filter(slug="export-to-the-warehouse", state="started").first()
     if paused is not None:

@@ -66,7 +66,8 @@ def said(request: HttpRequest) -> tuple[object, ...]:
     """What the frame shows around a page that polls; changes when any of it does."""
     may_see = request.user.has_perm("processors.view_record")
     pause = pause_all.banner(request)
-    return failed_words(request) if may_see else "", banners(request), pause
+    said_of_pause = pause.sentence if pause else ""
+    return failed_words(request) if may_see else "", banners(request), said_of_pause
 
 
 def failed_words(request: HttpRequest) -> str:

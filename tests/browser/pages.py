@@ -3,14 +3,16 @@
 Each entry makes what its page shows and gives the address.
 """
 
+import json
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 from django.urls import reverse
 
 from processors.clock import database_now
 from processors.definitions import dump
-from processors.models import Actor, BulkAct, Processor, RunHour, Version
+from processors.models import Actor, BulkAct, Event, Processor, RunHour, Version
 from processors.models.door import Move
 from tests.admin.conftest import a_batch, a_failed_record, a_processor, a_run, an_active_run
 from tests.admin.workers import fail_one, list_worker
@@ -50,9 +52,13 @@ def filled() -> dict[str, Any]:
     list_worker("quiet1112222", silent=90)
     list_worker("busy11112222", state="busy")
     fail_one(active.pk)
+    event = Event.objects.create(
+        processor=processor, subject="processor", action="start", actor="anna", reason=LONG,
+        at=database_now(), details={"before": LONG, "after": [1, 2]},
+    )  # fmt: skip
     return {
         "processor": processor, "run": run, "active": active, "record": record, "act": a_bulk_act,
-        "of_table": of_table,
+        "of_table": of_table, "event": event,
     }  # fmt: skip
 
 
@@ -105,6 +111,36 @@ PAGES: dict[str, Address] = {
     "health": lambda _: "/admin/health/",
     "attempts": lambda _: "/admin/processors/attempt/",
     "events": lambda _: "/admin/processors/event/",
+    "event": lambda seen: reverse("admin:processors_event_change", args=[seen["event"].pk]),
     "password": lambda _: "/admin/password_change/",
     "users": lambda _: "/admin/auth/user/",
 }
+
+# Pages that only a form leads to: where it is sent, and what.
+Sent = Callable[[dict[str, Any]], tuple[str, dict[str, str]]]
+SENT: dict[str, Sent] = {
+    "stop-asks": lambda seen: (of_processor("stop")(seen), a_click(seen["processor"])),
+    "retry-asks": lambda seen: (f"{MANY}retry/?processor={seen['processor'].pk}", {}),
+    "discard-asks": lambda _: (f"{MANY}discard/", {}),
+    "suspend-asks": lambda _: ("/admin/queues/do/suspend/", {}),
+    "empty-asks": lambda _: ("/admin/queues/do/empty/?queue=default&place=failed", {}),
+    "limits-refused": lambda seen: (of_processor("limits")(seen), {"batch_size": "many"}),
+    "import-planned": lambda seen: (
+        "/admin/processors/processor/import/",
+        {"text": json.dumps(dump(seen["processor"]) | {"batch_size": 7, "name": LONG[:90]})},
+    ),
+    "form-refused": lambda _: (
+        "/admin/processors/processor/add/",
+        {"_preview": "1", "name": "", "trigger_kind": "cron", "cron": "x", "source_kind": "table"},
+    ),
+    "edit-refused": lambda seen: (
+        f"/admin/processors/record/{seen['record'].pk}/edit/",
+        {"payload": "{", "visit": "1"},
+    ),
+}
+MANY = "/admin/processors/record/many/"
+
+
+def a_click(processor: Processor) -> dict[str, str]:
+    """What a button of the page sends."""
+    return {"seen": f"{processor.version}:{uuid4()}"}

@@ -1,52 +1,101 @@
 """Every page at both widths and in both schemes: nothing axe finds, no sideways scrolling, and
 (by the fixtures) nothing on the console, where a breach of the security policy is told too."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import axe_playwright_python
 import pytest
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.test import Client
 
-from tests.browser.pages import PAGES, filled
+from tests.browser.pages import PAGES, SENT, filled
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
+WIDTHS, SCHEMES = (390, 1440), ("light", "dark")
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 # Without preload: it would write styles into the page, which our policy refuses.
 RUN_AXE = """async () => (await axe.run(document, {preload: false})).violations.map(
   (one) => [one.id, one.nodes.map((node) => node.html.slice(0, 160)).join("\\n   ")])"""
+# What a page's button does, without the page.
+SEND = """([url, fields]) => {
+  const form = Object.assign(document.createElement("form"), {method: "post", action: url});
+  const token = document.querySelector("[name=csrfmiddlewaretoken]").value;
+  for (const [name, value] of Object.entries({csrfmiddlewaretoken: token, ...fields})) {
+    form.append(Object.assign(document.createElement("textarea"), {name, value}));
+  }
+  document.body.append(form);
+  form.submit();
+}"""
+# A browser says so itself when a page's answer is one of these.
+TOLD = ("status of 400", "status of 403", "status of 404")
 
 
-def findings(page: Any, name: str) -> list[str]:
+def findings(page: Any, name: str) -> Iterator[str]:
+    """What is wrong with the open page, in each scheme and at each width."""
     page.evaluate(AXE)
-    found = page.evaluate(RUN_AXE)
-    return [f"{name}: {rule}\n   {nodes}" for rule, nodes in found]
+    for scheme, width in product(SCHEMES, WIDTHS):
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": 900})
+        where = f"{name}, {scheme}, {width}"
+        for rule, nodes in page.evaluate(RUN_AXE):
+            yield f"{where}: {rule}\n   {nodes}"
+        if page.evaluate("document.documentElement.scrollWidth") > width:
+            yield f"{where}: scrolls sideways"
 
 
-@pytest.mark.parametrize("width", [390, 1440])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_page_has_a_barrier_or_scrolls_sideways(
-    visit: Callable[..., Any], width: int, scheme: str
-) -> None:
+def send(page: Any, url: str, fields: dict[str, str]) -> None:
+    page.goto("/admin/processors/processor/")
+    with page.expect_navigation():
+        page.evaluate(SEND, [url, fields])
+
+
+def test_no_page_has_a_barrier_or_scrolls_sideways(visit: Callable[..., Any]) -> None:
     seen = filled()
-    page = visit("/admin/", viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = visit("/admin/", reduced_motion="reduce")
     found: list[str] = []
 
     for name, address in PAGES.items():
         page.goto(address(seen))
         found += findings(page, name)
-        if page.evaluate("document.documentElement.scrollWidth") > width:
-            found.append(f"{name}: scrolls sideways")
 
     assert not found, "\n".join(found)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_sign_in_page_has_no_barrier(
-    open_page: Callable[..., Any], live_server: Any, scheme: str
+def test_no_page_that_asks_or_refuses_has_a_barrier(
+    visit: Callable[..., Any], console: list[str]
 ) -> None:
-    page = open_page(base_url=live_server.url, color_scheme=scheme)
-    page.goto("/admin/login/")
+    seen = filled()
+    page = visit("/admin/", reduced_motion="reduce")
+    found: list[str] = []
 
-    assert not findings(page, "login")
+    for name, sent in SENT.items():
+        send(page, *sent(seen))
+        found += findings(page, name)
+    page.goto("/admin/processors/run/0/change/")
+    found += findings(page, "not found")
+    page.goto("/admin/")
+    send(page, "/admin/", {"csrfmiddlewaretoken": "old"})
+    found += findings(page, "form too old")
+    page.context.add_cookies([cookie_of(User.objects.create_user("eve", is_staff=True), page)])
+    for path in ("/admin/", "/admin/health/"):
+        page.goto(path)
+        found += findings(page, f"{path} without a right")
+    page.context.clear_cookies()
+    page.goto("/admin/")
+    found += findings(page, "login")
+    console[:] = [line for line in console if not any(told in line for told in TOLD)]
+
+    assert not found, "\n".join(found)
+
+
+def cookie_of(user: User, page: Any) -> dict[str, str]:
+    """Signed in as somebody else."""
+    client = Client()
+    client.force_login(user)
+    cookie = client.cookies[settings.SESSION_COOKIE_NAME]
+    return {"name": cookie.key, "value": cookie.value, "url": page.url}
