@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|24:00)")
@@ -105,7 +106,9 @@ def read_zone(name: str, text: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:
-        raise InvalidBlackout(f"'{text[:80]}': unknown time zone '{name}'.") from error
+        raise InvalidBlackout(
+            _("'%(text)s': unknown time zone '%(name)s'.") % {"text": text[:80], "name": name}
+        ) from error
 
 
 def read_days(blackout: Blackout, days: str, text: str) -> Blackout:
@@ -147,8 +150,12 @@ def changed(blackout: Blackout, **parts: object) -> Blackout:
 def refusal(text: str) -> InvalidBlackout:
     """How a blackout is written."""
     return InvalidBlackout(
-        f"'{text[:80]}' is not a blackout: write days and, if not the whole day, hours, such as "
-        "“Mon-Fri 08:00-10:00”, “daily 22:00-06:00”, “12-25” or “2026-12-24..2027-01-01”."
+        _(
+            "'%(text)s' is not a blackout: write days and, if not the whole day, hours, "
+            "such as “Mon-Fri 08:00-10:00”, “daily 22:00-06:00”, “12-25” or "
+            "“2026-12-24..2027-01-01”."
+        )
+        % {"text": text[:80]}
     )
 
 
@@ -158,7 +165,7 @@ def closed_by(blackouts: Sequence[Blackout], now: datetime) -> tuple[Blackout, d
     Blackouts that adjoin are one.
     """
     first, until = None, now
-    for _ in range(MOST_STEPS):
+    for _step in range(MOST_STEPS):
         on = ((one, one.at(until)) for one in blackouts)
         found = next(((one, end) for one, end in on if end is not None), None)
         if found is None:

@@ -7,6 +7,8 @@ Pure: outcomes in, an answer out. Who feeds it and what follows is in `cycle/jud
 from collections import deque
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+
 TRIAL_RECORDS = 5  # in a batch that tries out whether a fault is mended
 TRIAL_FAILURES = 3  # of them that say it is not
 TRIAL_SHARE_PERCENT = 50
@@ -53,7 +55,7 @@ class Window:
         if count < 1:
             return
         self._crashed.clear()
-        for _ in range(min(count, self.rule.window)):
+        for _time in range(min(count, self.rule.window)):
             self._add(None)
 
     def failed(self, key: str) -> None:
@@ -94,8 +96,13 @@ class Window:
         """What trips the breaker, as the start of a sentence; empty while nothing does."""
         rule, total = self.rule, len(self._outcomes)
         if self.crashes >= rule.crashes:
-            return f"{self.crashes} records in a row ended their worker's process"
+            return _("%(crashes)s records in a row ended their worker's process") % {
+                "crashes": self.crashes
+            }
         share = 100 * self.failures >= rule.share_percent * total
         if self.failures >= rule.failures and share:
-            return f"{self.failures} of the last {total} records failed"
+            return _("%(failures)s of the last %(total)s records failed") % {
+                "failures": self.failures,
+                "total": total,
+            }
         return ""

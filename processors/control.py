@@ -17,6 +17,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from processors import failpoints
 from processors.afterwards import after_commit
@@ -63,7 +64,7 @@ class Act:
         """Raise PermissionDenied unless the person may."""
         user = self.actor.user
         if not self.trusted and (user is None or not user.has_perm(permission)):
-            raise PermissionDenied("You do not have the right to do this.")
+            raise PermissionDenied(_("You do not have the right to do this."))
 
     def find(self, processor_id: int, *, lock: bool = False) -> Processor:
         """The processor, if the person may know of it. Raises Processor.DoesNotExist."""
@@ -109,7 +110,7 @@ def perform(processor_id: int, act: Act, permission: str, verb: Verb) -> str:
         transaction.on_commit(partial(failpoints.reach, "operator.after_commit"))
         processor = act.find(processor_id, lock=True)
         if act.operation and Event.objects.filter(operation=act.operation).exists():
-            return f"{processor}: this was done already."
+            return _("%(processor)s: this was done already.") % {"processor": processor}
         try:
             processor.check_version(act.version)
             message = verb(processor, act, database_now())
@@ -157,7 +158,10 @@ def start(processor_id: int, act: Act) -> str:
 
 def _start(processor: Processor, act: Act, now: datetime) -> str:
     if processor.is_started:
-        raise Refused(f"{processor} is started already{since(processor)}.")
+        raise Refused(
+            _("%(processor)s is started already%(since)s.")
+            % {"processor": processor, "since": since(processor)}
+        )
     refuse_copy()
     if processor.state == ProcessorState.PAUSED:
         return _resume(processor, act, now)
@@ -166,14 +170,14 @@ def _start(processor: Processor, act: Act, now: datetime) -> str:
     run = cycles.active_run(processor)
     if run is not None and run.state in pausing.WAITING:
         pausing.resume(processor, run, act.at(now))
-        return f"{processor} was started and goes on with run {run.seq}.{meanwhile()}"
+        return _("%(processor)s was started and goes on with run %(seq)s.%(meanwhile)s") % {"processor": processor, "seq": run.seq, "meanwhile": meanwhile()}
     pausing.first_cycle(processor, act.actor, now)
-    return f"{cleared}{processor} was started.{meanwhile()}"
+    return _("%(cleared)s%(processor)s was started.%(meanwhile)s") % {"cleared": cleared, "processor": processor, "meanwhile": meanwhile()}
 
 
 def meanwhile() -> str:
     """What an act that lets something begin says while everything is paused."""
-    return " It waits until everything is resumed." if all_paused.is_on() else ""
+    return _(" It waits until everything is resumed.") if all_paused.is_on() else ""
 
 
 def clear_first(processor: Processor, act: Act, now: datetime) -> str:
@@ -181,7 +185,7 @@ def clear_first(processor: Processor, act: Act, now: datetime) -> str:
     if not processor.is_faulted:
         return ""
     processor.clear_fault(replace(act.at(now), operation=None))
-    return "Its fault was cleared; a few records are tried first. "
+    return _("Its fault was cleared; a few records are tried first. ")
 
 
 # Stop
@@ -195,19 +199,25 @@ def stop(processor_id: int, act: Act) -> str:
 def _stop(processor: Processor, act: Act, now: datetime) -> str:
     run = cycles.active_run(processor)
     if processor.state == ProcessorState.STOPPED and run is None:
-        raise Refused(f"{processor} is stopped already{since(processor)}.")
+        raise Refused(
+            _("%(processor)s is stopped already%(since)s.")
+            % {"processor": processor, "since": since(processor)}
+        )
     if processor.state != ProcessorState.STOPPED:
         processor.stop(act.at(now))
     if run is None or run.state == RunState.STOPPING:
-        return f"{processor} was stopped."
+        return _("%(processor)s was stopped.") % {"processor": processor}
     run.request_stop(act.at(database_now()))  # after its lock: no batch opens later than this
     end_soon(run)
-    return f"{processor} was stopped; run {run.seq} ends after the records in hand."
+    return _("%(processor)s was stopped; run %(seq)s ends after the records in hand.") % {
+        "processor": processor,
+        "seq": run.seq,
+    }
 
 
 def end_soon(run: Run) -> None:
     """End the run right after the commit where nothing is in hand; else its workers do."""
-    after_commit(lambda: cycles.end_cycle(run.pk), f"the end of {run}")
+    after_commit(lambda: cycles.end_cycle(run.pk), _("the end of %(run)s") % {"run": run})
 
 
 # Pause and resume
@@ -225,17 +235,20 @@ def _pause(processor: Processor, act: Act, now: datetime, *, until: datetime | N
     told = replace(act, reason=until_then(until, act.reason))
     if processor.state == ProcessorState.PAUSED:
         Event.write(processor, "pause", told.at(now), from_state="paused", to_state="paused")
-        message = f"{processor} stays paused."
+        message = _("%(processor)s stays paused.") % {"processor": processor}
     else:
         message = _hold(processor, told, now)
     Processor.objects.filter(pk=processor.pk).update(paused_until=until)
-    return f"{message} It goes on by itself at {until:%Y-%m-%d %H:%M %Z}."
+    return _("%(message)s It goes on by itself at %(until)s.") % {
+        "message": message,
+        "until": f"{until:%Y-%m-%d %H:%M %Z}",
+    }
 
 
 def check_end(until: datetime | None, now: datetime) -> None:
     """Raise Refused where a pause cannot end then."""
     if until is not None and not now < until <= now + LONGEST_PAUSE:
-        raise Refused("Nothing was paused: the end of a pause lies ahead, at most a year.")
+        raise Refused(_("Nothing was paused: the end of a pause lies ahead, at most a year."))
 
 
 def _hold(processor: Processor, act: Act, now: datetime) -> str:
@@ -243,12 +256,18 @@ def _hold(processor: Processor, act: Act, now: datetime) -> str:
     if processor.is_started:
         processor.pause(act.at(now))
     elif run is None or run.state != RunState.RUNNING:
-        raise Refused(f"{processor} is {processor.get_state_display().lower()}: nothing to pause.")
+        raise Refused(
+            _("%(processor)s is %(state)s: nothing to pause.")
+            % {"processor": processor, "state": processor.get_state_display().lower()}
+        )
     if run is not None and run.state == RunState.RUNNING:
         run.request_pause(act.at(now))
         end_soon(run)
-        return f"{processor} was paused; run {run.seq} waits after the records in hand."
-    return f"{processor} was paused."
+        return _("%(processor)s was paused; run %(seq)s waits after the records in hand.") % {
+            "processor": processor,
+            "seq": run.seq,
+        }
+    return _("%(processor)s was paused.") % {"processor": processor}
 
 
 def resume(processor_id: int, act: Act) -> str:
@@ -259,11 +278,14 @@ def resume(processor_id: int, act: Act) -> str:
 def _resume(processor: Processor, act: Act, now: datetime) -> str:
     run = cycles.active_run(processor)
     if processor.state != ProcessorState.PAUSED and not (run and run.state in pausing.WAITING):
-        raise Refused(f"{processor} is {processor.get_state_display().lower()}: nothing to resume.")
+        raise Refused(
+            _("%(processor)s is %(state)s: nothing to resume.")
+            % {"processor": processor, "state": processor.get_state_display().lower()}
+        )
     refuse_copy()
     if pausing.resume(processor, run, act.at(now)) and run is not None:
-        return f"{processor} goes on with run {run.seq}.{meanwhile()}"
-    return f"{processor} goes on.{meanwhile()}"
+        return _("%(processor)s goes on with run %(seq)s.%(meanwhile)s") % {"processor": processor, "seq": run.seq, "meanwhile": meanwhile()}
+    return _("%(processor)s goes on.%(meanwhile)s") % {"processor": processor, "meanwhile": meanwhile()}
 
 
 # Run once
@@ -272,13 +294,19 @@ def _resume(processor: Processor, act: Act, now: datetime) -> str:
 def run_once(processor_id: int, act: Act, *, limit: int | None = None) -> Run:
     """One cycle now, whatever the trigger says, of at most `limit` records; the run it makes."""
     if limit is not None and limit < 1:
-        raise Refused(f"A run of {limit} records is none: give at least 1, or no limit.")
+        raise Refused(
+            _("A run of %(limit)s records is none: give at least 1, or no limit.")
+            % {"limit": limit}
+        )
     made: list[Run] = []
 
     def verb(processor: Processor, act: Act, now: datetime) -> str:
         run = cycles.active_run(processor)
         if run is not None:
-            raise Refused(f"{processor} is busy with run {run.seq}: wait until it has ended.")
+            raise Refused(
+                _("%(processor)s is busy with run %(seq)s: wait until it has ended.")
+                % {"processor": processor, "seq": run.seq}
+            )
         refuse_copy()
         refuse_while_paused(now)
         cleared = clear_first(processor, act, now)
@@ -286,9 +314,16 @@ def run_once(processor_id: int, act: Act, *, limit: int | None = None) -> Run:
         beginning = cycles.Beginning(Trigger.MANUAL, act.at(now), by_hand=True, limit=limit)
         begun = cycles.begin(processor, beginning)
         if begun is None:
-            raise Refused(f"{processor} began a run in this moment: look again.")
+            raise Refused(
+                _("%(processor)s began a run in this moment: look again.")
+                % {"processor": processor}
+            )
         made.append(begun)
-        return f"{cleared}Run {begun.seq} of {processor} has begun."
+        return _("%(cleared)sRun %(seq)s of %(processor)s has begun.") % {
+            "cleared": cleared,
+            "seq": begun.seq,
+            "processor": processor,
+        }
 
     message = perform(processor_id, act, OPERATE, verb)
     if not made:
@@ -299,7 +334,7 @@ def run_once(processor_id: int, act: Act, *, limit: int | None = None) -> Run:
 def refuse_while_paused(now: datetime) -> None:
     """Raise Refused while everything is paused: the run could take nothing."""
     if found := all_paused.current():
-        raise Refused(f"{found.sentence(now)} Resume everything first.")
+        raise Refused(_("%(found)s Resume everything first.") % {"found": found.sentence(now)})
 
 
 # Force stop
@@ -313,23 +348,25 @@ def force_stop(processor_id: int, act: Act, *, typed_name: str) -> str:
 
     def verb(processor: Processor, act: Act, now: datetime) -> str:
         if typed_name != processor.slug:
-            raise Refused(f"Nothing was stopped: type {processor.slug} to confirm.")
+            raise Refused(
+                _("Nothing was stopped: type %(slug)s to confirm.") % {"slug": processor.slug}
+            )
         run = cycles.active_run(processor)
         if run is None:
-            raise Refused(f"{processor} has no run to stop.")
+            raise Refused(_("%(processor)s has no run to stop.") % {"processor": processor})
         if processor.state != ProcessorState.STOPPED:
             processor.stop(act.at(now))
         if run.state != RunState.STOPPING:
             run.request_stop(act.at(database_now()))
-        after_commit(lambda: take_all(run, act), f"the end of {run}")
-        return f"{processor} was forced to stop; run {run.seq} has ended."
+        after_commit(lambda: take_all(run, act), _("the end of %(run)s") % {"run": run})
+        return _("%(processor)s was forced to stop; run %(seq)s has ended.") % {"processor": processor, "seq": run.seq}
 
     return perform(processor_id, act, FORCE_STOP, verb)
 
 
 def take_all(run: Run, act: Act) -> None:
     """Take every batch of a run from its workers, and end it."""
-    message = "An operator forced the run to stop while this record was in hand."
+    message = _("An operator forced the run to stop while this record was in hand.")
     for batch in Batch.objects.leased().filter(run=run):
         how = act.at(database_now())
         take_back(batch, Taking(CloseReason.FORCED, message, how, "ForcedStop"))
@@ -344,9 +381,11 @@ def clear_fault(processor_id: int, act: Act) -> str:
 
     def verb(processor: Processor, act: Act, now: datetime) -> str:
         if not processor.is_faulted:
-            raise Refused(f"{processor} has no fault to clear.")
+            raise Refused(_("%(processor)s has no fault to clear.") % {"processor": processor})
         processor.clear_fault(act.at(now))
-        return f"The fault of {processor} was cleared; start it when you are ready."
+        return _("The fault of %(processor)s was cleared; start it when you are ready.") % {
+            "processor": processor
+        }
 
     return perform(processor_id, act, OPERATE, verb)
 
@@ -357,7 +396,7 @@ def clear_fault(processor_id: int, act: Act) -> str:
 def refuse_copy() -> None:
     """Raise Refused while nobody has said what this database is."""
     if twins.is_barred():
-        raise Refused(twins.SENTENCE)
+        raise Refused(str(twins.SENTENCE))
 
 
 def settle_installation(act: Act, *, as_copy: bool) -> str:
@@ -366,14 +405,16 @@ def settle_installation(act: Act, *, as_copy: bool) -> str:
     Raises Refused where it is in its place, PermissionDenied to whoever is not at a shell.
     """
     if not act.trusted:
-        raise PermissionDenied("Only a command can say this.")
+        raise PermissionDenied(_("Only a command can say this."))
     if not twins.is_barred():
-        raise Refused("Nothing was changed: this database is where it was made.")
+        raise Refused(_("Nothing was changed: this database is where it was made."))
     stopped = stop_all(act) if as_copy else 0
     Installation.settle_here(as_copy=as_copy)
     if as_copy:
-        return f"This is a copy with a name of its own now. Processors stopped: {stopped}."
-    return "This is the original, in its new place. Everything goes on."
+        return _("This is a copy with a name of its own now. Processors stopped: %(stopped)s.") % {
+            "stopped": stopped
+        }
+    return _("This is the original, in its new place. Everything goes on.")
 
 
 def stop_all(act: Act) -> int:

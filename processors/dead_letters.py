@@ -8,6 +8,8 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
 from processors.afterwards import after_commit
 from processors.clock import database_now
@@ -33,17 +35,21 @@ BULK = 500  # records that one transaction moves
 class Treatment:
     """One thing that can be done to failed records, and to the rows they stand for."""
 
-    done: str
+    done: Any  # translated when it is shown
     move: Callable[[Record, Move], None]
     tell: Callable[[Source, str], None]
     only: str = ""
 
 
 TREATMENTS = {
-    "retry": Treatment("retried", Record.retry, lambda source, key: source.restore(key)),
-    "discard": Treatment("discarded", Record.discard, lambda source, key: source.discard(key)),
+    "retry": Treatment(
+        gettext_lazy("retried"), Record.retry, lambda source, key: source.restore(key)
+    ),
+    "discard": Treatment(
+        gettext_lazy("discarded"), Record.discard, lambda source, key: source.discard(key)
+    ),
     "settle": Treatment(
-        "marked as done",
+        gettext_lazy("marked as done"),
         Record.settle,
         lambda source, key: source.complete(key),
         only=RecordState.PARKED,
@@ -103,7 +109,7 @@ def open_to(act: Act, selection: Selection) -> Any:
     if act.trusted:
         return rows
     if act.actor.user is None:
-        raise PermissionDenied("You do not have the right to do this.")
+        raise PermissionDenied(_("You do not have the right to do this."))
     return rows.visible_to(act.actor.user)
 
 
@@ -129,8 +135,11 @@ def tell(processor: Processor, write: Callable[[], Any]) -> Any:
         return write()
     except (DatabaseError, Unreachable, SourceTrouble) as error:
         raise Refused(
-            f"The table of {processor} cannot be written ({type(error).__name__}): what was "
-            "not done yet is left alone. Try again when its database answers."
+            _(
+                "The table of %(processor)s cannot be written (%(name)s): what was not done "
+                "yet is left alone. Try again when its database answers."
+            )
+            % {"processor": processor, "name": type(error).__name__}
         ) from error
 
 
@@ -140,7 +149,12 @@ def conclude(what: str, moved: Counter[int], act: Act) -> None:
         log(
             act,
             processor,
-            f"{moved[processor.pk]} failed record(s) were {TREATMENTS[what].done}.",
+            ngettext(
+                "%(count)s failed record was %(done)s.",
+                "%(count)s failed records were %(done)s.",
+                moved[processor.pk],
+            )
+            % {"count": moved[processor.pk], "done": TREATMENTS[what].done},
         )
         if what == "retry":
             look_soon(processor)
@@ -151,8 +165,8 @@ def what_it_waits_for(processor: Processor) -> str:
     if processor.is_started:
         return ""
     if processor.state == ProcessorState.PAUSED:
-        return f" {processor} is paused: resume it to go on."
-    return f" Start or run {processor} to go on."
+        return _(" %(processor)s is paused: resume it to go on.") % {"processor": processor}
+    return _(" Start or run %(processor)s to go on.") % {"processor": processor}
 
 
 # One record
@@ -164,8 +178,11 @@ def treat_record(what: str, record: Record, act: Act) -> str:
     require_failed(record, treatment.done, treatment.only)
     treat(what, Selection(ids=(record.pk,), processor_id=record.processor_id), act)
     if what == "retry":
-        return f"Record {record.key} is tried again.{what_it_waits_for(record.processor)}"
-    return f"Record {record.key} was {treatment.done}."
+        return _("Record %(key)s is tried again.%(waits)s") % {
+            "key": record.key,
+            "waits": what_it_waits_for(record.processor),
+        }
+    return _("Record %(key)s was %(done)s.") % {"key": record.key, "done": treatment.done}
 
 
 def edit_and_retry(record: Record, payload: Any, act: Act, *, visit: str) -> str:
@@ -179,20 +196,30 @@ def edit_and_retry(record: Record, payload: Any, act: Act, *, visit: str) -> str
         record = locked(record, act)
         require_failed(record, "retried")
         if str(record.visit) != visit:
-            raise Refused(f"Record {record.key} was changed meanwhile: look at it again.")
+            raise Refused(
+                _("Record %(key)s was changed meanwhile: look at it again.") % {"key": record.key}
+            )
         if record.processor.source_kind != "inbox":
             raise Refused(
-                f"Record {record.key} is a row of a table: change the row there, then retry it."
+                _("Record %(key)s is a row of a table: change the row there, then retry it.")
+                % {"key": record.key}
             )
         try:
             check_payload(payload)
         except InvalidRecord as error:
-            raise Refused(f"{error} Nothing was changed.") from error
+            raise Refused(_("%(error)s Nothing was changed.") % {"error": error}) from error
         record.edit(payload, act.at(database_now()))
-        log(act, record.processor, f"Record {record.key} was edited and is tried again.")
+        log(
+            act,
+            record.processor,
+            _("Record %(key)s was edited and is tried again.") % {"key": record.key},
+        )
     look_soon(record.processor)
     waits = what_it_waits_for(record.processor)
-    return f"Record {record.key} was edited and is tried again.{waits}"
+    return _("Record %(key)s was edited and is tried again.%(waits)s") % {
+        "key": record.key,
+        "waits": waits,
+    }
 
 
 def reprocess(record: Record, act: Act) -> str:
@@ -205,13 +232,13 @@ def reprocess(record: Record, act: Act) -> str:
         record = locked(record, act)
         if record.state not in (RecordState.DONE, RecordState.SKIPPED):
             raise Refused(
-                f"Record {record.key} is {record.get_state_display().lower()}: only a finished "
-                "record can be reprocessed."
+                _("Record %(key)s is %(state)s: only a finished record can be reprocessed.")
+                % {"key": record.key, "state": record.get_state_display().lower()}
             )
         reopen(record, act)
-        log(act, record.processor, f"Record {record.key} is reprocessed.")
+        log(act, record.processor, _("Record %(key)s is reprocessed.") % {"key": record.key})
     look_soon(record.processor)
-    return f"Record {record.key} is handled anew."
+    return _("Record %(key)s is handled anew.") % {"key": record.key}
 
 
 def reopen(record: Record, act: Act) -> None:
@@ -221,7 +248,8 @@ def reopen(record: Record, act: Act) -> None:
         is_done = tell(record.processor, lambda: source.reopen(record.key))
     except SourceChanged as error:
         raise Refused(
-            f"The row of record {record.key} is not finished any more: its owner changed it."
+            _("The row of record %(key)s is not finished any more: its owner changed it.")
+            % {"key": record.key}
         ) from error
     if is_done:
         record.note_reprocessing(act.at(database_now()))
@@ -241,8 +269,13 @@ def require_failed(record: Record, what: str, only: str = "") -> None:
     if record.state not in ({only} if only else NEEDS_ATTENTION):
         wanted = RecordState(only).label.lower() if only else "failed"
         raise Refused(
-            f"Record {record.key} is {record.get_state_display().lower()}: only a {wanted} record "
-            f"can be {what}."
+            _("Record %(key)s is %(state)s: only a %(wanted)s record can be %(what)s.")
+            % {
+                "key": record.key,
+                "state": record.get_state_display().lower(),
+                "wanted": wanted,
+                "what": what,
+            }
         )
 
 

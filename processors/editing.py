@@ -59,7 +59,7 @@ def create(columns: Mapping[str, Any], act: Act, *, action: str = "create") -> P
         how = act.at(database_now())
         Event.write(processor, action, how, to_state=processor.state)
         Version.keep(processor, dump(processor), action, how)
-        log(act, processor, f"{processor} was created.")
+        log(act, processor, _("%(processor)s was created.") % {"processor": processor})
     return processor
 
 
@@ -141,7 +141,7 @@ def write(processor: Processor, changed: Mapping[str, Any], act: Act, action: st
     words = change_words(before, dump(processor)) or names_of(changed)
     reason = f"{words}: {act.reason}" if act.reason else words
     Event.write(processor, action, Act(act.actor, reason, operation=act.operation).at(now))
-    log(act, processor, f"Changed {words}.")
+    log(act, processor, _("Changed %(words)s.") % {"words": words})
     if SCHEDULE & set(changed) and processor.is_started and not Run.objects.active_of(processor.pk):
         cycles.arm(processor, now)
 
@@ -174,11 +174,11 @@ def keep_to(processor_id: int, groups: Collection[Group], act: Act) -> str:
         processor = act.find(processor_id, lock=True)
         before = set(processor.groups.all())
         if before == set(groups):
-            return f"{processor} is kept to these groups already."
+            return _("%(processor)s is kept to these groups already.") % {"processor": processor}
         processor.groups.set(groups)
         names = ", ".join(sorted(group.name for group in groups))
-        words = f"kept to {names}" if names else "open to everyone"
+        words = _("kept to %(names)s") % {"names": names} if names else _("open to everyone")
         reason = f"{words}: {act.reason}" if act.reason else words
         Event.write(processor, "access", replace(act, reason=reason).at(database_now()))
-        log(act, processor, f"Access: {words}.")
-    return f"{processor} is now {words}."
+        log(act, processor, _("Access: %(words)s.") % {"words": words})
+    return _("%(processor)s is now %(words)s.") % {"processor": processor, "words": words}

@@ -218,7 +218,7 @@ def why_nobody_works(run: Run, facts: Facts) -> str:
     if facts.now - run.started_at < JUST_BEGUN:
         return _("Run %(seq)s has just begun.") % {"seq": run.seq}
     if facts.is_copy:
-        return _(twins.SENTENCE)
+        return str(twins.SENTENCE)
     name = run.config.get("queue", "default")
     queue = facts.queue(name)
     if queue.workers is None:
@@ -268,7 +268,7 @@ def why_waiting(processor: Processor, facts: Facts) -> str:
 def why_late(due: datetime, facts: Facts) -> str:
     """What is due has not begun."""
     if facts.is_copy:
-        return _(twins.SENTENCE)
+        return str(twins.SENTENCE)
     return _(
         "The next cycle was due %(late)s ago and nobody began it: start rqscheduler or a worker."
     ) % {"late": duration((facts.now - due).total_seconds())}

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
 from django.utils.text import slugify
+from django.utils.translation import gettext as _
 
 from processors import editing
 from processors.control import Act
@@ -55,7 +56,9 @@ def load(definitions: Iterable[object], act: Act, *, seen: str | None = None) ->
     with transaction.atomic():
         loaded = [load_one(definition, act, n) for n, definition in enumerate(definitions, 1)]
         if seen is not None and seen != fingerprint(loaded):
-            raise NotLoaded("A definition was changed meanwhile. Look again at what would change.")
+            raise NotLoaded(
+                _("A definition was changed meanwhile. Look again at what would change.")
+            )
     return loaded
 
 
@@ -127,7 +130,7 @@ def refusal(slug: object, number: int, error: InvalidDefinition) -> str:
         for path, found in error.errors.items()
         for sentence in found
     ]
-    return "\n".join([*lines, "Nothing was loaded."])
+    return "\n".join([*lines, _("Nothing was loaded.")])
 
 
 def parse_definitions(text: str, name: str) -> list[object]:
@@ -136,5 +139,8 @@ def parse_definitions(text: str, name: str) -> list[object]:
         value = parsed(text)
     except BadJson as error:
         place = "," if str(error).startswith("line ") else ":"
-        raise NotLoaded(f"{name}{place} {error} Nothing was loaded.") from error
+        raise NotLoaded(
+            _("%(name)s%(place)s %(error)s Nothing was loaded.")
+            % {"name": name, "place": place, "error": error}
+        ) from error
     return value if isinstance(value, list) else [value]

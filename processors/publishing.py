@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import connection, transaction
+from django.utils.translation import gettext as _
 
 from processors import queues
 from processors.afterwards import after_commit
@@ -41,7 +42,9 @@ class UnknownTarget(PublishingError):
     """No inbox has this slug or topic."""
 
     def __init__(self, target: str) -> None:
-        super().__init__(f"No processor with an inbox has the slug or topic {target!r}.")
+        super().__init__(
+            _("No processor with an inbox has the slug or topic %(target)r.") % {"target": target}
+        )
 
 
 class KeyTaken(PublishingError):
@@ -50,10 +53,15 @@ class KeyTaken(PublishingError):
     def __init__(self, keys: Sequence[str]) -> None:
         self.keys = list(keys)
         shown = ", ".join(repr(key) for key in self.keys[:5])
-        more = f" and {len(self.keys) - 5} more" if len(self.keys) > 5 else ""
+        more = (
+            _(" and %(count)s more") % {"count": len(self.keys) - 5} if len(self.keys) > 5 else ""
+        )
         super().__init__(
-            f"Key {shown}{more} exists with another payload. Nothing was stored; publish it "
-            "under a new key."
+            _(
+                "Key %(shown)s%(more)s exists with another payload. Nothing was stored; "
+                "publish it under a new key."
+            )
+            % {"shown": shown, "more": more}
         )
 
 
@@ -191,11 +199,12 @@ def prepare_item(target: str, item: Mapping[str, Any]) -> Prepared:
     if type(item) is dict and item.keys() == USUAL_FIELDS:  # by far the most
         return Prepared(target, check_key(item["key"]), check_payload(item["payload"]))
     if not ({"key", "payload"} <= keys_of(item)):
-        raise InvalidRecord("Expected an object with 'key' and 'payload'.")
+        raise InvalidRecord(_("Expected an object with 'key' and 'payload'."))
     unknown = sorted(set(item) - KNOWN_FIELDS)
     if unknown:
         raise InvalidRecord(
-            f"Unknown field {unknown[0]!r}: a record has {', '.join(sorted(KNOWN_FIELDS))}."
+            _("Unknown field %(unknown)r: a record has %(known)s.")
+            % {"unknown": unknown[0], "known": ", ".join(sorted(KNOWN_FIELDS))}
         )
     return Prepared(
         target,

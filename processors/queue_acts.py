@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from processors.control import Act, Refused
 from processors.models import Installation
@@ -41,7 +43,12 @@ def empty(queue: str, place: str, act: Act) -> str:
     """Delete the jobs of a queue or registry."""
 
     def command() -> str:
-        return f"{commands.empty(queue, place)} {place} job(s) of queue {queue} were deleted."
+        count = commands.empty(queue, place)
+        return ngettext(
+            "%(count)s %(place)s job of queue %(queue)s was deleted.",
+            "%(count)s %(place)s jobs of queue %(queue)s were deleted.",
+            count,
+        ) % {"count": count, "place": place, "queue": queue}
 
     return perform(act, f"queue {queue}", command)
 
@@ -50,7 +57,12 @@ def requeue_all(queue: str, act: Act) -> str:
     """Put every failed job of a queue back into it."""
 
     def command() -> str:
-        return f"{commands.requeue_all(queue)} failed job(s) went back into queue {queue}."
+        count = commands.requeue_all(queue)
+        return ngettext(
+            "%(count)s failed job went back into queue %(queue)s.",
+            "%(count)s failed jobs went back into queue %(queue)s.",
+            count,
+        ) % {"count": count, "queue": queue}
 
     return perform(act, f"queue {queue}", command)
 
@@ -60,7 +72,10 @@ def requeue(queue: str, job_id: str, act: Act) -> str:
 
     def command() -> str:
         commands.requeue(queue, job_id)
-        return f"Job {job_id} went back into queue {queue}."
+        return _("Job %(job_id)s went back into queue %(queue)s.") % {
+            "job_id": job_id,
+            "queue": queue,
+        }
 
     return perform(act, f"queue {queue}", command)
 
@@ -70,8 +85,12 @@ def remove(queue: str, place: str, job_id: str, act: Act) -> str:
 
     def command() -> str:
         commands.remove(queue, place, job_id)
-        where = "queue" if place == WAITING else f"{place} jobs of queue"
-        return f"Job {job_id} was deleted from the {where} {queue}."
+        where = "queue" if place == WAITING else _("%(place)s jobs of queue") % {"place": place}
+        return _("Job %(job_id)s was deleted from the %(where)s %(queue)s.") % {
+            "job_id": job_id,
+            "where": where,
+            "queue": queue,
+        }
 
     return perform(act, f"queue {queue}", command)
 
@@ -81,7 +100,7 @@ def stop_job(job_id: str, act: Act) -> str:
 
     def command() -> str:
         commands.stop_job(job_id)
-        return f"The worker of job {job_id} was told to kill it."
+        return _("The worker of job %(job_id)s was told to kill it.") % {"job_id": job_id}
 
     return perform(act, f"job {job_id}", command)
 
@@ -91,7 +110,7 @@ def suspend(act: Act) -> str:
 
     def command() -> str:
         commands.suspend()
-        return "Workers are suspended: they finish their job in hand and take no other."
+        return _("Workers are suspended: they finish their job in hand and take no other.")
 
     return perform(act, "all workers", command)
 
@@ -101,7 +120,7 @@ def resume(act: Act) -> str:
 
     def command() -> str:
         commands.resume()
-        return "Workers take jobs again."
+        return _("Workers take jobs again.")
 
     return perform(act, "all workers", command)
 
@@ -111,7 +130,9 @@ def drain(worker: str, act: Act) -> str:
 
     def command() -> str:
         commands.drain(worker)
-        return f"Worker {worker} was told to finish the record in hand and to end."
+        return _("Worker %(worker)s was told to finish the record in hand and to end.") % {
+            "worker": worker
+        }
 
     return perform(act, f"worker {worker}", command)
 
@@ -121,6 +142,6 @@ def forget(worker: str, act: Act) -> str:
 
     def command() -> str:
         commands.forget(worker)
-        return f"Worker {worker} is off the list."
+        return _("Worker %(worker)s is off the list.") % {"worker": worker}
 
     return perform(act, f"worker {worker}", command)

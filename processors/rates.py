@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import floor
 
+from django.utils.translation import gettext as _
+
 # What may be caught up with, as a share of a minute or, where it is longer, of the limit's own
 # window: over that time no more than this share too many are taken.
 CATCH_UP = 0.008
@@ -39,8 +41,11 @@ class Rate:
         count = int(found[1].replace(",", "")) if found else 0
         if found is None or not 1 <= count <= MOST:
             raise InvalidRate(
-                f"'{text[:80]}' is not a rate limit: write a number from 1 to {MOST:,} and s, min, "
-                "h or d, such as 100/s or 1,000/h."
+                _(
+                    "'%(text)s' is not a rate limit: write a number from 1 to %(most)s and s, "
+                    "min, h or d, such as 100/s or 1,000/h."
+                )
+                % {"text": text[:80], "most": f"{MOST:,}"}
             )
         return cls(count, found[2])
 

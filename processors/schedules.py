@@ -23,11 +23,13 @@ from cron_descriptor import (  # type: ignore[import-untyped]
     Options,
 )
 from croniter import croniter
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 LONGEST_PAUSE_SECONDS = 366 * 24 * 60 * 60
 LONGEST_EXPRESSION = 200
 
-_FIVE_FIELDS = "Use five fields: minute hour day month weekday."
+_FIVE_FIELDS = gettext_lazy("Use five fields: minute hour day month weekday.")
 _SECOND = timedelta(seconds=1)
 _DAY = timedelta(days=1)
 _PART = re.compile(r"(?:(\*)|([0-9A-Z]+)(?:-([0-9A-Z]+))?)(?:/([0-9]+))?")
@@ -61,7 +63,7 @@ class _Field:
     def _span(self, part: str) -> range:
         match = _PART.fullmatch(part)
         if match is None:
-            raise self._refusal(part, _FIVE_FIELDS)
+            raise self._refusal(part, str(_FIVE_FIELDS))
         star, first, last, step = match.groups()
         if star:
             return range(self.lowest, self.highest + 1, self._step(step))
@@ -69,14 +71,16 @@ class _Field:
         if step and not last:
             meant = f"{low}-{self.highest}/{step}"
             raise InvalidSchedule(
-                f"{self.label} {part} needs a range before the step, e.g. {meant}."
+                _("%(label)s %(part)s needs a range before the step, e.g. %(meant)s.")
+                % {"label": self.label, "part": part, "meant": meant}
             )
         high = self._number(last) if last else low
         if self.names == _WEEKDAYS and high == 0 < low:
             high = 7  # FRI-SUN: a week may end with a Sunday
         if high < low:
             raise InvalidSchedule(
-                f"{self.label} range {part} runs backwards; write it as two ranges with a comma."
+                _("%(label)s range %(part)s runs backwards; write it as two ranges with a comma.")
+                % {"label": self.label, "part": part}
             )
         return range(low, high + 1, self._step(step))
 
@@ -84,7 +88,7 @@ class _Field:
         if word in self.names:
             return self.lowest + self.names.index(word)
         if not word.isdigit():
-            raise self._refusal(word, _FIVE_FIELDS)
+            raise self._refusal(word, str(_FIVE_FIELDS))
         if not self.lowest <= int(word) <= self.highest:
             raise self._refusal(word)
         return int(word)
@@ -92,13 +96,20 @@ class _Field:
     def _step(self, digits: str | None) -> int:
         step = int(digits) if digits else 1
         if not (digits is None or 1 <= step <= self.highest):
-            raise InvalidSchedule(f"{self.label} step must be 1–{self.highest}, got {digits}.")
+            raise InvalidSchedule(
+                _("%(label)s step must be 1–%(highest)s, got %(digits)s.")
+                % {"label": self.label, "highest": self.highest, "digits": digits}
+            )
         return step
 
     def _refusal(self, got: str, hint: str = "") -> InvalidSchedule:
         names = f" or {self.names[0]}–{self.names[-1]}" if self.names else ""
         allowed = f"{self.lowest}–{self.highest}{names}"
-        said = f"{self.label} must be {allowed}, got {got or 'nothing'}."
+        said = _("%(label)s must be %(allowed)s, got %(got)s.") % {
+            "label": self.label,
+            "allowed": allowed,
+            "got": got or "nothing",
+        }
         return InvalidSchedule(f"{said} {hint}".rstrip())
 
 
@@ -121,12 +132,14 @@ class _Pattern:
 @lru_cache(maxsize=1024)
 def _parsed(expression: str) -> _Pattern:
     if len(expression) > LONGEST_EXPRESSION:
-        raise InvalidSchedule(f"Write it in at most {LONGEST_EXPRESSION} characters.")
+        raise InvalidSchedule(
+            _("Write it in at most %(longest)s characters.") % {"longest": LONGEST_EXPRESSION}
+        )
     texts = expression.upper().split()
     if len(texts) != len(_FIELDS):
-        raise InvalidSchedule(_FIVE_FIELDS)
+        raise InvalidSchedule(str(_FIVE_FIELDS))
     values = [field.values(text) for field, text in zip(_FIELDS, texts, strict=True)]
-    _, hours, days, months, _ = values
+    _minutes, hours, days, months, _weekdays = values
     if _is_any(texts[4]):  # with a weekday too, either of the two is enough
         _refuse_dates_that_never_come(days, months)
     lists = (
@@ -144,7 +157,10 @@ def _refuse_dates_that_never_come(days: frozenset[int], months: frozenset[int]) 
     """Only the day can be impossible: 29 February comes, if not before four or eight years."""
     day = min(days)
     if all(day > _LAST_DAY[month - 1] for month in months):
-        raise InvalidSchedule(f"This never happens: there is no {day} {month_name[min(months)]}.")
+        raise InvalidSchedule(
+            _("This never happens: there is no %(day)s %(month)s.")
+            % {"day": day, "month": month_name[min(months)]}
+        )
 
 
 def check_cron(expression: str, zone: str = "UTC") -> str:
@@ -170,8 +186,13 @@ def check_zone(name: str) -> str:
         return name
     near = get_close_matches(name.lower(), _zones(), n=1, cutoff=0.8)
     if near:
-        raise InvalidSchedule(f"Unknown zone '{name}' (did you mean {_zones()[near[0]]}?).")
-    raise InvalidSchedule(f"Unknown zone '{name}'. Choose a place, e.g. Europe/Berlin, or UTC.")
+        raise InvalidSchedule(
+            _("Unknown zone '%(name)s' (did you mean %(near)s?).")
+            % {"name": name, "near": _zones()[near[0]]}
+        )
+    raise InvalidSchedule(
+        _("Unknown zone '%(name)s'. Choose a place, e.g. Europe/Berlin, or UTC.") % {"name": name}
+    )
 
 
 def check_pause(seconds: object) -> int:
@@ -181,7 +202,8 @@ def check_pause(seconds: object) -> int:
     if type(seconds) is int and 1 <= seconds <= LONGEST_PAUSE_SECONDS:
         return seconds
     raise InvalidSchedule(
-        f"A whole number of seconds from 1 to {LONGEST_PAUSE_SECONDS} (366 days)."
+        _("A whole number of seconds from 1 to %(longest)s (366 days).")
+        % {"longest": LONGEST_PAUSE_SECONDS}
     )
 
 
@@ -254,7 +276,7 @@ def _offset(place: ZoneInfo, moment: datetime) -> timedelta:
 def next_slots(expression: str, zone: str, after: datetime, count: int) -> list[datetime]:
     """The next `count` slots, for a person to see what the pattern means."""
     slots: list[datetime] = []
-    for _ in range(count):
+    for _slot in range(count):
         after = next_slot(expression, zone, after)
         slots.append(after)
     return slots

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from processors.models.record import PRIORITIES
 from processors.storable import DEEPEST, LONGEST_NUMBER, first_trouble, has_half_character
@@ -33,15 +34,20 @@ class InvalidRecord(PublishingError):
 def check_key(key: Any) -> str:
     """A key: text of 1 to 200 characters that fits on one line."""
     if not isinstance(key, str):
-        raise InvalidRecord(f"The key must be a text, not {type(key).__name__}.")
+        raise InvalidRecord(
+            _("The key must be a text, not %(type)s.") % {"type": type(key).__name__}
+        )
     if key.isascii() and key.isprintable() and 0 < len(key) <= KEY_LENGTH and key[0] != " ":
         return key  # by far the most, without the questions below
     if not key or key.isspace():
-        raise InvalidRecord("The key is empty.")
+        raise InvalidRecord(_("The key is empty."))
     if len(key) > KEY_LENGTH:
-        raise InvalidRecord(f"The key has {len(key)} characters; at most {KEY_LENGTH} are allowed.")
+        raise InvalidRecord(
+            _("The key has %(count)s characters; at most %(longest)s are allowed.")
+            % {"count": len(key), "longest": KEY_LENGTH}
+        )
     if CONTROL.search(key):
-        raise InvalidRecord("The key holds a control character, such as a line break.")
+        raise InvalidRecord(_("The key holds a control character, such as a line break."))
     check_encodable(key, "key")
     return key
 
@@ -49,16 +55,20 @@ def check_key(key: Any) -> str:
 def check_payload(payload: Any) -> str:
     """A payload as JSON text that both databases store alike."""
     if not isinstance(payload, Mapping):
-        raise InvalidRecord('The payload must be an object: {"name": value, …}.')
+        raise InvalidRecord(_('The payload must be an object: {"name": value, …}.'))
     try:
         text = ENCODER.encode(payload)
     except RecursionError as error:
-        raise InvalidRecord(f"The payload is nested deeper than {DEEPEST} levels.") from error
+        raise InvalidRecord(
+            _("The payload is nested deeper than %(deepest)s levels.") % {"deepest": DEEPEST}
+        ) from error
     except ValueError as error:
-        said = first_trouble(payload, "payload") or f"The payload is not JSON: {error}"
+        said = first_trouble(payload, "payload") or _("The payload is not JSON: %(error)s") % {
+            "error": error
+        }
         raise InvalidRecord(said) from error
     except TypeError as error:
-        raise InvalidRecord(f"The payload is not JSON: {error}.") from error
+        raise InvalidRecord(_("The payload is not JSON: %(error)s.") % {"error": error}) from error
     if len(text) > settings.MAX_PAYLOAD_BYTES // 4:
         check_size(text)
     if is_suspicious(text):
@@ -83,19 +93,26 @@ def check_size(text: str) -> None:
     """In bytes, as it is sent and stored."""
     size, limit = len(text.encode("utf-8", "replace")), settings.MAX_PAYLOAD_BYTES
     if size > limit:
-        raise InvalidRecord(f"The payload is {size / 1e6:.1f} MB, the limit is {limit / 1e6:g} MB.")
+        raise InvalidRecord(
+            _("The payload is %(size)s MB, the limit is %(limit)s MB.")
+            % {"size": f"{size / 1e6:.1f}", "limit": f"{limit / 1e6:g}"}
+        )
 
 
 def check_encodable(text: str, what: str) -> None:
     """Lone surrogates are in no text that a database can hold."""
     if has_half_character(text):
-        raise InvalidRecord(f"The {what} holds half a character (a lone surrogate).")
+        raise InvalidRecord(
+            _("The %(what)s holds half a character (a lone surrogate).") % {"what": what}
+        )
 
 
 def check_priority(priority: Any) -> int:
     """0 to 9."""
     if isinstance(priority, bool) or not isinstance(priority, int) or priority not in PRIORITIES:
-        raise InvalidRecord("The priority must be a whole number from 0 to 9 (9 is served first).")
+        raise InvalidRecord(
+            _("The priority must be a whole number from 0 to 9 (9 is served first).")
+        )
     return priority
 
 
@@ -107,10 +124,16 @@ def check_time(name: str, value: Any) -> datetime | None:
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
     except ValueError as error:
         raise InvalidRecord(
-            f"{name}: {value!r} is not a time such as 2026-11-25T10:00:00+01:00."
+            _("%(name)s: %(value)r is not a time such as 2026-11-25T10:00:00+01:00.")
+            % {"name": name, "value": value}
         ) from error
     if moment.tzinfo is None:
-        raise InvalidRecord(f"{name}: give a time zone, e.g. 2026-11-25T10:00:00+01:00.")
+        raise InvalidRecord(
+            _("%(name)s: give a time zone, e.g. 2026-11-25T10:00:00+01:00.") % {"name": name}
+        )
     if moment > datetime.now(moment.tzinfo) + LONGEST_DELAY:
-        raise InvalidRecord(f"{name}: {moment:%Y-%m-%d} is more than a year ahead.")
+        raise InvalidRecord(
+            _("%(name)s: %(moment)s is more than a year ahead.")
+            % {"name": name, "moment": f"{moment:%Y-%m-%d}"}
+        )
     return moment

@@ -6,53 +6,54 @@
 from collections.abc import Mapping
 
 from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
 
 
 class ProcessorState(TextChoices):
     """What the operator wants."""
 
-    STOPPED = "stopped", "Stopped"  # no cycle begins
-    STARTED = "started", "Started"  # cycles follow each other as the trigger says
-    PAUSED = "paused", "Paused"  # the run in hand waits, no cycle begins
+    STOPPED = "stopped", _("Stopped")  # no cycle begins
+    STARTED = "started", _("Started")  # cycles follow each other as the trigger says
+    PAUSED = "paused", _("Paused")  # the run in hand waits, no cycle begins
 
 
 class RunState(TextChoices):
     """Where one cycle is."""
 
-    RUNNING = "running", "Running"  # workers may claim
-    PAUSING = "pausing", "Pausing"  # no claims; batches in hand are coming back
-    PAUSED = "paused", "Paused"  # nothing in hand; resumes as the same run
-    STOPPING = "stopping", "Stopping"  # no claims; ends, or fails, when nothing is in hand
-    FINISHED = "finished", "Finished"  # nothing was left to claim
-    STOPPED = "stopped", "Stopped"  # an operator ended it
-    FAILED = "failed", "Failed"  # the machine ended it: see its reason
+    RUNNING = "running", _("Running")  # workers may claim
+    PAUSING = "pausing", _("Pausing")  # no claims; batches in hand are coming back
+    PAUSED = "paused", _("Paused")  # nothing in hand; resumes as the same run
+    STOPPING = "stopping", _("Stopping")  # no claims; ends, or fails, when nothing is in hand
+    FINISHED = "finished", _("Finished")  # nothing was left to claim
+    STOPPED = "stopped", _("Stopped")  # an operator ended it
+    FAILED = "failed", _("Failed")  # the machine ended it: see its reason
 
 
 class BatchState(TextChoices):
     """Whether a worker holds records."""
 
-    LEASED = "leased", "In hand"
-    CLOSED = "closed", "Closed"
+    LEASED = "leased", _("In hand")
+    CLOSED = "closed", _("Closed")
 
 
 class CloseReason(TextChoices):
     """Why a batch ended."""
 
-    COMPLETED = "completed", "Completed"  # every record has an outcome
-    RELEASED = "released", "Released"  # the rest went back: stop, pause, deploy
-    REAPED = "reaped", "Worker lost"  # its worker was given up for dead
-    FORCED = "forced", "Forced"  # an operator did not wait
+    COMPLETED = "completed", _("Completed")  # every record has an outcome
+    RELEASED = "released", _("Released")  # the rest went back: stop, pause, deploy
+    REAPED = "reaped", _("Worker lost")  # its worker was given up for dead
+    FORCED = "forced", _("Forced")  # an operator did not wait
 
 
 class RecordState(TextChoices):
     """Where one record is."""
 
-    READY = "ready", "Ready"  # may be claimed once its time has come
-    CLAIMED = "claimed", "In hand"  # belongs to an open batch
-    DONE = "done", "Done"
-    SKIPPED = "skipped", "Skipped"  # needed no handling, or an operator discarded it
-    DEAD = "dead", "Dead"  # failed for good; waits for a person
-    PARKED = "parked", "Parked"  # nobody can know whether it happened; waits for a person
+    READY = "ready", _("Ready")  # may be claimed once its time has come
+    CLAIMED = "claimed", _("In hand")  # belongs to an open batch
+    DONE = "done", _("Done")
+    SKIPPED = "skipped", _("Skipped")  # needed no handling, or an operator discarded it
+    DEAD = "dead", _("Dead")  # failed for good; waits for a person
+    PARKED = "parked", _("Parked")  # nobody can know whether it happened; waits for a person
 
 
 Moves = Mapping[str, frozenset[str]]

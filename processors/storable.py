@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 DEEPEST = 50
 LONGEST_NUMBER = 1_000  # digits
 
@@ -32,13 +34,16 @@ def told_strictly() -> Iterator[None]:
     try:
         yield
     except json.JSONDecodeError as error:
-        raise BadJson(f"line {error.lineno}, column {error.colno}: {error.msg}.") from error
+        raise BadJson(
+            _("line %(lineno)s, column %(colno)s: %(msg)s.")
+            % {"lineno": error.lineno, "colno": error.colno, "msg": error.msg}
+        ) from error
     except RecursionError as error:
-        raise BadJson("nested too deeply.") from error
+        raise BadJson(_("nested too deeply.")) from error
     except BadJson:
         raise
     except ValueError as error:
-        raise BadJson("a number is too long.") from error
+        raise BadJson(_("a number is too long.")) from error
 
 
 def without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -47,13 +52,13 @@ def without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         repeated = next(name for name in names if names.count(name) > 1)
-        raise BadJson(f"{repeated!r} is given twice in one object.")
+        raise BadJson(_("%(repeated)r is given twice in one object.") % {"repeated": repeated})
     return found
 
 
 def refuse_constant(name: str) -> Any:
     """NaN and Infinity: Python reads them, JSON does not know them."""
-    raise BadJson(f"{name} is not JSON.")
+    raise BadJson(_("%(name)s is not JSON.") % {"name": name})
 
 
 # One for all texts: `json.loads` with options makes a new one at every call.
@@ -65,7 +70,10 @@ def first_trouble(value: Any, path: str, depth: int = 1) -> str | None:
     if not isinstance(value, Mapping | list | tuple):
         return scalar_trouble(value, path)
     if depth > DEEPEST:
-        return f"The {path.partition('.')[0]} is nested deeper than {DEEPEST} levels."
+        return _("The %(path)s is nested deeper than %(deepest)s levels.") % {
+            "path": path.partition(".")[0],
+            "deepest": DEEPEST,
+        }
     inner = value.items() if isinstance(value, Mapping) else enumerate(value)
     for name, part in inner:
         trouble = name_trouble(name, path) or first_trouble(part, f"{path}.{name}", depth + 1)
@@ -77,9 +85,11 @@ def first_trouble(value: Any, path: str, depth: int = 1) -> str | None:
 def name_trouble(name: Any, path: str) -> str | None:
     """The same for a name in an object."""
     if isinstance(name, str) and "\x00" in name:
-        return f"The character U+0000 can't be stored (a name in {path})."
+        return _("The character U+0000 can't be stored (a name in %(path)s).") % {"path": path}
     if isinstance(name, str) and has_half_character(name):
-        return f"Half a character (a lone surrogate) can't be stored (a name in {path})."
+        return _("Half a character (a lone surrogate) can't be stored (a name in %(path)s).") % {
+            "path": path
+        }
     return None
 
 
@@ -87,13 +97,13 @@ def scalar_trouble(value: Any, path: str) -> str | None:
     """The same for a single value."""
     if isinstance(value, float) and not math.isfinite(value):
         name = "NaN" if math.isnan(value) else "Infinity"
-        return f"{name} is not JSON (at {path})."
+        return _("%(name)s is not JSON (at %(path)s).") % {"name": name, "path": path}
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**LONGEST_NUMBER:
-        return f"Number too long ({path})."
+        return _("Number too long (%(path)s).") % {"path": path}
     if isinstance(value, str) and "\x00" in value:
-        return f"The character U+0000 can't be stored ({path})."
+        return _("The character U+0000 can't be stored (%(path)s).") % {"path": path}
     if isinstance(value, str) and has_half_character(value):
-        return f"Half a character (a lone surrogate) can't be stored ({path})."
+        return _("Half a character (a lone surrogate) can't be stored (%(path)s).") % {"path": path}
     return None
 
 

@@ -34,7 +34,7 @@ class OutcomeFilter(admin.SimpleListFilter):
     parameter_name = "outcome"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        return [(outcome.value, _(outcome.label)) for outcome in AttemptOutcome]
+        return [(outcome.value, outcome.label) for outcome in AttemptOutcome]
 
     def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
         return newest(queryset).filter(outcome=self.value()) if self.value() else queryset
@@ -150,7 +150,7 @@ class AttemptAdmin(Exports, HistoryAdmin):
     @admin.display(description=gettext_lazy("Outcome"))
     def outcome_shown(self, attempt: Attempt) -> str:
         """What became of it, and at which try."""
-        facts = {"outcome": _(attempt.get_outcome_display()), "number": attempt.number}
+        facts = {"outcome": attempt.get_outcome_display(), "number": attempt.number}
         return _("%(outcome)s, attempt %(number)s") % facts
 
     @admin.display(description=gettext_lazy("Error"))

@@ -164,9 +164,11 @@ def refuse_odd_search(request: HttpRequest) -> None:
     """A search that no list can mean."""
     query = request.GET.get("q", "")
     if "\x00" in query:
-        raise BadRequest("A search can't hold the character U+0000.")
+        raise BadRequest(_("A search can't hold the character U+0000."))
     if len(query) > SEARCH_LENGTH:
-        raise BadRequest(f"A search has at most {SEARCH_LENGTH} characters.")
+        raise BadRequest(
+            _("A search has at most %(longest)s characters.") % {"longest": SEARCH_LENGTH}
+        )
 
 
 def user_of(request: HttpRequest) -> "User":

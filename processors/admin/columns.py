@@ -65,7 +65,7 @@ def processor_words(processor: Processor) -> tuple[str, str, str]:
     run = getattr(processor, "current_run", None)
     if run is not None:
         return run_words(run)
-    return *PROCESSOR_LOOKS[processor.state], _(processor.get_state_display())
+    return *PROCESSOR_LOOKS[processor.state], processor.get_state_display()
 
 
 def run_badge(run: Run) -> SafeString:
@@ -86,7 +86,7 @@ def run_words(run: Run) -> tuple[str, str, str]:
         return "idle", "…", _("Queued")
     if run.state == RunState.FINISHED:
         return "ok", "✓", _("Succeeded")
-    return *RUN_LOOKS[run.state], _(run.get_state_display())
+    return *RUN_LOOKS[run.state], run.get_state_display()
 
 
 def run_look(run: Run) -> str:
@@ -97,7 +97,7 @@ def run_look(run: Run) -> str:
 def record_badge(record: Record) -> SafeString:
     """Its state."""
     look, sign = RECORD_LOOKS[record.state]
-    return badge(look, sign, _(record.get_state_display()))
+    return badge(look, sign, record.get_state_display())
 
 
 def nothing() -> SafeString:

@@ -68,7 +68,7 @@ class ScheduleFilter(admin.SimpleListFilter):
     parameter_name = "begins"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        return [(kind.value, _(kind.label)) for kind in TriggerKind]
+        return [(kind.value, kind.label) for kind in TriggerKind]
 
     def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
         return queryset.filter(trigger_kind=self.value()) if self.value() else queryset

@@ -161,7 +161,9 @@ def looked_at(source: Mapping[str, Any], request: HttpRequest) -> Look | None:
     except (InvalidSource, Unreachable) as error:
         return Look(problem=str(error))
     except DatabaseError as error:
-        return Look(problem=f"The database could not answer ({type(error).__name__}).")
+        return Look(
+            problem=_("The database could not answer (%(name)s).") % {"name": type(error).__name__}
+        )
 
 
 def schedule_of(form: ProcessorForm, processor: Processor | None) -> slots.Schedule | None:

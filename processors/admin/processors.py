@@ -354,4 +354,7 @@ def refuse_doubles(request: HttpRequest) -> None:
     """A field that comes twice means two things. Raises BadRequest."""
     for name, values in request.POST.lists():
         if len(values) > 1:
-            raise BadRequest(f"The field {name[:80]!r} was sent {len(values)} times.")
+            raise BadRequest(
+                _("The field %(name)r was sent %(count)s times.")
+                % {"name": name[:80], "count": len(values)}
+            )

@@ -131,7 +131,9 @@ def target_of(request: HttpRequest, verb: QueueVerb) -> dict[str, str]:
     target = {name: request.GET.get(name, "") for name in verb.needs}
     missing = [name for name, value in target.items() if not 0 < len(value) <= NAME_LENGTH]
     if missing or ("place" in target and target["place"] not in REMOVABLE):
-        raise BadRequest(f"{verb.name} needs: {', '.join(verb.needs)}.")
+        raise BadRequest(
+            _("%(name)s needs: %(names)s.") % {"name": verb.name, "names": ", ".join(verb.needs)}
+        )
     return target
 
 

@@ -174,7 +174,7 @@ def jobs(request: HttpRequest) -> HttpResponse:
     require(request)
     queue, place = request.GET.get("queue", ""), request.GET.get("place", census.WAITING)
     if not queue or place not in (census.WAITING, *census.REGISTRIES):
-        raise BadRequest("Name a queue, and one of its places.")
+        raise BadRequest(_("Name a queue, and one of its places."))
     number = page_number(request)
     try:
         with answering():

@@ -154,7 +154,7 @@ def unsigned(text: str) -> Selection:
     try:
         return Selection.from_json(signing.loads(text, salt=SALT, max_age=DAY_SECONDS))
     except signing.BadSignature as error:
-        raise BadRequest("This page is too old: choose the records again.") from error
+        raise BadRequest(_("This page is too old: choose the records again.")) from error
 
 
 def selection_of(given: QueryDict) -> Selection:

@@ -103,7 +103,7 @@ class RecordStateFilter(admin.SimpleListFilter):
     is_tabs = True
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        known = [(state.value, _(state.label)) for state in RecordState]
+        known = [(state.value, state.label) for state in RecordState]
         return [("retrying", _("Retrying")), *known, ("all", _("All states"))]
 
     def choices(self, changelist: ChangeList) -> Iterator[Any]:

@@ -58,7 +58,7 @@ class RunTriggerFilter(admin.SimpleListFilter):
     parameter_name = "trigger"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        return [(trigger.value, _(trigger.label)) for trigger in Trigger]
+        return [(trigger.value, trigger.label) for trigger in Trigger]
 
     def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
         return queryset.filter(trigger=self.value()) if self.value() else queryset

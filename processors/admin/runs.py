@@ -166,9 +166,7 @@ class RunAdmin(Exports, HistoryAdmin):
     @admin.display(description=gettext_lazy("Begun by"))
     def cause(self, run: Run) -> SafeString:
         """Trigger and who."""
-        return format_html(
-            '{} <span class="quiet">{}</span>', _(run.get_trigger_display()), run.actor
-        )
+        return format_html('{} <span class="quiet">{}</span>', run.get_trigger_display(), run.actor)
 
     # Page
 

@@ -45,7 +45,7 @@ def stretches_of(
     for event, end in zip(moves, ends, strict=False):
         if event.to_state in LOOKS:
             note = f"{event.actor}: {cut(event.reason, 80)}" if event.reason else ""
-            word = _(RunState(event.to_state).label)
+            word = str(RunState(event.to_state).label)
             found.append(Stretch(LOOKS[RunState(event.to_state)], word, event.at, end, note))
     return with_wait(found, opened_at or run.ended_at or now)
 

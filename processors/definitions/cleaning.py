@@ -8,6 +8,8 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db.models import Field
 from django.utils.text import slugify
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from processors import schedules
 from processors.definitions import parsing
@@ -36,7 +38,9 @@ BREAKER = {
     "window": Whole(1, 10_000),
     "crashes": Whole(1, 1000),
 }
-RECORDS_PER_CYCLE = Whole(1, 10**9, "A whole number from 1 to 1000000000, or nothing for no limit.")
+RECORDS_PER_CYCLE = Whole(
+    1, 10**9, gettext_lazy("A whole number from 1 to 1000000000, or nothing for no limit.")
+)
 TRIGGER_FIELDS = {
     "interval": ("kind", "pause_seconds"),
     "cron": ("kind", "cron", "time_zone", "misfire"),
@@ -70,7 +74,9 @@ def clean(data: Mapping[str, object], *, existing: Processor | None = None) -> d
     that is wrong. Cost: a table source is tried against its database.
     """
     if not isinstance(data, Mapping):
-        raise InvalidDefinition({"": ["A definition is an object with slug, handler and source."]})
+        raise InvalidDefinition(
+            {"": [_("A definition is an object with slug, handler and source.")]}
+        )
     return Cleaning(data, existing).run()
 
 
@@ -160,10 +166,12 @@ class Cleaning:
         if not isinstance(slug, str) or not is_slug(slug):
             self.found.refuse(
                 "slug",
-                "Give a slug of at most 80 lower case letters, digits and single hyphens.",
+                _("Give a slug of at most 80 lower case letters, digits and single hyphens."),
             )
         elif any(other.slug == slug for other in self.others()):
-            self.found.refuse("slug", f"A processor with the slug '{slug}' exists already.")
+            self.found.refuse(
+                "slug", _("A processor with the slug '%(slug)s' exists already.") % {"slug": slug}
+            )
 
     def clean_name(self) -> None:
         """What people read; no two that look the same."""
@@ -172,7 +180,9 @@ class Cleaning:
         likeness = parsing.likeness(self.columns["name"])
         for other in self.others():
             if parsing.likeness(other.name) == likeness:
-                self.found.refuse("name", f"A processor named '{other.name}' exists already.")
+                self.found.refuse(
+                    "name", _("A processor named '%(name)s' exists already.") % {"name": other.name}
+                )
 
     def clean_handler(self) -> Handler | None:
         """One of the registered handlers: nobody types an import path."""
@@ -186,11 +196,14 @@ class Cleaning:
     def handler_problem(self, name: object) -> str:
         """Why there is no such handler."""
         if self.existing is not None and name == self.existing.handler:
-            return f"Handler '{name}' is no longer installed on this server."
-        known = ", ".join(handler.name for handler in registry.all()) or "none is installed"
+            return _("Handler '%(name)s' is no longer installed on this server.") % {"name": name}
+        known = ", ".join(handler.name for handler in registry.all()) or _("none is installed")
         if not name:
-            return f"Choose a handler: {known}."
-        return f"Unknown handler '{str(name)[:100]}'. Choose one of: {known}."
+            return _("Choose a handler: %(known)s.") % {"known": known}
+        return _("Unknown handler '%(given)s'. Choose one of: %(known)s.") % {
+            "given": str(name)[:100],
+            "known": known,
+        }
 
     def clean_options(self, handler: Handler | None) -> None:
         """An object that the handler accepts, without secrets written out."""
@@ -199,13 +212,14 @@ class Cleaning:
         for option in parsing.clear_secrets(given):
             self.found.refuse(
                 f"options.{option}",
-                "Put secrets into the environment and name them here (env:NAME).",
+                _("Put secrets into the environment and name them here (env:NAME)."),
             )
         for option, value in given.items():
             if reference(value) in settings.OWN_SECRETS:
                 self.found.refuse(
                     f"options.{option}",
-                    f"{reference(value)} is Recordmill's own: give the handler another variable.",
+                    _("%(reference)s is Recordmill's own: give the handler another variable.")
+                    % {"reference": reference(value)},
                 )
         if handler is None or "options" in self.found.errors:
             return
@@ -223,7 +237,8 @@ class Cleaning:
         if queue not in settings.QUEUES:
             self.found.refuse(
                 "queue",
-                f"Unknown queue '{str(queue)[:80]}'. Choose one of: {', '.join(settings.QUEUES)}.",
+                _("Unknown queue '%(given)s'. Choose one of: %(known)s.")
+                % {"given": str(queue)[:80], "known": ", ".join(settings.QUEUES)},
             )
 
     def clean_limits(self) -> None:
@@ -239,23 +254,24 @@ class Cleaning:
         """The first and the longest wait before a retry."""
         given = self.data.get("backoff") or {}
         if not isinstance(given, Mapping):
-            return self.found.refuse("backoff", "Give base_seconds and cap_seconds.")
+            return self.found.refuse("backoff", _("Give base_seconds and cap_seconds."))
         self.found.refuse_unknown(given, ("base_seconds", "cap_seconds"), "backoff.")
         base, cap = (self.wait(given, part) for part in ("base", "cap"))
         if base is not None and cap is not None and base > cap:
             self.found.refuse(
                 "backoff.base_seconds",
-                f"The first wait ({base:g} s) is longer than the longest ({cap:g} s).",
+                _("The first wait (%(base)s s) is longer than the longest (%(cap)s s).")
+                % {"base": f"{base:g}", "cap": f"{cap:g}"},
             )
         elif cap == 0:
-            self.found.refuse("backoff.cap_seconds", "The longest wait must be more than 0 s.")
+            self.found.refuse("backoff.cap_seconds", _("The longest wait must be more than 0 s."))
         return None
 
     def wait(self, given: Mapping[str, object], part: str) -> float | None:
         """One of the two waits; None where it was refused."""
         value = given.get(f"{part}_seconds", default(f"backoff_{part}_seconds"))
         try:
-            number = parsing.seconds(value, WEEK_SECONDS, "From 0 seconds to 7 days (604800).")
+            number = parsing.seconds(value, WEEK_SECONDS, _("From 0 seconds to 7 days (604800)."))
         except Unfit as error:
             self.found.refuse(f"backoff.{part}_seconds", str(error))
             return None
@@ -267,20 +283,26 @@ class Cleaning:
         given = self.data.get("breaker") or {}
         if not isinstance(given, Mapping):
             return self.found.refuse(
-                "breaker", 'Give {"on": false}, or some of on, ' + ", ".join(BREAKER) + "."
+                "breaker", _('Give {"on": false}, or some of on, ') + ", ".join(BREAKER) + "."
             )
         self.found.refuse_unknown(given, ("on", *BREAKER), "breaker.")
         on = given.get("on", default("breaker_on"))
         self.columns["breaker_on"] = on
         if not isinstance(on, bool):
-            self.found.refuse("breaker.on", "true or false.")
+            self.found.refuse("breaker.on", _("true or false."))
         for part, limit in BREAKER.items():
             self.take_part(given, part, limit)
         if self.columns["breaker_failures"] > self.columns["breaker_window"]:
             self.found.refuse(
                 "breaker.failures",
-                f"It could never trip: {self.columns['breaker_failures']} failures among the last "
-                f"{self.columns['breaker_window']} outcomes.",
+                _(
+                    "It could never trip: %(breaker_failures)s failures among the last "
+                    "%(breaker_window)s outcomes."
+                )
+                % {
+                    "breaker_failures": self.columns["breaker_failures"],
+                    "breaker_window": self.columns["breaker_window"],
+                },
             )
         return None
 
@@ -301,12 +323,12 @@ class Cleaning:
         kind = given.get("kind") if isinstance(given, Mapping) else None
         self.columns |= {"source": {}, "source_kind": kind, "topic": ""}
         if not isinstance(given, Mapping):
-            return self.found.refuse("source", 'Give a source, such as {"kind": "inbox"}.')
+            return self.found.refuse("source", _('Give a source, such as {"kind": "inbox"}.'))
         if kind not in SOURCE_KINDS:
             return self.found.refuse(
                 "source.kind",
-                f"Unknown kind of source '{str(kind)[:80]}'. "
-                f"Choose one of: {', '.join(SOURCE_KINDS)}.",
+                _("Unknown kind of source '%(given)s'. Choose one of: %(known)s.")
+                % {"given": str(kind)[:80], "known": ", ".join(SOURCE_KINDS)},
             )
         return self.clean_inbox(given) if kind == "inbox" else self.clean_table(given)
 
@@ -316,7 +338,8 @@ class Cleaning:
         topic = given.get("topic") or None
         if topic is not None and not (isinstance(topic, str) and TOPIC.fullmatch(topic)):
             return self.found.refuse(
-                "source.topic", "A topic is 1 to 80 letters, digits, dots, hyphens or underscores."
+                "source.topic",
+                _("A topic is 1 to 80 letters, digits, dots, hyphens or underscores."),
             )
         self.columns |= {"source": {"kind": "inbox", "topic": topic}, "topic": topic or ""}
         return None
@@ -334,8 +357,11 @@ class Cleaning:
             if may_share_rows(inspected.normal, other.source):
                 self.found.refuse(
                     "source.table",
-                    f"Processor '{other.name}' already takes these rows. Give each its own word "
-                    "for new, or filters of which only one can hold for a row.",
+                    _(
+                        "Processor '%(name)s' already takes these rows. Give each its own word for "
+                        "new, or filters of which only one can hold for a row."
+                    )
+                    % {"name": other.name},
                 )
 
     def clean_trigger(self) -> None:
@@ -348,14 +374,17 @@ class Cleaning:
         self.columns["trigger_kind"] = kind
         if not isinstance(given, Mapping) or kind not in list(TRIGGER_FIELDS):
             return self.found.refuse(
-                "trigger.kind", f"Choose one of: {', '.join(TriggerKind.values)}."
+                "trigger.kind",
+                _("Choose one of: %(known)s.") % {"known": ", ".join(TriggerKind.values)},
             )
         self.found.refuse_unknown(given, TRIGGER_FIELDS[str(kind)], "trigger.")
         if kind == "arrival" and not is_inbox:
             self.found.refuse(
                 "trigger.kind",
-                "Only an inbox knows when a record arrives; choose interval (after a pause), "
-                "cron (at set times) or manual (only by hand).",
+                _(
+                    "Only an inbox knows when a record arrives; choose interval (after a pause), "
+                    "cron (at set times) or manual (only by hand)."
+                ),
             )
         if kind == "interval":
             self.clean_pause(given)
@@ -380,7 +409,10 @@ class Cleaning:
         misfire = given.get("misfire") or default("misfire")
         self.columns["misfire"] = misfire
         if misfire not in Misfire.values:
-            self.found.refuse("trigger.misfire", f"Choose one of: {', '.join(Misfire.values)}.")
+            self.found.refuse(
+                "trigger.misfire",
+                _("Choose one of: %(known)s.") % {"known": ", ".join(Misfire.values)},
+            )
 
     def take_schedule(self, field: str, check: Callable[[str], str], value: str) -> None:
         """One part of a cron trigger, in its usual writing."""
@@ -397,12 +429,18 @@ class Cleaning:
         if database != "default":
             self.found.refuse(
                 "source.database",
-                f"Handler '{handler.name}' works inside our own transaction (effects='database'): "
-                f"its table must be in 'default', not in '{database}'.",
+                _(
+                    "Handler '%(name)s' works inside our own transaction (effects='database'): "
+                    "its table must be in 'default', not in '%(database)s'."
+                )
+                % {"name": handler.name, "database": database},
             )
         if self.columns["concurrency"] != 1:
             self.found.refuse(
                 "concurrency",
-                f"Handler '{handler.name}' works inside one transaction (effects='database'): "
-                "its concurrency is 1. Raise parallelism instead.",
+                _(
+                    "Handler '%(name)s' works inside one transaction (effects='database'): its "
+                    "concurrency is 1. Raise parallelism instead."
+                )
+                % {"name": handler.name},
             )

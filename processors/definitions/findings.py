@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Collection, Iterable, Mapping
 
+from django.utils.translation import gettext as _
+
 
 class InvalidDefinition(ValueError):
     """A definition can't be saved. `errors`: sentences by field path, such as "trigger.cron"."""
@@ -36,7 +38,7 @@ class Findings:
 def unknown_field(name: str, known: Iterable[str]) -> str:
     """Names the field that was probably meant."""
     found = difflib.get_close_matches(name[:80], list(known), n=1)
-    hint = f" Did you mean '{found[0]}'?" if found else ""
+    hint = _(" Did you mean '%(found)s'?") % {"found": found[0]} if found else ""
     return f"Unknown field '{name[:80]}'.{hint}"
 
 

@@ -5,6 +5,8 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from processors.blackouts import Blackout, InvalidBlackout
 from processors.definitions.findings import spaced
 from processors.handlers.options import reference
@@ -35,7 +37,7 @@ class Whole:
 
     smallest: int
     largest: int
-    sentence: str = ""
+    sentence: Any = ""  # translated when it is shown
 
     def parse(self, value: object) -> int:
         """The number. Raises Unfit.
@@ -47,7 +49,11 @@ class Whole:
             number = int(str(value))
             if self.smallest <= number <= self.largest:
                 return number
-        raise Unfit(self.sentence or f"A whole number from {self.smallest} to {self.largest}.")
+        raise Unfit(
+            self.sentence
+            or _("A whole number from %(smallest)s to %(largest)s.")
+            % {"smallest": self.smallest, "largest": self.largest}
+        )
 
 
 def seconds(value: object, largest: float, sentence: str) -> float:
@@ -64,28 +70,31 @@ def seconds(value: object, largest: float, sentence: str) -> float:
 def name(value: object) -> str:
     """One line of text without blanks (also invisible ones) around it, in NFC. Raises Unfit."""
     if not isinstance(value, str):
-        raise Unfit("Give the processor a name.")
+        raise Unfit(_("Give the processor a name."))
     text = unicodedata.normalize("NFC", " ".join(trim(value).split()))
     if not text:
-        raise Unfit("Give the processor a name.")
+        raise Unfit(_("Give the processor a name."))
     return line(text, NAME_CHARACTERS)
 
 
 def description(value: object) -> str:
     """Some words about it, or none. Raises Unfit."""
     if not isinstance(value, str):
-        raise Unfit("A description is a text.")
+        raise Unfit(_("A description is a text."))
     return line(value.strip(), DESCRIPTION_CHARACTERS)
 
 
 def line(text: str, longest: int) -> str:
     """Text that is not too long and can be stored everywhere. Raises Unfit."""
     if len(text) > longest:
-        raise Unfit(f"At most {longest} characters (this has {spaced(len(text))}).")
+        raise Unfit(
+            _("At most %(longest)s characters (this has %(length)s).")
+            % {"longest": longest, "length": spaced(len(text))}
+        )
     if any(
         unicodedata.category(letter) in ("Cc", "Cs") and letter not in "\r\n\t" for letter in text
     ):
-        raise Unfit("Control characters such as U+0000 can't be stored.")
+        raise Unfit(_("Control characters such as U+0000 can't be stored."))
     return text
 
 
@@ -115,7 +124,7 @@ def options(value: object) -> dict[str, Any]:
     if trouble:
         raise Unfit(trouble)
     if not isinstance(value, dict):
-        raise Unfit('Options are an object, such as {"currency": "EUR"}.')
+        raise Unfit(_('Options are an object, such as {"currency": "EUR"}.'))
     return value
 
 
@@ -146,13 +155,13 @@ def blackouts(value: object) -> list[str]:
     """Blackouts in their usual writing, from a list or from lines of text. Raises Unfit."""
     lines = value.splitlines() if isinstance(value, str) else value
     if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
-        raise Unfit('A list such as ["Mon-Fri 08:00-10:00", "12-25"].')
+        raise Unfit(_('A list such as ["Mon-Fri 08:00-10:00", "12-25"].'))
     try:
         found = [str(Blackout.parse(line)) for line in lines if line.strip()]
     except InvalidBlackout as error:
         raise Unfit(str(error)) from error
     if len(found) > MOST_BLACKOUTS:
-        raise Unfit(f"At most {MOST_BLACKOUTS} blackouts.")
+        raise Unfit(_("At most %(most)s blackouts.") % {"most": MOST_BLACKOUTS})
     return list(dict.fromkeys(found))
 
 
@@ -160,13 +169,13 @@ def rate_limits(value: object) -> list[str]:
     """Limits in their usual writing, from a list or from lines of text. Raises Unfit."""
     lines = value.splitlines() if isinstance(value, str) else value
     if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
-        raise Unfit('A list such as ["100/s", "1,000/h"].')
+        raise Unfit(_('A list such as ["100/s", "1,000/h"].'))
     try:
         rates = [Rate.parse(line) for line in lines if line.strip()]
     except InvalidRate as error:
         raise Unfit(str(error)) from error
     if len(rates) > MOST_RATES:
-        raise Unfit(f"At most {MOST_RATES} limits.")
+        raise Unfit(_("At most %(most)s limits.") % {"most": MOST_RATES})
     if len({rate.unit for rate in rates}) < len(rates):
-        raise Unfit("Two limits for the same time: keep the smaller one.")
+        raise Unfit(_("Two limits for the same time: keep the smaller one."))
     return [str(rate) for rate in rates]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from django.db import connection, connections
 from django.db.migrations.executor import MigrationExecutor
+from django.utils.translation import gettext as _
 
 from processors.clock import database_now
 from processors.diagnosis.finding import Finding, error, warning
@@ -52,7 +53,7 @@ def reachable() -> Iterator[Finding]:
         with connections["default"].cursor() as cursor:
             cursor.execute("SELECT 1")
     except Unreachable as trouble:
-        yield error(WHERE, str(trouble), "Start the server, or correct DATABASE_URL.")
+        yield error(WHERE, str(trouble), _("Start the server, or correct DATABASE_URL."))
 
 
 def migrations() -> Iterator[Finding]:
@@ -61,8 +62,12 @@ def migrations() -> Iterator[Finding]:
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if plan:
         names = ", ".join(f"{each.app_label}.{each.name}" for each, _ in plan[:3])
-        more = f" and {len(plan) - 3} more" if len(plan) > 3 else ""
-        yield error(WHERE, f"Migrations are missing: {names}{more}.", "Run `manage.py migrate`.")
+        more = _(" and %(count)s more") % {"count": len(plan) - 3} if len(plan) > 3 else ""
+        yield error(
+            WHERE,
+            _("Migrations are missing: %(names)s%(more)s.") % {"names": names, "more": more},
+            "Run `manage.py migrate`.",
+        )
 
 
 def settings_of_sqlite() -> Iterable[Finding]:
@@ -79,26 +84,28 @@ def settings_of_sqlite() -> Iterable[Finding]:
     if mode not in ("wal", "memory"):
         yield warning(
             WHERE,
-            f"Its journal mode is {mode}: readers and writers wait for each other.",
-            "Take init_command out of DATABASE_URL, or keep the file on a local disk.",
+            _("Its journal mode is %(mode)s: readers and writers wait for each other.")
+            % {"mode": mode},
+            _("Take init_command out of DATABASE_URL, or keep the file on a local disk."),
         )
     if synchronous < 2 and mode != "memory":
         yield error(
             WHERE,
-            "synchronous is not FULL: after a power cut a commit may be gone.",
-            "Take init_command out of DATABASE_URL.",
+            _("synchronous is not FULL: after a power cut a commit may be gone."),
+            _("Take init_command out of DATABASE_URL."),
         )
     if busy_timeout < BUSY_TIMEOUT_MS:
         yield error(
             WHERE,
-            f"Its busy timeout is {busy_timeout} ms: workers get 'database is locked'.",
-            "Take timeout out of DATABASE_URL; it is 20 s by itself.",
+            _("Its busy timeout is %(busy_timeout)s ms: workers get 'database is locked'.")
+            % {"busy_timeout": busy_timeout},
+            _("Take timeout out of DATABASE_URL; it is 20 s by itself."),
         )
     if getattr(connection, "transaction_mode", None) != "IMMEDIATE":
         yield error(
             WHERE,
-            "Transactions are not IMMEDIATE: workers get 'database is locked'.",
-            "Take transaction_mode out of DATABASE_URL.",
+            _("Transactions are not IMMEDIATE: workers get 'database is locked'."),
+            _("Take transaction_mode out of DATABASE_URL."),
         )
 
 
@@ -110,8 +117,9 @@ def disk_of_sqlite() -> Iterable[Finding]:
     if kind.startswith(NETWORK_DISKS):
         yield error(
             WHERE,
-            f"Its file lies on a network file system ({kind}), where locks do not hold.",
-            "Move it to a local disk, or use Postgres.",
+            _("Its file lies on a network file system (%(kind)s), where locks do not hold.")
+            % {"kind": kind},
+            _("Move it to a local disk, or use Postgres."),
         )
 
 
@@ -135,25 +143,33 @@ def settings_of_postgres() -> Iterable[Finding]:
     for name in ("fsync", "full_page_writes"):
         if found.get(name) == "off":
             yield error(
-                WHERE, f"{name} is off: a crash may damage it.", f"Set {name} = on in its settings."
+                WHERE,
+                _("%(name)s is off: a crash may damage it.") % {"name": name},
+                _("Set %(name)s = on in its settings.") % {"name": name},
             )
     if found.get("synchronous_commit") == "off":
         yield error(
             WHERE,
-            "synchronous_commit is off: a crash may take back outcomes of records that had effect.",
-            "Set synchronous_commit = on in its settings.",
+            _(
+                "synchronous_commit is off: a crash may take back outcomes of records that "
+                "had effect."
+            ),
+            _("Set synchronous_commit = on in its settings."),
         )
     names = ("default_transaction_isolation", "transaction_isolation")
     forced = {found.get(name, "read committed") for name in names} - {"read committed"}
     if forced:
         yield warning(
             WHERE,
-            f"Transactions are {', '.join(sorted(forced))}: workers will often have to try again.",
-            "Set default_transaction_isolation = 'read committed' for our user, and take "
-            "isolation_level out of DATABASE_URL.",
+            _("Transactions are %(names)s: workers will often have to try again.")
+            % {"names": ", ".join(sorted(forced))},
+            _(
+                "Set default_transaction_isolation = 'read committed' for our user, and take "
+                "isolation_level out of DATABASE_URL."
+            ),
         )
     if found.get("default_transaction_read_only") == "on" or is_read_only():
-        yield error(WHERE, "It is read-only.", "Point DATABASE_URL at the primary server.")
+        yield error(WHERE, _("It is read-only."), _("Point DATABASE_URL at the primary server."))
 
 
 def is_read_only() -> bool:
@@ -185,9 +201,16 @@ def long_transactions() -> Iterable[Finding]:
     for pid, application, age in found:
         yield warning(
             WHERE,
-            f"Process {pid} ({application or 'unnamed'}) keeps a transaction open for "
-            f"{float(age) / 60:.0f} min: old rows cannot be cleaned away, and claims become slow.",
-            f"End it: SELECT pg_terminate_backend({pid}).",
+            _(
+                "Process %(pid)s (%(application)s) keeps a transaction open for %(minutes)s "
+                "min: old rows cannot be cleaned away, and claims become slow."
+            )
+            % {
+                "pid": pid,
+                "application": application or "unnamed",
+                "minutes": f"{float(age) / 60:.0f}",
+            },
+            _("End it: SELECT pg_terminate_backend(%(pid)s).") % {"pid": pid},
         )
 
 
@@ -201,8 +224,11 @@ def prepared_transactions() -> Iterable[Finding]:
     for gid, age in found:
         yield warning(
             WHERE,
-            f"Prepared transaction '{gid}' is {float(age) / 60:.0f} min old: old rows cannot be "
-            "cleaned away.",
+            _(
+                "Prepared transaction '%(gid)s' is %(minutes)s min old: old rows cannot be "
+                "cleaned away."
+            )
+            % {"gid": gid, "minutes": f"{float(age) / 60:.0f}"},
             f"End it: ROLLBACK PREPARED '{gid}'.",
         )
 
@@ -214,6 +240,7 @@ def clock() -> Iterator[Finding]:
         which = "ahead of" if ahead > 0 else "behind"
         yield warning(
             "this machine",
-            f"Its clock is {abs(ahead):.0f} s {which} the database's.",
-            "Let both machines follow the same time server.",
+            _("Its clock is %(seconds)s s %(which)s the database's.")
+            % {"seconds": f"{abs(ahead):.0f}", "which": which},
+            _("Let both machines follow the same time server."),
         )

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from processors.diagnosis.finding import Finding, error, warning
 from processors.models import Processor
@@ -27,7 +28,11 @@ def ours() -> list[WorkerFacts]:
 
 def where(worker: WorkerFacts) -> str:
     """Where a finding about it is."""
-    return f"worker {worker.name[:8]} ({worker.host}, process {worker.pid})"
+    return _("worker %(name)s (%(host)s, process %(pid)s)") % {
+        "name": worker.name[:8],
+        "host": worker.host,
+        "pid": worker.pid,
+    }
 
 
 def strangers() -> Iterator[Finding]:
@@ -37,16 +42,21 @@ def strangers() -> Iterator[Finding]:
         if worker.is_known and worker.handlers is None and shared:
             yield error(
                 where(worker),
-                f"It is not one of Recordmill's, but takes jobs of {', '.join(shared)}: it runs "
-                "whatever a job names, and takes back nothing when it dies.",
-                "End it, and start `manage.py rqworker` with the settings as delivered.",
+                _(
+                    "It is not one of Recordmill's, but takes jobs of %(names)s: it runs "
+                    "whatever a job names, and takes back nothing when it dies."
+                )
+                % {"names": ", ".join(shared)},
+                _("End it, and start `manage.py rqworker` with the settings as delivered."),
             )
     for name in census.foreign_schedulers() if seen() is not None else ():
         yield error(
             f"scheduler {name[:8]}",
-            "It is rq-scheduler's own process: it does not tick, and whoever can write to Redis "
-            "can end it.",
-            "End it, and start `manage.py rqscheduler`.",
+            _(
+                "It is rq-scheduler's own process: it does not tick, and whoever can write "
+                "to Redis can end it."
+            ),
+            _("End it, and start `manage.py rqscheduler`."),
         )
 
 
@@ -56,8 +66,8 @@ def stale_names() -> Iterator[Finding]:
         if not worker.is_known:
             yield warning(
                 f"worker {worker.name[:8]}",
-                "Redis lists it, but it ended without a word.",
-                "Harmless; `manage.py doctor --fix` takes its name away.",
+                _("Redis lists it, but it ended without a word."),
+                _("Harmless; `manage.py doctor --fix` takes its name away."),
                 partial(census.forget_worker, worker.name),
             )
 
@@ -69,16 +79,17 @@ def handlers() -> Iterator[Finding]:
         if there and not any(processor.handler in (each.handlers or ()) for each in there):
             yield error(
                 f"processor '{processor.slug}'",
-                f"No worker on queue '{processor.queue}' has its handler '{processor.handler}'.",
-                "Name its app in the workers' HANDLER_APPS, and restart them.",
+                _("No worker on queue '%(queue)s' has its handler '%(handler)s'.")
+                % {"queue": processor.queue, "handler": processor.handler},
+                _("Name its app in the workers' HANDLER_APPS, and restart them."),
             )
 
 
 def versions() -> Iterator[Finding]:
     """Do all workers run the same code and time zones?"""
     told: tuple[tuple[str, Callable[[WorkerFacts], str], str], ...] = (
-        ("code", lambda worker: worker.code, "Restart those that were not restarted."),
-        ("time zones", lambda worker: worker.zones, "Install the same tzdata on every host."),
+        ("code", lambda worker: worker.code, _("Restart those that were not restarted.")),
+        ("time zones", lambda worker: worker.zones, _("Install the same tzdata on every host.")),
     )
     for what, version_of, mend in told:
         hosts: dict[str, set[str]] = defaultdict(set)
@@ -88,7 +99,12 @@ def versions() -> Iterator[Finding]:
             groups = "; ".join(
                 f"{name}: {', '.join(sorted(hosts[name]))}" for name in sorted(hosts)
             )
-            yield warning("workers", f"They do not have the same {what} ({groups}).", mend)
+            yield warning(
+                "workers",
+                _("They do not have the same %(what)s (%(groups)s).")
+                % {"what": what, "groups": groups},
+                mend,
+            )
 
 
 def clocks() -> Iterator[Finding]:
@@ -98,6 +114,7 @@ def clocks() -> Iterator[Finding]:
             which = "ahead of" if worker.clock_ahead_seconds > 0 else "behind"
             yield warning(
                 where(worker),
-                f"Its clock was {abs(worker.clock_ahead_seconds):.0f} s {which} that of Redis.",
-                "Let all machines follow the same time server.",
+                _("Its clock was %(seconds)s s %(which)s that of Redis.")
+                % {"seconds": f"{abs(worker.clock_ahead_seconds):.0f}", "which": which},
+                _("Let all machines follow the same time server."),
             )

@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 from functools import partial
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
 from processors.diagnosis.finding import Finding, error, warning
 from processors.queues import census
 from processors.queues.inspection import (
@@ -17,14 +20,17 @@ NEARLY_FULL = 0.9
 OLDEST = (6, 2)
 SKEW_SECONDS = 5.0
 TROUBLE = {
-    "": ("It does not answer", "Start it, or correct REDIS_URL and its password."),
+    "": (
+        gettext_lazy("It does not answer"),
+        gettext_lazy("Start it, or correct REDIS_URL and its password."),
+    ),
     "AuthenticationError": (
-        "It refuses our user or password",
-        "Correct the user and password in REDIS_URL on every host.",
+        gettext_lazy("It refuses our user or password"),
+        gettext_lazy("Correct the user and password in REDIS_URL on every host."),
     ),
     "NoPermissionError": (
-        "It answers, but our user may not do what queues need",
-        "Give the user of REDIS_URL +@all on keys rq:*, with ACL SETUSER.",
+        gettext_lazy("It answers, but our user may not do what queues need"),
+        gettext_lazy("Give the user of REDIS_URL +@all on keys rq:*, with ACL SETUSER."),
     ),
 }
 
@@ -40,31 +46,41 @@ def server() -> Iterator[Finding]:
     facts = redis_facts()
     if facts.error:
         what, mend = TROUBLE.get(facts.error, TROUBLE[""])
-        yield error(WHERE, f"{what} ({facts.error}): nobody is woken, nothing is lost.", mend)
+        yield error(
+            WHERE,
+            _("%(what)s (%(error)s): nobody is woken, nothing is lost.")
+            % {"what": what, "error": facts.error},
+            str(mend),
+        )
         return
     if release(facts.version) < OLDEST:
         yield error(
             WHERE,
-            f"It is version {facts.version}, too old for what the queues use.",
-            "Install Redis 6.2 or newer, or any Valkey.",
+            _("It is version %(version)s, too old for what the queues use.")
+            % {"version": facts.version},
+            _("Install Redis 6.2 or newer, or any Valkey."),
         )
     denied = census.denied_commands()
     if denied:
         yield error(
             WHERE,
-            f"Our user may not use {', '.join(denied)}: nobody is woken.",
-            "Give the user of REDIS_URL +@all on keys rq:*, with ACL SETUSER.",
+            _("Our user may not use %(commands)s: nobody is woken.")
+            % {"commands": ", ".join(denied)},
+            _("Give the user of REDIS_URL +@all on keys rq:*, with ACL SETUSER."),
         )
     if facts.policy != "noeviction" and facts.max_bytes:
         yield warning(
             WHERE,
-            f"When it is full it throws keys away ({facts.policy}), wake-ups among them.",
-            "Set maxmemory-policy noeviction.",
+            _("When it is full it throws keys away (%(policy)s), wake-ups among them.")
+            % {"policy": facts.policy},
+            _("Set maxmemory-policy noeviction."),
         )
     if facts.max_bytes and facts.used_bytes > NEARLY_FULL * facts.max_bytes:
         share = 100 * facts.used_bytes // facts.max_bytes
         yield warning(
-            WHERE, f"Its memory is {share} % full.", "Raise maxmemory, or find who else uses it."
+            WHERE,
+            _("Its memory is %(share)s %% full.") % {"share": share},
+            _("Raise maxmemory, or find who else uses it."),
         )
 
 
@@ -73,8 +89,8 @@ def classes() -> Iterator[Finding]:
     for name in unsafe_classes():
         yield error(
             f"setting RQ['{name}']",
-            "It does not name our safe class: whoever reaches Redis could run code on workers.",
-            "Take it from config/settings.py as it was delivered.",
+            _("It does not name our safe class: whoever reaches Redis could run code on workers."),
+            _("Take it from config/settings.py as it was delivered."),
         )
 
 
@@ -83,11 +99,12 @@ def foreign() -> Iterator[Finding]:
     if redis_facts().error:
         return
     for entry in foreign_entries():
-        place = f"queue '{entry.queue}'" if entry.queue else "the schedule of rq-scheduler"
+        place = f"queue '{entry.queue}'" if entry.queue else _("the schedule of rq-scheduler")
         yield error(
             f"{WHERE}, {place}",
-            f"Job {entry.job_id[:80]} is not ours: {entry.reason[:300]}.",
-            "Find out who can write to Redis; `manage.py doctor --fix` removes it.",
+            _("Job %(job_id)s is not ours: %(reason)s.")
+            % {"job_id": entry.job_id[:80], "reason": entry.reason[:300]},
+            _("Find out who can write to Redis; `manage.py doctor --fix` removes it."),
             partial(remove_foreign, entry),
         )
 
@@ -101,6 +118,7 @@ def clock() -> Iterator[Finding]:
         which = "ahead of" if ahead > 0 else "behind"
         yield warning(
             WHERE,
-            f"Its clock is {abs(ahead):.0f} s {which} this machine's.",
-            "Let both machines follow the same time server.",
+            _("Its clock is %(seconds)s s %(which)s this machine's.")
+            % {"seconds": f"{abs(ahead):.0f}", "which": which},
+            _("Let both machines follow the same time server."),
         )

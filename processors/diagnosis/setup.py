@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from processors.diagnosis.finding import Finding, error, warning
 from processors.handlers import registry
@@ -15,8 +16,8 @@ def debug() -> Iterator[Finding]:
     if settings.DEBUG:
         yield warning(
             "setting DEBUG",
-            "It is on: pages of errors show code and settings to every visitor.",
-            "Take DEBUG out of the environment, but for your own desk.",
+            _("It is on: pages of errors show code and settings to every visitor."),
+            _("Take DEBUG out of the environment, but for your own desk."),
         )
 
 
@@ -25,13 +26,15 @@ def secret_key() -> Iterator[Finding]:
     if settings.TESTING:
         return
     if settings.SECRET_KEY == settings.DEBUG_SECRET_KEY:
-        what = "It is the one that everybody knows: whoever likes can sign in as anybody."
+        what = _("It is the one that everybody knows: whoever likes can sign in as anybody.")
     elif len(settings.SECRET_KEY) < KEY_CHARACTERS:
-        what = f"It has {len(settings.SECRET_KEY)} characters and could be guessed."
+        what = _("It has %(count)s characters and could be guessed.") % {
+            "count": len(settings.SECRET_KEY)
+        }
     else:
         return
     yield error(
-        "setting SECRET_KEY", what, "Write 50 or more random characters, the same on every host."
+        "setting SECRET_KEY", what, _("Write 50 or more random characters, the same on every host.")
     )
 
 
@@ -40,6 +43,6 @@ def handlers() -> Iterator[Finding]:
     for label, trouble in sorted(registry.failures.items()):
         yield error(
             f"app '{label}'",
-            f"Its handlers could not be imported: {trouble}.",
-            "Mend the module, then restart web, workers and scheduler.",
+            _("Its handlers could not be imported: %(trouble)s.") % {"trouble": trouble},
+            _("Mend the module, then restart web, workers and scheduler."),
         )

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import DatabaseError, transaction
+from django.utils.translation import gettext as _
 
 from processors.clock import database_now
 from processors.diagnosis.finding import Finding, error, warning
@@ -27,7 +28,7 @@ def named(processor: Processor) -> str:
 def home() -> Iterator[Finding]:
     """Is this database the one in which the installation was made?"""
     if twins.is_barred():
-        what, _, mend = twins.SENTENCE.partition(" Use ")
+        what, _use, mend = str(twins.SENTENCE).partition(" Use ")
         yield error("database 'default'", what, f"Use {mend}")
 
 
@@ -35,14 +36,17 @@ def scheduler() -> Iterator[Finding]:
     """Does a scheduler tick? Idle workers do as well, so this alone stops nothing."""
     this = Installation.objects.filter(pk=1).first()
     if this is None:
-        yield error("database 'default'", "The installation's row is gone.", "Restore a backup.")
+        yield error(
+            "database 'default'", _("The installation's row is gone."), _("Restore a backup.")
+        )
         return
     seen_at = this.scheduler_seen_at
     if seen_at is None or database_now() - seen_at > timedelta(seconds=SILENT_SECONDS):
         since = f"since {seen_at:%Y-%m-%d %H:%M:%S} UTC" if seen_at else "yet"
         yield warning(
             "scheduler",
-            f"None has been seen {since}: cycles begin only when a worker is idle.",
+            _("None has been seen %(since)s: cycles begin only when a worker is idle.")
+            % {"since": since},
             "Start `manage.py rqscheduler`.",
         )
 
@@ -56,9 +60,9 @@ def workers() -> Iterator[Finding]:
         if queue_state.workers == 0:
             yield error(
                 f"queue '{queue_state.name}'",
-                f"No worker listens, but {', '.join(used[queue_state.name])} "
-                "would have its records handled there.",
-                f"Start `manage.py rqworker {queue_state.name}`.",
+                _("No worker listens, but %(names)s would have its records handled there.")
+                % {"names": ", ".join(used[queue_state.name])},
+                _("Start `manage.py rqworker %(name)s`.") % {"name": queue_state.name},
             )
 
 
@@ -80,9 +84,9 @@ def overdue() -> Iterator[Finding]:
     for processor in Processor.objects.due(before).order_by("slug"):
         yield error(
             named(processor),
-            f"Its next run was due at {processor.next_due_at:%Y-%m-%d %H:%M:%S} UTC and has not "
-            "begun: nobody ticks.",
-            "Start `manage.py rqscheduler` or a worker, and read its log.",
+            _("Its next run was due at %(next_due_at)s UTC and has not begun: nobody ticks.")
+            % {"next_due_at": f"{processor.next_due_at:%Y-%m-%d %H:%M:%S}"},
+            _("Start `manage.py rqscheduler` or a worker, and read its log."),
         )
 
 
@@ -91,10 +95,13 @@ def stale_batches() -> Iterator[Finding]:
     before = database_now() - timedelta(seconds=2 * settings.LEASE_SECONDS)
     for batch in Batch.objects.expired(before).select_related("run__processor").order_by("pk"):
         yield error(
-            f"batch {batch.pk} of {batch.run.processor.slug}",
-            f"Its worker {batch.owner} has been silent since "
-            f"{batch.lease_until:%Y-%m-%d %H:%M:%S} UTC and nobody took it back.",
-            "Start `manage.py rqscheduler` or a worker: each takes back what lost workers held.",
+            _("batch %(pk)s of %(slug)s") % {"pk": batch.pk, "slug": batch.run.processor.slug},
+            _(
+                "Its worker %(owner)s has been silent since %(lease_until)s UTC and nobody "
+                "took it back."
+            )
+            % {"owner": batch.owner, "lease_until": f"{batch.lease_until:%Y-%m-%d %H:%M:%S}"},
+            _("Start `manage.py rqscheduler` or a worker: each takes back what lost workers held."),
         )
 
 
@@ -103,9 +110,13 @@ def faults() -> Iterator[Finding]:
     for processor in Processor.objects.exclude(fault_reason="").order_by("slug"):
         yield error(
             named(processor),
-            f"It was stopped by a fault: {processor.fault_reason}",
-            f"Mend that, then `manage.py processor start {processor.slug}`, which clears it, or "
-            f"`manage.py processor clear-fault {processor.slug}`.",
+            _("It was stopped by a fault: %(fault_reason)s")
+            % {"fault_reason": processor.fault_reason},
+            _(
+                "Mend that, then `manage.py processor start %(slug)s`, which clears it, or "
+                "`manage.py processor clear-fault %(slug)s`."
+            )
+            % {"slug": processor.slug},
         )
 
 
@@ -116,13 +127,13 @@ def handlers() -> Iterator[Finding]:
     }
     for run in Run.objects.active().select_related("processor"):
         wanted[run.processor.slug, run.config["handler"]] = run.processor
-    for (_, name), processor in sorted(wanted.items()):
+    for (_slug, name), processor in sorted(wanted.items()):
         if registry.find(name) is None:
             level = error if processor.is_started else warning
             yield level(
                 named(processor),
-                f"Its handler '{name}' is not installed here.",
-                "Name its app in HANDLER_APPS on every machine, or choose another handler.",
+                _("Its handler '%(name)s' is not installed here.") % {"name": name},
+                _("Name its app in HANDLER_APPS on every machine, or choose another handler."),
             )
 
 
@@ -134,7 +145,7 @@ def sources() -> Iterator[Finding]:
             yield level(
                 f"{named(processor)}, source.{path}".removesuffix("."),
                 sentence,
-                "Mend the table, or correct the source in the processor's settings.",
+                _("Mend the table, or correct the source in the processor's settings."),
             )
         yield from slow_claims(processor)
 
@@ -171,6 +182,8 @@ def unsynced() -> Iterator[Finding]:
             database = processor.source.get("database")
             yield warning(
                 named(processor),
-                f"Its table in '{database}' has not heard the outcome of {late} records.",
-                f"Let '{database}' be reachable and writable: one of the next ticks tells it.",
+                _("Its table in '%(database)s' has not heard the outcome of %(late)s records.")
+                % {"database": database, "late": late},
+                _("Let '%(database)s' be reachable and writable: one of the next ticks tells it.")
+                % {"database": database},
             )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from django.db import DatabaseError, connections, transaction
+from django.utils.translation import gettext as _
 
 from processors.sources.catalogue import Column, Table
 from processors.sources.connecting import Unreachable, connect
@@ -58,7 +59,9 @@ def offer(source: Mapping[str, str]) -> Offer:
     except Unreachable as error:
         found.problem = str(error)
     except DatabaseError as error:
-        found.problem = f"The database could not answer ({type(error).__name__})."
+        found.problem = _("The database could not answer (%(name)s).") % {
+            "name": type(error).__name__
+        }
     return found
 
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext as _
 
 REFERENCE = re.compile(r"env:([A-Za-z_][A-Za-z0-9_]*)")
 
@@ -129,7 +130,10 @@ def resolved_options(
     names = {option: name for option, value in data.items() if (name := reference(value))}
     values = {option: read(name) for option, name in names.items()}
     missing = {
-        option: [f"{names[option]} is not set in this worker's environment."]
+        option: [
+            _("%(reference)s is not set in this worker's environment.")
+            % {"reference": names[option]}
+        ]
         for option, value in values.items()
         if value is None
     }
@@ -139,7 +143,10 @@ def resolved_options(
         return clean_options(options, {**data, **values})
     except InvalidOptions as error:
         unfit = {
-            option: [f"The value of {names[option]} in this worker's environment does not fit."]
+            option: [
+                _("The value of %(reference)s in this worker's environment does not fit.")
+                % {"reference": names[option]}
+            ]
             for option in error.errors
             if option in names
         }
@@ -158,7 +165,10 @@ def defaults(form_class: type[forms.Form]) -> dict[str, Any]:
 def wrong_types(form_class: type[forms.Form], data: Mapping[str, Any]) -> dict[str, list[str]]:
     """A list or an object where a single value belongs: forms would take their text."""
     return {
-        name: [f"options.{name} must be {kind_word(field)}, not a list or an object."]
+        name: [
+            _("options.%(name)s must be %(kind_word)s, not a list or an object.")
+            % {"name": name, "kind_word": kind_word(field)}
+        ]
         for name, field in form_class.base_fields.items()
         if isinstance(data.get(name), list | dict)
         and not isinstance(field, forms.MultipleChoiceField | forms.JSONField)
@@ -169,11 +179,11 @@ def kind_word(field: forms.Field) -> str:
     """How to call what a field takes."""
     if isinstance(field, forms.IntegerField):
         return "a number"
-    return "true or false" if isinstance(field, forms.BooleanField) else "a text"
+    return _("true or false") if isinstance(field, forms.BooleanField) else _("a text")
 
 
 def unknown_option(name: str, known: list[str]) -> str:
     """Names the option that was probably meant."""
     close = difflib.get_close_matches(name, known, n=1)
-    hint = f" (did you mean '{close[0]}'?)" if close else ""
-    return f"Unknown option '{name}'{hint}."
+    hint = _(" (did you mean '%(close)s'?)") % {"close": close[0]} if close else ""
+    return _("Unknown option '%(name)s'%(hint)s.") % {"name": name, "hint": hint}

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal
 
+from django.utils.translation import gettext as _
+
 Kind = Literal["done", "skipped", "retry", "dead", "parked", "crashed"]
 
 MESSAGE_LIMIT = 4_000  # characters of an error message that are kept
@@ -76,7 +78,7 @@ def from_verdict(verdict: Verdict) -> Outcome:
 def from_exception(error: BaseException) -> Outcome:
     """Any exception but a verdict: try again later, except where that can never help."""
     kind: Kind = "dead" if isinstance(error, MemoryError) else "retry"
-    message = "out of memory" if isinstance(error, MemoryError) else str(error)
+    message = _("out of memory") if isinstance(error, MemoryError) else str(error)
     return Outcome(
         kind,
         error_type=qualified_name(type(error)),

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from django.utils.translation import gettext as _
+
 if TYPE_CHECKING:
     from processors.handlers.contract import Handler
 
@@ -36,8 +38,11 @@ class Registry:
         """Why there is no handler of that name, as a sentence."""
         label = name.partition(".")[0]
         if label in self.failures:
-            return f"The handlers of app '{label}' could not be imported: {self.failures[label]}."
-        return "Its app is not in HANDLER_APPS, or the function was renamed or removed."
+            return _("The handlers of app '%(label)s' could not be imported: %(why)s.") % {
+                "label": label,
+                "why": self.failures[label],
+            }
+        return _("Its app is not in HANDLER_APPS, or the function was renamed or removed.")
 
     def all(self) -> "list[Handler]":
         """Every handler, sorted by name."""

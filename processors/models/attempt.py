@@ -1,6 +1,7 @@
 """An attempt: what became of a record when it was not a plain success."""
 
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 from processors.models.processor import Processor
 from processors.models.record import Record
@@ -10,12 +11,12 @@ from processors.querysets import AttemptQuerySet
 class AttemptOutcome(models.TextChoices):
     """How one try ended."""
 
-    DONE = "done", "Done"  # a success that logged something
-    SKIPPED = "skipped", "Skipped"
-    RETRY = "retry", "Will be retried"
-    DEAD = "dead", "Dead"
-    CRASHED = "crashed", "Worker lost"
-    PARKED = "parked", "Parked"
+    DONE = "done", gettext_lazy("Done")  # a success that logged something
+    SKIPPED = "skipped", gettext_lazy("Skipped")
+    RETRY = "retry", gettext_lazy("Will be retried")
+    DEAD = "dead", gettext_lazy("Dead")
+    CRASHED = "crashed", gettext_lazy("Worker lost")
+    PARKED = "parked", gettext_lazy("Parked")
 
 
 class Attempt(models.Model):
@@ -43,6 +44,8 @@ class Attempt(models.Model):
     objects = AttemptQuerySet.as_manager()
 
     class Meta:
+        verbose_name = gettext_lazy("attempt")
+        verbose_name_plural = gettext_lazy("attempts")
         ordering = ("-id",)
         default_permissions = ("view",)
         constraints = (

@@ -4,6 +4,7 @@ import uuid
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy
 
 from processors.models.counted import Counted, adds_up
 from processors.models.run import Run
@@ -44,7 +45,8 @@ class Batch(Counted):
     objects = BatchQuerySet.as_manager()
 
     class Meta:
-        verbose_name_plural = "batches"
+        verbose_name = gettext_lazy("batch")
+        verbose_name_plural = gettext_lazy("batches")
         ordering = ("id",)
         default_permissions = ("view",)
         constraints = (

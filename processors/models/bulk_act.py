@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
+from django.utils.translation import gettext_lazy
 
 from processors.querysets import BulkActQuerySet
 
@@ -34,6 +35,8 @@ class BulkAct(models.Model):
     objects = BulkActQuerySet.as_manager()
 
     class Meta:
+        verbose_name = gettext_lazy("act on many records")
+        verbose_name_plural = gettext_lazy("acts on many records")
         ordering = ("-id",)
         default_permissions = ()
         indexes = (

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import User
+from django.utils.translation import gettext as _
 
 from processors.states import Moves
 
@@ -51,10 +52,16 @@ def move(instance: "Processor | Run | Record", moves: Moves, to: str, **fields: 
     """
     state = instance.state
     if to not in moves[state]:
-        raise StateConflict(f"{instance} is {state}: it cannot become {to}.")
+        raise StateConflict(
+            _("%(thing)s is %(state)s: it cannot become %(to)s.")
+            % {"thing": instance, "state": state, "to": to}
+        )
     rows = type(instance).objects.filter(pk=instance.pk, state=state)
     if rows.update(state=to, **fields) != 1:
-        raise StateConflict(f"{instance} is no longer {state}: somebody was first.")
+        raise StateConflict(
+            _("%(thing)s is no longer %(state)s: somebody was first.")
+            % {"thing": instance, "state": state}
+        )
     for name, value in {"state": to, **fields}.items():
         if not hasattr(value, "resolve_expression"):
             setattr(instance, name, value)

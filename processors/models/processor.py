@@ -8,6 +8,8 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from processors.breaker import Rule
 from processors.models.door import Move, StateConflict, move
@@ -16,24 +18,24 @@ from processors.querysets import ProcessorQuerySet
 from processors.states import PROCESSOR_MOVES, ProcessorState
 
 SLUG = RegexValidator(
-    r"\A[a-z0-9]+(-[a-z0-9]+)*\Z", "Lower case letters, digits and single hyphens."
+    r"\A[a-z0-9]+(-[a-z0-9]+)*\Z", gettext_lazy("Lower case letters, digits and single hyphens.")
 )
 
 
 class TriggerKind(models.TextChoices):
     """When the next cycle begins."""
 
-    INTERVAL = "interval", "After a pause"
-    CRON = "cron", "At set times"
-    ARRIVAL = "arrival", "When a record arrives"
-    MANUAL = "manual", "Only by hand"
+    INTERVAL = "interval", gettext_lazy("After a pause")
+    CRON = "cron", gettext_lazy("At set times")
+    ARRIVAL = "arrival", gettext_lazy("When a record arrives")
+    MANUAL = "manual", gettext_lazy("Only by hand")
 
 
 class Misfire(models.TextChoices):
     """What becomes of set times that passed while nothing could run."""
 
-    ONCE = "once", "Run once"
-    SKIP = "skip", "Skip them"
+    ONCE = "once", gettext_lazy("Run once")
+    SKIP = "skip", gettext_lazy("Skip them")
 
 
 class Processor(models.Model):
@@ -48,7 +50,7 @@ class Processor(models.Model):
     # The same as in `source`, where one question to the database can use it.
     source_kind = models.CharField(max_length=20, editable=False, default="inbox")
     topic = models.CharField(max_length=80, blank=True, default="", editable=False)
-    queue = models.CharField(max_length=80, default="default")
+    queue = models.CharField(gettext_lazy("queue"), max_length=80, default="default")
 
     trigger_kind = models.CharField(
         max_length=20, choices=TriggerKind.choices, default=TriggerKind.MANUAL
@@ -106,6 +108,8 @@ class Processor(models.Model):
     objects = ProcessorQuerySet.as_manager()
 
     class Meta:
+        verbose_name = gettext_lazy("processor")
+        verbose_name_plural = gettext_lazy("processors")
         ordering = ("name", "id")
         permissions = (
             ("operate_processor", "Can start, stop, pause and resume processors"),
@@ -228,4 +232,7 @@ class Processor(models.Model):
             return
         last = Event.objects.filter(processor=self, subject="processor").newest()
         who = f"{last.actor} ({last.action}, {last.at:%H:%M:%S} UTC)" if last else "somebody"
-        raise StateConflict(f"{self} was changed meanwhile by {who}. Look again, then decide.")
+        raise StateConflict(
+            _("%(processor)s was changed meanwhile by %(who)s. Look again, then decide.")
+            % {"processor": self, "who": who}
+        )

@@ -9,6 +9,7 @@ from typing import Any
 from django.db import models
 from django.db.models import Case, ExpressionWrapper, Q, When
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext_lazy
 
 from processors.models.door import Move, move
 from processors.models.event import Event
@@ -84,6 +85,8 @@ class Record(models.Model):
     objects = RecordQuerySet.as_manager()
 
     class Meta:
+        verbose_name = gettext_lazy("record")
+        verbose_name_plural = gettext_lazy("records")
         ordering = ("-id",)
         default_permissions = ("view", "add")
         permissions = (

@@ -5,6 +5,7 @@ from typing import Any
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
+from django.utils.translation import gettext_lazy
 
 from processors.models.counted import Counted, adds_up
 from processors.models.door import Move, move
@@ -17,10 +18,10 @@ from processors.states import COUNTERS, RUN_ENDED, RUN_MOVES, RunState
 class Trigger(models.TextChoices):
     """Why a run began."""
 
-    SCHEDULE = "schedule", "Due"
-    ARRIVAL = "arrival", "On arrival"
-    MANUAL = "manual", "By hand"
-    RETRY = "retry", "Retry"
+    SCHEDULE = "schedule", gettext_lazy("Due")
+    ARRIVAL = "arrival", gettext_lazy("On arrival")
+    MANUAL = "manual", gettext_lazy("By hand")
+    RETRY = "retry", gettext_lazy("Retry")
 
 
 class Run(Counted):
@@ -54,6 +55,8 @@ class Run(Counted):
     objects = RunQuerySet.as_manager()
 
     class Meta:
+        verbose_name = gettext_lazy("run")
+        verbose_name_plural = gettext_lazy("runs")
         ordering = ("-started_at", "-id")
         default_permissions = ("view", "delete")
         constraints = (

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.db import models
 from django.urls import reverse
+from django.utils.translation import gettext_lazy
 
 from processors.querysets import VersionQuerySet
 
@@ -34,6 +35,8 @@ class Version(models.Model):
     objects = VersionQuerySet.as_manager()
 
     class Meta:
+        verbose_name = gettext_lazy("version")
+        verbose_name_plural = gettext_lazy("versions")
         ordering = ("-number",)
         default_permissions = ()
         constraints = (

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from django.db import IntegrityError, connections, transaction
 from django.db.models import Min
+from django.utils.translation import ngettext
 
 from processors import failpoints, queues, schedules
 from processors.clock import database_now
@@ -106,9 +107,27 @@ def due_beginning(processor: Processor, how: Move) -> Beginning | None:
         return Beginning(Trigger.SCHEDULE, how)
     missed = missed_times(processor, slot, how.now)
     if missed and processor.misfire == Misfire.SKIP:
-        note_missed(processor, how, f"{missed} set time(s) passed while nothing could run")
+        note_missed(
+            processor,
+            how,
+            ngettext(
+                "%(missed)s set time passed while nothing could run",
+                "%(missed)s set times passed while nothing could run",
+                missed,
+            )
+            % {"missed": missed},
+        )
         return None
-    reason = f"instead of {missed} set time(s) that passed" if missed else ""
+    reason = (
+        ngettext(
+            "instead of %(missed)s set time that passed",
+            "instead of %(missed)s set times that passed",
+            missed,
+        )
+        % {"missed": missed}
+        if missed
+        else ""
+    )
     return Beginning(Trigger.SCHEDULE, Move(how.actor, how.now, reason), slot=slot)
 
 
@@ -282,7 +301,16 @@ def note_overlapped(processor: Processor, run: Run, how: Move) -> None:
     since = run.slot or run.started_at
     missed = schedules.missed_slots(processor.cron, processor.time_zone, since, how.now)
     if missed:
-        note_missed(processor, how, f"{missed} set time(s) passed while run {run.seq} was going on")
+        note_missed(
+            processor,
+            how,
+            ngettext(
+                "%(missed)s set time passed while run %(seq)s was going on",
+                "%(missed)s set times passed while run %(seq)s was going on",
+                missed,
+            )
+            % {"missed": missed, "seq": run.seq},
+        )
 
 
 def arm(processor: Processor, now: datetime) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, transaction
+from django.utils.translation import gettext as _
 
 from processors import queues
 from processors.breaker import Window
@@ -116,12 +117,21 @@ def judge_crash(run_id: int) -> bool:
 
 def trip(run: Run, trouble: str) -> bool:
     """The breaker's own reason; whether this call stopped the processor."""
-    again = "After its fault was cleared, " if run.processor.on_trial else ""
+    again = _("After its fault was cleared, ") if run.processor.on_trial else ""
     last = last_error(run)
+    newest = _(" (the last: %(error)s)") % {"error": last} if last else ""
     return fault(
         run.pk,
-        f"{again}{trouble}{f' (the last: {last})' if last else ''}. See the failed attempts of "
-        f"run {run.seq}, mend the cause, then clear the fault and start.",
+        _(
+            "%(again)s%(trouble)s%(newest)s. See the failed attempts of run %(seq)s, mend "
+            "the cause, then clear the fault and start."
+        )
+        % {
+            "again": again,
+            "trouble": trouble,
+            "newest": newest,
+            "seq": run.seq,
+        },
     )
 
 
@@ -214,11 +224,14 @@ def why_broken(definition: dict[str, Any], error: Exception) -> str:
         problems = {}
     sentences = [sentence for found in problems.values() for sentence in found]
     table, alias = definition.get("table"), definition.get("database")
-    where = f"Its source, table '{table}' in '{alias}', cannot be used any more"
-    return (
-        f"{where}: {' '.join(sentences) or said + '.'} Mend that, or correct the source on the "
-        "processor's page; then clear the fault and start."
-    )
+    where = _("Its source, table '%(table)s' in '%(alias)s', cannot be used any more") % {
+        "table": table,
+        "alias": alias,
+    }
+    return _(
+        "%(where)s: %(why)s Mend that, or correct the source on the processor's "
+        "page; then clear the fault and start."
+    ) % {"where": where, "why": " ".join(sentences) or said + "."}
 
 
 def stop_broken(run: Run, error: Exception) -> bool:

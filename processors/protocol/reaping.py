@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.db.models import F
+from django.utils.translation import gettext as _
 
 from processors import failpoints, queues
 from processors.clock import database_now
@@ -61,7 +62,8 @@ def reap(now: datetime) -> int:
     for batch in struck.select_related("run"):
         taking = Taking(
             CloseReason.REAPED,
-            f"Its worker ({batch.owner}) stopped answering while this record was in hand.",
+            _("Its worker (%(owner)s) stopped answering while this record was in hand.")
+            % {"owner": batch.owner},
             Move(MACHINE, now, "no heartbeat"),
         )
         try:
@@ -162,14 +164,18 @@ def verdict(run: Run, claimed: Claimed, together: int, taking: Taking) -> Outcom
     outcome.alone = outcome.is_crash = True
     if handler is not None and handler.effects == "unrepeatable":
         outcome.kind = "parked"
-        outcome.message += (
+        outcome.message += _(
             " Nobody can know whether it took effect: find out, then retry or discard it."
         )
     elif crashes >= MAX_CRASHES:
         outcome.kind = "dead"
-        outcome.message += f" That was the {crashes}rd time: it is not tried again."
+        outcome.message += _(" That was the %(crashes)srd time: it is not tried again.") % {
+            "crashes": crashes
+        }
     elif together > 1:
-        outcome.message += f" So were {together - 1} others; each is tried alone next."
+        outcome.message += _(" So were %(together)s others; each is tried alone next.") % {
+            "together": together - 1
+        }
     if crashes > 1:
         outcome.after = float(SUSPECT_WAIT_SECONDS * crashes)
     return outcome
@@ -210,8 +216,10 @@ def take_from_dead(owner: str, *, by_a_record: bool = True) -> int:
     """
     taken = 0
     for batch in Batch.objects.leased().filter(owner=owner):
-        message = f"Its worker ({owner}) ended while this record was in hand."
-        how = Move(MACHINE, database_now(), "its process ended")
+        message = _("Its worker (%(owner)s) ended while this record was in hand.") % {
+            "owner": owner
+        }
+        how = Move(MACHINE, database_now(), _("its process ended"))
         error_type = "WorkerDied" if by_a_record else "WorkerLost"
         taken += take_back(batch, Taking(CloseReason.REAPED, message, how, error_type))
         if by_a_record:

@@ -6,12 +6,14 @@ database that is not where it was made, until a person has said which of the two
 
 import logging
 
+from django.utils.translation import gettext_lazy
+
 from processors.models import Installation
 from processors.models.installation import home_of_database
 
 logger = logging.getLogger(__name__)
 
-SENTENCE = (
+SENTENCE = gettext_lazy(
     "This database is a copy of another one, or was moved: nothing runs here until somebody says "
     "which. Use `manage.py doctor --moved` where the original is gone for good, or `manage.py "
     "doctor --copy` where it goes on."
@@ -30,5 +32,5 @@ def is_barred(home: str | None = None) -> bool:
     barred = home not in ("", home_of_database())
     if barred and not Said.once:
         Said.once = True
-        logger.error(SENTENCE)
+        logger.error(str(SENTENCE))
     return barred

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from processors.handlers import Handler, InvalidOptions, registry
 from processors.models import Processor, Run
@@ -57,15 +58,22 @@ def equip(run: Run) -> Equipment:
     name, handler = run.config["handler"], handler_of(run)
     if handler is None:
         raise Unable(
-            f"No worker has the handler '{name}'. {registry.why_missing(name)} Mend that, or "
-            "choose another handler; restart the workers; then clear the fault and start.",
+            _(
+                "No worker has the handler '%(name)s'. %(why)s Mend that, or choose "
+                "another handler; restart the workers; then clear the fault and start."
+            )
+            % {"name": name, "why": registry.why_missing(name)},
             missing_handler=name,
         )
     try:
         options = handler.resolved_options(run.config["options"], settings.READ_OPTION)
     except InvalidOptions as error:
         raise Unable(
-            f"The options do not fit the handler '{name}'. {error} Correct them, or the workers' "
-            "environment (and restart the workers); then clear the fault and start."
+            _(
+                "The options do not fit the handler '%(name)s'. %(error)s Correct them, or "
+                "the workers' environment (and restart the workers); then clear the fault "
+                "and start."
+            )
+            % {"name": name, "error": error}
         ) from None
     return Equipment(handler, options)

@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as Disconnected
@@ -239,7 +240,7 @@ def read_jobs(ids: Iterable[str], *, with_errors: bool = False) -> list[JobFacts
 def read_job(job_id: str, raw: Mapping[bytes, bytes], *, with_error: bool) -> JobFacts:
     """One job; nothing in it is ever called."""
     if not raw:
-        return JobFacts(job_id, problem="its job is gone")
+        return JobFacts(job_id, problem=_("its job is gone"))
     job: Any = SafeJob(job_id, connection=line())
     try:
         job.restore(raw)

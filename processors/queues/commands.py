@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from django.utils.translation import gettext as _
 from redis.exceptions import RedisError
 from rq import Queue, suspension
 from rq.command import send_shutdown_command, send_stop_job_command
@@ -42,7 +43,7 @@ def answering() -> Iterator[None]:
     try:
         yield
     except (RedisError, OSError) as error:
-        raise NoAnswer("Redis does not answer: try again when it is back.") from error
+        raise NoAnswer(_("Redis does not answer: try again when it is back.")) from error
 
 
 def queue_of(name: str) -> Any:
@@ -83,14 +84,19 @@ def requeue(queue_name: str, job_id: str) -> None:
     """Put one failed job back, if it is one of ours."""
     [found] = read_jobs([job_id])
     if found.problem:
-        raise NotThere(f"Job {job_id} cannot be put back: {found.problem}.")
+        raise NotThere(
+            _("Job %(job_id)s cannot be put back: %(problem)s.")
+            % {"job_id": job_id, "problem": found.problem}
+        )
     registry: Any = FailedJobRegistry(
         queue_name, connection=line(), job_class=SafeJob, serializer=JSONSerializer
     )
     try:
         registry.requeue(job_id)
     except (NoSuchJobError, InvalidJobOperation) as error:
-        raise NotThere(f"Job {job_id} is not among the failed ones any more.") from error
+        raise NotThere(
+            _("Job %(job_id)s is not among the failed ones any more.") % {"job_id": job_id}
+        ) from error
 
 
 @answering()
@@ -101,7 +107,7 @@ def remove(queue_name: str, place: str, job_id: str) -> None:
     else:
         removed = line().zrem(REGISTRIES[place].format(queue_name), job_id)
     if not removed:
-        raise NotThere(f"Job {job_id} is not there any more.")
+        raise NotThere(_("Job %(job_id)s is not there any more.") % {"job_id": job_id})
     line().delete(SafeJob.key_for(job_id))
 
 
@@ -123,14 +129,16 @@ def stop_job(job_id: str) -> None:
     try:
         send_stop_job_command(line(), job_id, serializer=JSONSerializer)
     except (NoSuchJobError, InvalidJobOperation) as error:
-        raise NotThere(f"Job {job_id} is not at work any more.") from error
+        raise NotThere(_("Job %(job_id)s is not at work any more.") % {"job_id": job_id}) from error
 
 
 @answering()
 def drain(worker_name: str) -> None:
     """Have a worker finish the record in hand, give back the rest of its batch, and end."""
     if not line().exists(f"{WORKER_PREFIX}{worker_name}"):
-        raise NotThere(f"Worker {worker_name} is not there any more.")
+        raise NotThere(
+            _("Worker %(worker_name)s is not there any more.") % {"worker_name": worker_name}
+        )
     send_shutdown_command(line(), worker_name)
 
 
@@ -139,7 +147,10 @@ def forget(worker_name: str) -> None:
     """Take a worker off the lists that ended without a word; one that lives stays."""
     key = f"{WORKER_PREFIX}{worker_name}"
     if line().exists(key):
-        raise NotThere(f"Worker {worker_name} still has a heartbeat: drain it instead.")
+        raise NotThere(
+            _("Worker %(worker_name)s still has a heartbeat: drain it instead.")
+            % {"worker_name": worker_name}
+        )
     line().srem(WORKERS, key)
     for raw in line().smembers("rq:queues"):
         line().srem(f"rq:workers:{text(raw).removeprefix('rq:queue:')}", key)

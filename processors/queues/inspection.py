@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext as _
 from redis.exceptions import RedisError
 from rq.exceptions import NoSuchJobError
 
@@ -98,13 +99,13 @@ def trouble_with(job_id: str, *, may_be_gone: bool = True) -> str:
         job: Any = SafeJob.fetch(job_id, connection=queue("default").connection)
         job.check()
     except NoSuchJobError:
-        return "" if may_be_gone else "it has no job"
+        return "" if may_be_gone else _("it has no job")
     except (RedisError, OSError):
         raise
     except ForeignJob as error:
         return str(error)
     except Exception as error:
-        return f"it cannot be read ({type(error).__name__})"
+        return _("it cannot be read (%(name)s)") % {"name": type(error).__name__}
     return ""
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from processors.sources.base import Source, SourceTrouble
 from processors.sources.foreign import ForeignTableSource
 from processors.sources.inbox import InboxSource
@@ -22,6 +24,9 @@ def open_source(processor_id: int, definition: Mapping[str, Any]) -> Source:
         kind = MarkedTableSource if definition.get("mode") == "B" else ForeignTableSource
         return kind(processor_id, definition)
     raise SourceTrouble(
-        f"This installation knows no source of the kind {definition['kind']!r}: "
-        "choose inbox or table in the processor's settings."
+        _(
+            "This installation knows no source of the kind %(kind)r: choose inbox or "
+            "table in the processor's settings."
+        )
+        % {"kind": definition["kind"]}
     )

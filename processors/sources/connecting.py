@@ -4,6 +4,8 @@ from pathlib import Path
 
 from django.db import DatabaseError, InterfaceError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from processors.sources.catalogue import ask
 
@@ -25,7 +27,8 @@ def connect(alias: str) -> BaseDatabaseWrapper:
         raise Unreachable(connect_sentence(alias, error)) from error
     if connection.vendor not in ("postgresql", "sqlite"):
         raise Unreachable(
-            f"'{alias}' is {connection.display_name}; sources can be in PostgreSQL or SQLite."
+            _("'%(alias)s' is %(display_name)s; sources can be in PostgreSQL or SQLite.")
+            % {"alias": alias, "display_name": connection.display_name}
         )
     return connection
 
@@ -48,34 +51,37 @@ def require_file(connection: BaseDatabaseWrapper, alias: str) -> None:
     name = str(connection.settings_dict["NAME"])
     in_memory = ":memory:" in name or name.startswith("file:")
     if not in_memory and alias != "default" and not Path(name).exists():
-        raise Unreachable(f"Can't connect to '{alias}' (its file doesn't exist).")
+        raise Unreachable(
+            _("Can't connect to '%(alias)s' (its file doesn't exist).") % {"alias": alias}
+        )
 
 
 # What libpq and SQLite say, and what may be shown of it: their own texts hold hosts and users.
+TIMED_OUT = gettext_lazy("timed out after 5 s")
 CONNECT_REASONS = (
-    ("timeout expired", f"timed out after {CONNECT_SECONDS} s"),
-    ("timed out", f"timed out after {CONNECT_SECONDS} s"),
-    ("refused", "nothing listens at its address"),
-    ("could not translate host", "its host name is unknown"),
-    ("authentication failed", "user or password refused"),
-    ("no password supplied", "user or password refused"),
-    ("no pg_hba.conf entry", "the server doesn't admit this host or user"),
-    ("too many", "the server has no free connection"),
-    ("remaining connection slots", "the server has no free connection"),
-    ("starting up", "the server is starting up"),
-    ("shutting down", "the server is shutting down"),
-    ("does not exist", "user or database doesn't exist there"),
-    ("no such file or directory", "nothing listens at its address"),
-    ("unable to open", "its file can't be opened"),
-    ("not a database", "its file isn't a SQLite database"),
+    ("timeout expired", TIMED_OUT),
+    ("timed out", TIMED_OUT),
+    ("refused", gettext_lazy("nothing listens at its address")),
+    ("could not translate host", gettext_lazy("its host name is unknown")),
+    ("authentication failed", gettext_lazy("user or password refused")),
+    ("no password supplied", gettext_lazy("user or password refused")),
+    ("no pg_hba.conf entry", gettext_lazy("the server doesn't admit this host or user")),
+    ("too many", gettext_lazy("the server has no free connection")),
+    ("remaining connection slots", gettext_lazy("the server has no free connection")),
+    ("starting up", gettext_lazy("the server is starting up")),
+    ("shutting down", gettext_lazy("the server is shutting down")),
+    ("does not exist", gettext_lazy("user or database doesn't exist there")),
+    ("no such file or directory", gettext_lazy("nothing listens at its address")),
+    ("unable to open", gettext_lazy("its file can't be opened")),
+    ("not a database", gettext_lazy("its file isn't a SQLite database")),
 )
 
 
 def connect_sentence(alias: str, error: Exception) -> str:
     """Why a connection failed, without the database's own text."""
     text = str(error).lower()
-    reason = next((said for sign, said in CONNECT_REASONS if sign in text), "no connection")
-    return f"Can't connect to '{alias}' ({reason})."
+    reason = next((said for sign, said in CONNECT_REASONS if sign in text), _("no connection"))
+    return _("Can't connect to '%(alias)s' (%(reason)s).") % {"alias": alias, "reason": reason}
 
 
 def is_read_only(connection: BaseDatabaseWrapper) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import connections
+from django.utils.translation import gettext as _
 
 from processors.sources.catalogue import ask
 from processors.sources.introspection import columns, quoted_name, quoted_table
@@ -161,9 +162,14 @@ def count_warnings(source: Mapping[str, Any], counts: Mapping[str, int]) -> list
     if strange and not counts.get(new):
         warnings.append(no_new_rows(new, strange))
     if counts.get(NO_STATUS):
-        warnings.append(f"{spaced(counts[NO_STATUS])} rows have no status and are never taken.")
+        warnings.append(
+            _("%(count)s rows have no status and are never taken.")
+            % {"count": spaced(counts[NO_STATUS])}
+        )
     if sum(counts.values()) >= COUNT_LIMIT_ROWS:
-        warnings.append(f"Counted in the first {spaced(COUNT_LIMIT_ROWS)} rows only.")
+        warnings.append(
+            _("Counted in the first %(count)s rows only.") % {"count": spaced(COUNT_LIMIT_ROWS)}
+        )
     return warnings
 
 
@@ -174,4 +180,8 @@ def no_new_rows(new: str, counts: Mapping[str, int]) -> str:
     if not similar:
         return f"0 rows are '{new}'."
     word = similar[0]
-    return f"0 rows are '{new}'; {spaced(counts[word])} are '{word}'. Did you mean '{word}'?"
+    return _("0 rows are '%(new)s'; %(count)s are '%(word)s'. Did you mean '%(word)s'?") % {
+        "new": new,
+        "count": spaced(counts[word]),
+        "word": word,
+    }

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from django.apps import apps
 from django.db import connections
+from django.utils.translation import gettext as _
 
 from processors.sources.catalogue import Column, Index, Table
 from processors.sources.connecting import Unreachable, connect
@@ -62,8 +63,11 @@ def quoted_name(alias: str, name: str) -> str:
     """
     if not name or re.search(r'["%\x00-\x1f]', name):
         raise UnusableName(
-            f"The name '{name[:80]}' can't be used: "
-            'it is empty or holds ", % or a control character.'
+            _(
+                "The name '%(name)s' can't be used: it is empty or holds \", %% or a control "
+                "character."
+            )
+            % {"name": name[:80]}
         )
     return connections[alias].ops.quote_name(name)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import connections
+from django.utils.translation import gettext as _
 
 from processors.sources.catalogue import Column
 from processors.sources.introspection import quoted_name
@@ -55,16 +56,22 @@ class Look:
         size = max(len(part.encode()) for part in name.split("."))
         if not is_postgres or size <= POSTGRES_NAME_BYTES:
             return ""
-        return f"A name has at most {POSTGRES_NAME_BYTES} bytes in PostgreSQL (this has {size})."
+        return _("A name has at most %(longest)s bytes in PostgreSQL (this has %(size)s).") % {
+            "longest": POSTGRES_NAME_BYTES,
+            "size": size,
+        }
 
     def column(self, path: str, name: object) -> Column | None:
         """The column of that name; notes it when there is none."""
         if not isinstance(name, str) or not name:
-            self.found.refuse(path, "Choose a column.")
+            self.found.refuse(path, _("Choose a column."))
             return None
         column = self.columns.get(name)
         if column is None:
-            sentence = f"Column '{shown(name)}' isn't in table '{self.table}'"
+            sentence = _("Column '%(shown)s' isn't in table '%(table)s'") % {
+                "shown": shown(name),
+                "table": self.table,
+            }
             sentence += meant(name, self.columns)
             self.found.refuse(path, self.too_long(name) or sentence)
             return None

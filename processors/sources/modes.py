@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.utils.translation import gettext as _
+
 from processors.sources.catalogue import Column
 from processors.sources.marks import BATCH_DIGITS, PROCESSOR_DIGITS, mark_length
 
@@ -32,22 +34,25 @@ def sample_mark(word: str) -> str:
 def in_words(source: Mapping[str, Any]) -> str:
     """A sentence for people: how records are taken, and what that means for their owner."""
     if source.get("kind") != "table":
-        return f"An inbox{', topic ' + source['topic'] if source.get('topic') else ''}."
+        topic = source.get("topic")
+        return _("An inbox, topic %(topic)s.") % {"topic": topic} if topic else _("An inbox.")
     mode, status = source["mode"], source["status"]
     if mode == "A":
-        return (
+        return _(
             "Mode A: the table is in Recordmill's own database, so a row's status and "
             "Recordmill's books change in one commit."
         )
     word = source["words"].get("claimed")
     if mode == "B":
-        return (
-            f"Mode B: a row in hand is marked '{word}:' and a token in '{status}', and is written "
-            "only while that mark stands: what its owner changes meanwhile is never overwritten."
-        )
+        return _(
+            "Mode B: a row in hand is marked '%(word)s:' and a token in '%(status)s', "
+            "and is written only while that mark stands: what its owner changes "
+            "meanwhile is never overwritten."
+        ) % {"word": word, "status": status}
     needed = mark_length(str(word or "TAKEN"))
-    return (
-        f"Mode C: a row in hand keeps the word for new, and is written once, when its outcome is "
-        f"known. (Mode B, which marks rows in hand, needs a word for that, and a text column "
-        f"'{status}' that takes any word of {needed} characters.)"
-    )
+    return _(
+        "Mode C: a row in hand keeps the word for new, and is written once, when its "
+        "outcome is known. (Mode B, which marks rows in hand, needs a word for that, "
+        "and a text column '%(status)s' that takes any word of %(needed)s "
+        "characters.)"
+    ) % {"status": status, "needed": needed}

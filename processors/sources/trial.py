@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import DatabaseError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.utils.translation import gettext as _
 
 from processors.sources.catalogue import ask
 from processors.sources.connecting import is_read_only
@@ -53,7 +54,8 @@ def refusals(source: dict[str, Any], warnings: list[str]) -> list[Refusal]:
             source["mode"] = "C"
         if not try_claim(connection, source):
             warnings.append(
-                f"No row is '{source['words']['new']}' now, so the claim was checked without one."
+                _("No row is '%(new)s' now, so the claim was checked without one.")
+                % {"new": source["words"]["new"]}
             )
     except Refused as refused:
         return [(refused.path, refused.sentence)]
@@ -62,7 +64,7 @@ def refusals(source: dict[str, Any], warnings: list[str]) -> list[Refusal]:
 
 def read_only_sentence(source: Source) -> str:
     """Said of a standby, a read-only file and a read-only setting alike."""
-    return f"'{source['database']}' is read-only."
+    return _("'%(database)s' is read-only.") % {"database": source["database"]}
 
 
 def missing_rights(connection: BaseDatabaseWrapper, source: Source) -> str:
@@ -73,9 +75,12 @@ def missing_rights(connection: BaseDatabaseWrapper, source: Source) -> str:
     where = f"{source['database']}.{source['table']}"
     user = ask(connection, "SELECT current_user")[0][0]
     if not has_right(connection, table, reading, "SELECT"):
-        return f"User {user} may not read {where}."
+        return _("User %(user)s may not read %(where)s.") % {"user": user, "where": where}
     if not has_right(connection, table, writing, "UPDATE"):
-        return f"User {user} may read but not update {where}."
+        return _("User %(user)s may read but not update %(where)s.") % {
+            "user": user,
+            "where": where,
+        }
     return ""
 
 
@@ -100,8 +105,11 @@ def row_security_warning(connection: BaseDatabaseWrapper, source: Source) -> lis
         return []
     return [
         (
-            f"Row-level security is on for '{source['table']}': "
-            "rows that its policies hide from our user are never taken."
+            _(
+                "Row-level security is on for '%(table)s': rows that its policies hide from "
+                "our user are never taken."
+            )
+            % {"table": source["table"]}
         )
     ]
 
@@ -248,8 +256,12 @@ def change(connection: BaseDatabaseWrapper, source: Source, key: Any, step: Step
     if kept != 1 or stuck:
         raise Refused(
             path,
-            f"After '{before}' was changed to '{after}' the row doesn't read '{after}' alone: "
-            "a trigger changes it, or the column takes the two words for the same.",
+            _(
+                "After '%(before)s' was changed to '%(after)s' the row doesn't read "
+                "'%(after)s' alone: a trigger changes it, or the column takes the two words "
+                "for the same."
+            )
+            % {"before": before, "after": after},
         )
 
 
@@ -283,7 +295,9 @@ class refusing:  # noqa: N801 - reads as a verb
         said = scrubbed(error)
         if "readonly database" in said:
             raise Refused("database", read_only_sentence(self.source)) from error
-        raise Refused(self.path, f"The database refuses this: {said}") from error
+        raise Refused(
+            self.path, _("The database refuses this: %(said)s") % {"said": said}
+        ) from error
 
 
 def scrubbed(error: BaseException) -> str:
@@ -303,8 +317,11 @@ def index_warning(source: Source) -> list[str]:
     wanted = ", ".join(quoted_name(alias, name) for name in (source["status"], source["key"]))
     return [
         (
-            "Claiming will scan the table; add: "
-            f'CREATE INDEX "{bare}_status" ON {quoted_table(alias, table)} ({wanted});'
+            _(
+                'Claiming will scan the table; add: CREATE INDEX "%(bare)s_status" ON '
+                "%(table)s (%(wanted)s);"
+            )
+            % {"bare": bare, "table": quoted_table(alias, table), "wanted": wanted}
         )
     ]
 

@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from django.utils.dateparse import parse_date, parse_datetime, parse_time
+from django.utils.translation import gettext as _
 
 from processors.sources.catalogue import Column
 
@@ -20,14 +21,18 @@ class InvalidValue(ValueError):
 def fit(value: object, column: Column) -> Any:
     """The value as the column takes it. Raises InvalidValue."""
     if value is None or isinstance(value, list | tuple | dict):
-        raise InvalidValue(f"Give one value for column '{column.name}'.")
+        raise InvalidValue(_("Give one value for column '%(name)s'.") % {"name": column.name})
     if isinstance(value, str) and "\x00" in value:
-        raise InvalidValue("The character U+0000 can't be stored.")
+        raise InvalidValue(_("The character U+0000 can't be stored."))
     if len(str(value)) > VALUE_CHARACTERS:
-        raise InvalidValue(f"At most {VALUE_CHARACTERS} characters (this has {len(str(value))}).")
+        raise InvalidValue(
+            _("At most %(longest)s characters (this has %(count)s).")
+            % {"longest": VALUE_CHARACTERS, "count": len(str(value))}
+        )
     if column.kind not in FITTERS:
         raise InvalidValue(
-            f"Column '{column.name}' is {column.type}; it can only be asked whether it is null."
+            _("Column '%(name)s' is %(type)s; it can only be asked whether it is null.")
+            % {"name": column.name, "type": column.type}
         )
     return FITTERS[column.kind](value, column)
 
@@ -35,11 +40,14 @@ def fit(value: object, column: Column) -> Any:
 def fit_text(value: Any, column: Column) -> str:
     """Text no longer than the column."""
     if isinstance(value, bool):
-        raise InvalidValue(f"Column '{column.name}' holds text; write the value in quotes.")
+        raise InvalidValue(
+            _("Column '%(name)s' holds text; write the value in quotes.") % {"name": column.name}
+        )
     text = str(value)
     if column.length is not None and len(text) > column.length:
         raise InvalidValue(
-            f"'{text}' has {len(text)} characters, the column holds {column.length}."
+            _("'%(text)s' has %(count)s characters, the column holds %(length)s.")
+            % {"text": text, "count": len(text), "length": column.length}
         )
     return text
 
@@ -48,13 +56,19 @@ def fit_integer(value: Any, column: Column) -> int:
     """A whole number in the column's range, written in plain digits."""
     if isinstance(value, bool) or not re.fullmatch(r"-?[0-9]{1,19}", str(value)):
         raise InvalidValue(
-            f"'{value}' isn't a whole number; column '{column.name}' is {column.type}."
+            _("'%(value)s' isn't a whole number; column '%(name)s' is %(type)s.")
+            % {"value": value, "name": column.name, "type": column.type}
         )
     number = int(value)
     if column.range is not None and not column.range[0] <= number <= column.range[1]:
         raise InvalidValue(
-            f"{number} doesn't fit: "
-            f"column '{column.name}' holds {column.range[0]} to {column.range[1]}."
+            _("%(number)s doesn't fit: column '%(name)s' holds %(least)s to %(most)s.")
+            % {
+                "number": number,
+                "name": column.name,
+                "least": column.range[0],
+                "most": column.range[1],
+            }
         )
     return number
 
@@ -66,7 +80,8 @@ def fit_number(value: Any, column: Column) -> int | float | str:
             raise InvalidOperation
     except InvalidOperation:
         raise InvalidValue(
-            f"'{value}' isn't a number; column '{column.name}' is {column.type}."
+            _("'%(value)s' isn't a number; column '%(name)s' is %(type)s.")
+            % {"value": value, "name": column.name, "type": column.type}
         ) from None
     return value if isinstance(value, int | float) else str(Decimal(value))
 
@@ -74,7 +89,10 @@ def fit_number(value: Any, column: Column) -> int | float | str:
 def fit_enum(value: Any, column: Column) -> str:
     """One of the enum's labels."""
     if value not in column.values:
-        raise InvalidValue(f"'{value}' isn't one of the enum's values: {', '.join(column.values)}.")
+        raise InvalidValue(
+            _("'%(value)s' isn't one of the enum's values: %(names)s.")
+            % {"value": value, "names": ", ".join(column.values)}
+        )
     return str(value)
 
 
@@ -83,7 +101,10 @@ def fit_uuid(value: Any, column: Column) -> str:
     try:
         return str(uuid.UUID(str(value)))
     except ValueError:
-        raise InvalidValue(f"'{value}' isn't a UUID; column '{column.name}' is one.") from None
+        raise InvalidValue(
+            _("'%(value)s' isn't a UUID; column '%(name)s' is one.")
+            % {"value": value, "name": column.name}
+        ) from None
 
 
 def fit_boolean(value: Any, column: Column) -> bool:
@@ -92,7 +113,10 @@ def fit_boolean(value: Any, column: Column) -> bool:
     try:
         return known[str(value).lower()]
     except KeyError:
-        raise InvalidValue(f"'{value}' isn't true or false; column '{column.name}' is.") from None
+        raise InvalidValue(
+            _("'%(value)s' isn't true or false; column '%(name)s' is.")
+            % {"value": value, "name": column.name}
+        ) from None
 
 
 def fit_time(value: Any, column: Column) -> str:
@@ -104,8 +128,11 @@ def fit_time(value: Any, column: Column) -> str:
         is_time = None
     if not is_time:
         raise InvalidValue(
-            f"'{value}' isn't a date or time; column '{column.name}' is {column.type}. "
-            "Write it as 2026-11-25 or 2026-11-25T10:00:00+01:00."
+            _(
+                "'%(value)s' isn't a date or time; column '%(name)s' is %(type)s. Write it "
+                "as 2026-11-25 or 2026-11-25T10:00:00+01:00."
+            )
+            % {"value": value, "name": column.name, "type": column.type}
         )
     return text
 

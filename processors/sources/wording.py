@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+from django.utils.translation import gettext as _
+
 SHOWN_NAME_CHARACTERS = 80
 
 
@@ -27,4 +29,4 @@ def close(name: str, known: Iterable[str], count: int = 1) -> list[str]:
 def meant(name: object, known: Iterable[str]) -> str:
     """The end of a sentence about an unknown name."""
     found = close(str(name), known)
-    return f". Did you mean '{found[0]}'?" if found else "."
+    return _(". Did you mean '%(found)s'?") % {"found": found[0]} if found else "."

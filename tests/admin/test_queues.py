@@ -195,9 +195,9 @@ def test_a_queue_is_emptied_after_a_question_and_the_log_tells_who(
     answer = do(admin, "empty", **target)
 
     assert redis.llen("rq:queue:default") == 0
-    assert "3 queued job(s) of queue default were deleted." in said(answer)
+    assert "3 queued jobs of queue default were deleted." in said(answer)
     assert LogEntry.objects.get().change_message.endswith("deleted. test")
-    assert "3 queued job(s)" in shown(admin)
+    assert "3 queued jobs" in shown(admin)
 
 
 def test_failed_jobs_go_back_one_by_one_or_all(admin: Client, redis: Redis) -> None:
@@ -209,7 +209,7 @@ def test_failed_jobs_go_back_one_by_one_or_all(admin: Client, redis: Redis) -> N
 
     answer = do(admin, "requeue-all", queue="default")
 
-    assert "2 failed job(s) went back" in said(answer)
+    assert "2 failed jobs went back" in said(answer)
     assert redis.llen("rq:queue:default") == 3
 
 

@@ -129,11 +129,11 @@ def test_jobs_are_put_back_and_a_queue_is_emptied_without_a_script(visit: Visit)
     assert "Silent" in page.text_content("tr.bad-row")
 
     page.click("button:has-text('Put failed back')")
-    assert "1 failed job(s) went back" in page.text_content(".messagelist")
+    assert "1 failed job went back" in page.text_content(".messagelist")
     page.click("button:has-text('Empty…')")
     page.click("form.narrow button")
 
-    assert "4 queued job(s) of queue default were deleted." in page.text_content(".messagelist")
+    assert "4 queued jobs of queue default were deleted." in page.text_content(".messagelist")
     assert census.jobs_of("default", "queued", 0, 10) == ([], 0)
 
 
