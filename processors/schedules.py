@@ -15,21 +15,25 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from functools import lru_cache
+from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
-from cron_descriptor import (  # type: ignore[import-untyped]
+import cron_descriptor  # type: ignore[import-untyped]
+from cron_descriptor import (
     ExpressionDescriptor,
     FormatError,
     Options,
 )
 from croniter import croniter
+from django.utils.translation import get_language, gettext_lazy, to_locale
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 LONGEST_PAUSE_SECONDS = 366 * 24 * 60 * 60
 LONGEST_EXPRESSION = 200
 
 _FIVE_FIELDS = gettext_lazy("Use five fields: minute hour day month weekday.")
+WORDS_IN = Path(cron_descriptor.__file__).parent / "locale"
 _SECOND = timedelta(seconds=1)
 _DAY = timedelta(days=1)
 _PART = re.compile(r"(?:(\*)|([0-9A-Z]+)(?:-([0-9A-Z]+))?)(?:/([0-9]+))?")
@@ -51,7 +55,7 @@ class InvalidSchedule(ValueError):
 
 @dataclass(frozen=True)
 class _Field:
-    label: str
+    label: Any  # translated when it is shown
     lowest: int
     highest: int
     names: tuple[str, ...] = ()
@@ -108,17 +112,17 @@ class _Field:
         said = _("%(label)s must be %(allowed)s, got %(got)s.") % {
             "label": self.label,
             "allowed": allowed,
-            "got": got or "nothing",
+            "got": got or _("nothing"),
         }
         return InvalidSchedule(f"{said} {hint}".rstrip())
 
 
 _FIELDS = (
-    _Field("Minute", 0, 59),
-    _Field("Hour", 0, 23),
-    _Field("Day", 1, 31),
-    _Field("Month", 1, 12, _MONTHS),
-    _Field("Weekday", 0, 7, _WEEKDAYS),
+    _Field(gettext_lazy("Minute"), 0, 59),
+    _Field(gettext_lazy("Hour"), 0, 23),
+    _Field(gettext_lazy("Day"), 1, 31),
+    _Field(gettext_lazy("Month"), 1, 12, _MONTHS),
+    _Field(gettext_lazy("Weekday"), 0, 7, _WEEKDAYS),
 )
 
 
@@ -292,6 +296,13 @@ def missed_slots(
     return count
 
 
+def cron_locale(language: str) -> str:
+    """Of the languages that the words are there in the one that is asked for, else English."""
+    wanted = to_locale(language).partition("_")[0]
+    known = sorted(path.stem for path in WORDS_IN.glob(f"{wanted}_*.mo"))
+    return known[0] if wanted != "en" and known else "en_US"
+
+
 def describe(expression: str) -> str:
     """The pattern in English words, times in 24 hours: "At 02:30". InvalidSchedule if bad.
 
@@ -300,7 +311,7 @@ def describe(expression: str) -> str:
     text = _parsed(expression).text
     options = Options()
     options.use_24hour_time_format = True
-    options.locale_code = "en_US"  # else that of the server's environment
+    options.locale_code = cron_locale(get_language() or "en")
     try:
         return str(ExpressionDescriptor(text, options).get_description())
     except FormatError:

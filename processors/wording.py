@@ -5,10 +5,49 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import pgettext
+from django.utils.translation import gettext_lazy, pgettext
+
+from processors.states import BatchState, ProcessorState, RecordState, RunState
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
+ACTIONS = {
+    "create": gettext_lazy("create"),
+    "edit": gettext_lazy("edit"),
+    "start": gettext_lazy("start"),
+    "stop": gettext_lazy("stop"),
+    "pause": gettext_lazy("pause"),
+    "resume": gettext_lazy("resume"),
+    "fault": gettext_lazy("fault"),
+    "clear-fault": gettext_lazy("clear fault"),
+    "skip": gettext_lazy("skip"),
+    "begin": gettext_lazy("begin"),
+    "paused": gettext_lazy("paused"),
+    "end": gettext_lazy("end"),
+    "reaped": gettext_lazy("worker lost"),
+    "forced": gettext_lazy("force stop"),
+    "retry": gettext_lazy("retry"),
+    "discard": gettext_lazy("discard"),
+    "settle": gettext_lazy("settle"),
+    "edit-payload": gettext_lazy("edit payload"),
+    "reprocess": gettext_lazy("reprocess"),
+    "access": gettext_lazy("access"),
+    "load": gettext_lazy("load"),
+}
+"""What an event's action is called."""
 RELATIVE = timedelta(days=7)  # beyond it, a date says more
+
+
+def action(name: str) -> str:
+    """What was done, of an event or a version; a name that has no words as it is."""
+    return str(ACTIONS.get(name, name))
+
+
+def state(name: str) -> str:
+    """A state as it is told in a sentence: `running`."""
+    for states in (RunState, ProcessorState, RecordState, BatchState):
+        if name in states.values:
+            return str(states(name).label).lower()
+    return name
 
 
 def duration(seconds: float) -> str:

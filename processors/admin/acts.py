@@ -156,7 +156,7 @@ def bulk_action(verb: Verb) -> Callable[[Acts, HttpRequest, Any], None]:
         self.act_on_all(request, queryset, verb)
 
     action.__name__ = f"{verb.name.replace('-', '_')}_selected"
-    action.short_description = str(verb.label)  # type: ignore[attr-defined]
+    action.short_description = verb.label  # type: ignore[attr-defined]
     action.allowed_permissions = ("operate",)  # type: ignore[attr-defined]
     return action
 

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from processors import wording
 from processors.admin import columns
 from processors.admin.base import HistoryAdmin
 from processors.admin.export import Column, Exports
@@ -68,14 +69,15 @@ class EventAdmin(Exports, HistoryAdmin):
     @admin.display(description=gettext_lazy("What"))
     def what(self, event: Event) -> SafeString:
         """The act, and on what."""
-        return format_html("{} {}", event.action, subject(event))
+        return format_html("{} {}", wording.action(event.action), subject(event))
 
     @admin.display(description=gettext_lazy("Moved"))
     def moved(self, event: Event) -> str:
         """From which state to which."""
         if not event.to_state:
             return columns.NONE
-        return f"{event.from_state} → {event.to_state}" if event.from_state else event.to_state
+        to = wording.state(event.to_state)
+        return f"{wording.state(event.from_state)} → {to}" if event.from_state else to
 
     @admin.display(description=gettext_lazy("Why"))
     def why(self, event: Event) -> str:
@@ -98,11 +100,13 @@ class EventAdmin(Exports, HistoryAdmin):
 def subject(event: Event) -> SafeString | str:
     """What was moved, where it is not the processor itself."""
     if event.run is not None:
-        return columns.link(event.run.get_absolute_url(), f"run #{event.run.seq}")
+        return columns.link(
+            event.run.get_absolute_url(), _("run #%(seq)s") % {"seq": event.run.seq}
+        )
     if event.record is not None:
         url = record_url(event.record.pk)
-        return columns.link(url, f"record {event.record.key}")
-    return f"batch {event.batch_id}" if event.batch_id else ""
+        return columns.link(url, _("record %(key)s") % {"key": event.record.key})
+    return _("batch %(id)s") % {"id": event.batch_id} if event.batch_id else ""
 
 
 def record_url(pk: int) -> str:

@@ -13,6 +13,7 @@ from processors.admin.tabs import StateTabs
 from processors.clock import database_now
 from processors.models import Processor, Run
 from processors.models.processor import TriggerKind
+from processors.wording import ACTIONS
 
 EVENTS_LOOKED_THROUGH = 100_000
 
@@ -132,14 +133,8 @@ class ActionFilter(admin.SimpleListFilter):
     title = _("action")
     parameter_name = "action_is"
 
-    ACTIONS = (
-        "create", "edit", "start", "stop", "pause", "resume", "fault", "clear-fault", "skip",
-        "begin", "paused", "end", "reaped", "forced", "retry", "discard", "settle", "edit-payload",
-        "reprocess", "access", "load",
-    )  # fmt: skip
-
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        return [(action, action) for action in self.ACTIONS]
+        return list(ACTIONS.items())
 
     def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
         """Among the newest ones: no index knows the action, and most are old."""

@@ -8,12 +8,13 @@ from pathlib import Path
 from django.db import connection, connections
 from django.db.migrations.executor import MigrationExecutor
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from processors.clock import database_now
 from processors.diagnosis.finding import Finding, error, warning
 from processors.sources.connecting import Unreachable, connect
 
-WHERE = "database 'default'"
+WHERE = gettext_lazy("database 'default'")
 SKEW_SECONDS = 5.0
 LONG_SECONDS = 600
 BUSY_TIMEOUT_MS = 5_000
@@ -66,7 +67,7 @@ def migrations() -> Iterator[Finding]:
         yield error(
             WHERE,
             _("Migrations are missing: %(names)s%(more)s.") % {"names": names, "more": more},
-            "Run `manage.py migrate`.",
+            _("Run `manage.py migrate`."),
         )
 
 

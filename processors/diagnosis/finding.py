@@ -23,11 +23,11 @@ class Finding:
     fix: Callable[[], None] | None = field(default=None, compare=False)
 
 
-def error(where: str, what: str, mend: str, fix: Callable[[], None] | None = None) -> Finding:
+def error(where: object, what: str, mend: str, fix: Callable[[], None] | None = None) -> Finding:
     """Something does not work."""
-    return Finding(Level.ERROR, what, where, mend, fix)
+    return Finding(Level.ERROR, what, str(where), mend, fix)
 
 
-def warning(where: str, what: str, mend: str, fix: Callable[[], None] | None = None) -> Finding:
+def warning(where: object, what: str, mend: str, fix: Callable[[], None] | None = None) -> Finding:
     """Something will not go well for long."""
-    return Finding(Level.WARNING, what, where, mend, fix)
+    return Finding(Level.WARNING, what, str(where), mend, fix)

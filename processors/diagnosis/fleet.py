@@ -65,7 +65,7 @@ def stale_names() -> Iterator[Finding]:
     for worker in seen() or ():
         if not worker.is_known:
             yield warning(
-                f"worker {worker.name[:8]}",
+                _("worker %(name)s") % {"name": worker.name[:8]},
                 _("Redis lists it, but it ended without a word."),
                 _("Harmless; `manage.py doctor --fix` takes its name away."),
                 partial(census.forget_worker, worker.name),
@@ -78,7 +78,7 @@ def handlers() -> Iterator[Finding]:
         there = [worker for worker in ours() if processor.queue in worker.queues]
         if there and not any(processor.handler in (each.handlers or ()) for each in there):
             yield error(
-                f"processor '{processor.slug}'",
+                _("processor '%(slug)s'") % {"slug": processor.slug},
                 _("No worker on queue '%(queue)s' has its handler '%(handler)s'.")
                 % {"queue": processor.queue, "handler": processor.handler},
                 _("Name its app in the workers' HANDLER_APPS, and restart them."),
@@ -100,7 +100,7 @@ def versions() -> Iterator[Finding]:
                 f"{name}: {', '.join(sorted(hosts[name]))}" for name in sorted(hosts)
             )
             yield warning(
-                "workers",
+                _("workers"),
                 _("They do not have the same %(what)s (%(groups)s).")
                 % {"what": what, "groups": groups},
                 mend,

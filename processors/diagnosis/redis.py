@@ -88,7 +88,7 @@ def classes() -> Iterator[Finding]:
     """Are the job, worker and scheduler classes ours?"""
     for name in unsafe_classes():
         yield error(
-            f"setting RQ['{name}']",
+            _("setting %(name)s") % {"name": f"RQ['{name}']"},
             _("It does not name our safe class: whoever reaches Redis could run code on workers."),
             _("Take it from config/settings.py as it was delivered."),
         )
@@ -99,7 +99,8 @@ def foreign() -> Iterator[Finding]:
     if redis_facts().error:
         return
     for entry in foreign_entries():
-        place = f"queue '{entry.queue}'" if entry.queue else _("the schedule of rq-scheduler")
+        queue = _("queue '%(name)s'") % {"name": entry.queue}
+        place = queue if entry.queue else _("the schedule of rq-scheduler")
         yield error(
             f"{WHERE}, {place}",
             _("Job %(job_id)s is not ours: %(reason)s.")

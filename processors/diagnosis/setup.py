@@ -15,7 +15,7 @@ def debug() -> Iterator[Finding]:
     """Debug pages show settings and code to whoever meets an error."""
     if settings.DEBUG:
         yield warning(
-            "setting DEBUG",
+            _("setting %(name)s") % {"name": "DEBUG"},
             _("It is on: pages of errors show code and settings to every visitor."),
             _("Take DEBUG out of the environment, but for your own desk."),
         )
@@ -34,7 +34,9 @@ def secret_key() -> Iterator[Finding]:
     else:
         return
     yield error(
-        "setting SECRET_KEY", what, _("Write 50 or more random characters, the same on every host.")
+        _("setting %(name)s") % {"name": "SECRET_KEY"},
+        what,
+        _("Write 50 or more random characters, the same on every host."),
     )
 
 
@@ -42,7 +44,7 @@ def handlers() -> Iterator[Finding]:
     """Which apps' handlers could not be imported here?"""
     for label, trouble in sorted(registry.failures.items()):
         yield error(
-            f"app '{label}'",
+            _("app '%(label)s'") % {"label": label},
             _("Its handlers could not be imported: %(trouble)s.") % {"trouble": trouble},
             _("Mend the module, then restart web, workers and scheduler."),
         )

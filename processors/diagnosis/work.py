@@ -22,14 +22,14 @@ OVERDUE_SECONDS = 120
 
 def named(processor: Processor) -> str:
     """Where a finding about it is."""
-    return f"processor '{processor.slug}'"
+    return _("processor '%(slug)s'") % {"slug": processor.slug}
 
 
 def home() -> Iterator[Finding]:
     """Is this database the one in which the installation was made?"""
     if twins.is_barred():
         what, _use, mend = str(twins.SENTENCE).partition(" Use ")
-        yield error("database 'default'", what, f"Use {mend}")
+        yield error(_("database 'default'"), what, _("Use %(mend)s") % {"mend": mend})
 
 
 def scheduler() -> Iterator[Finding]:
@@ -37,17 +37,17 @@ def scheduler() -> Iterator[Finding]:
     this = Installation.objects.filter(pk=1).first()
     if this is None:
         yield error(
-            "database 'default'", _("The installation's row is gone."), _("Restore a backup.")
+            _("database 'default'"), _("The installation's row is gone."), _("Restore a backup.")
         )
         return
     seen_at = this.scheduler_seen_at
     if seen_at is None or database_now() - seen_at > timedelta(seconds=SILENT_SECONDS):
         since = f"since {seen_at:%Y-%m-%d %H:%M:%S} UTC" if seen_at else "yet"
         yield warning(
-            "scheduler",
+            _("scheduler"),
             _("None has been seen %(since)s: cycles begin only when a worker is idle.")
             % {"since": since},
-            "Start `manage.py rqscheduler`.",
+            _("Start `manage.py rqscheduler`."),
         )
 
 
@@ -59,7 +59,7 @@ def workers() -> Iterator[Finding]:
     for queue_state in queue_states(sorted(used)) if used else []:
         if queue_state.workers == 0:
             yield error(
-                f"queue '{queue_state.name}'",
+                _("queue '%(name)s'") % {"name": queue_state.name},
                 _("No worker listens, but %(names)s would have its records handled there.")
                 % {"names": ", ".join(used[queue_state.name])},
                 _("Start `manage.py rqworker %(name)s`.") % {"name": queue_state.name},

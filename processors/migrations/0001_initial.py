@@ -47,6 +47,7 @@ class Migration(migrations.Migration):
                 ('closed_at', models.DateTimeField(blank=True, null=True)),
             ],
             options={
+                'verbose_name': 'batch',
                 'verbose_name_plural': 'batches',
                 'ordering': ('id',),
                 'default_permissions': ('view',),
@@ -84,7 +85,7 @@ class Migration(migrations.Migration):
                 ('source', models.JSONField(default=dict)),
                 ('source_kind', models.CharField(default='inbox', editable=False, max_length=20)),
                 ('topic', models.CharField(blank=True, default='', editable=False, max_length=80)),
-                ('queue', models.CharField(default='default', max_length=80)),
+                ('queue', models.CharField(default='default', max_length=80, verbose_name='queue')),
                 ('trigger_kind', models.CharField(choices=[('interval', 'After a pause'), ('cron', 'At set times'), ('arrival', 'When a record arrives'), ('manual', 'Only by hand')], default='manual', max_length=20)),
                 ('pause_seconds', models.PositiveIntegerField(default=60)),
                 ('cron', models.CharField(blank=True, default='', max_length=100)),
@@ -120,6 +121,8 @@ class Migration(migrations.Migration):
                 ('groups', models.ManyToManyField(blank=True, related_name='processors', to='auth.group')),
             ],
             options={
+                'verbose_name': 'processor',
+                'verbose_name_plural': 'processors',
                 'ordering': ('name', 'id'),
                 'permissions': (('operate_processor', 'Can start, stop, pause and resume processors'), ('tune_processor', 'Can change limits of processors while they run'), ('force_stop_processor', 'Can force a run to stop'), ('manage_dead_records', 'Can retry, discard and settle failed records'), ('change_source', 'Can say which tables and hosts records come from'), ('administer_processors', 'Can reach every processor, and keep one to groups')),
             },
@@ -167,6 +170,8 @@ class Migration(migrations.Migration):
                 ('processor', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='records', to='processors.processor')),
             ],
             options={
+                'verbose_name': 'record',
+                'verbose_name_plural': 'records',
                 'ordering': ('-id',),
                 'permissions': (('view_payload', 'Can see the payload of a record'), ('edit_payload', 'Can edit the payload of a failed record'), ('reprocess_record', 'Can have a finished record handled anew')),
                 'default_permissions': ('view', 'add'),
@@ -203,6 +208,8 @@ class Migration(migrations.Migration):
                 ('processor', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='runs', to='processors.processor')),
             ],
             options={
+                'verbose_name': 'run',
+                'verbose_name_plural': 'runs',
                 'ordering': ('-started_at', '-id'),
                 'default_permissions': ('view', 'delete'),
             },
@@ -227,6 +234,8 @@ class Migration(migrations.Migration):
                 ('run', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='events', to='processors.run')),
             ],
             options={
+                'verbose_name': 'event',
+                'verbose_name_plural': 'events',
                 'ordering': ('-id',),
                 'default_permissions': ('view',),
             },
@@ -257,6 +266,8 @@ class Migration(migrations.Migration):
                 ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='attempts', to='processors.run')),
             ],
             options={
+                'verbose_name': 'attempt',
+                'verbose_name_plural': 'attempts',
                 'ordering': ('-id',),
                 'default_permissions': ('view',),
             },
@@ -292,6 +303,8 @@ class Migration(migrations.Migration):
                 ('user', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
             options={
+                'verbose_name': 'version',
+                'verbose_name_plural': 'versions',
                 'ordering': ('-number',),
                 'default_permissions': (),
             },
@@ -314,6 +327,8 @@ class Migration(migrations.Migration):
                 ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
             ],
             options={
+                'verbose_name': 'act on many records',
+                'verbose_name_plural': 'acts on many records',
                 'ordering': ('-id',),
                 'default_permissions': (),
                 'indexes': [models.Index(condition=models.Q(('ended_at__isnull', True)), fields=['id'], name='bulk_act_open')],

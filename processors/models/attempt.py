@@ -37,7 +37,7 @@ class Attempt(models.Model):
     traceback = models.TextField(blank=True, default="")
     fingerprint = models.CharField(max_length=32, blank=True, default="")
     log = models.JSONField(default=list, blank=True)
-    owner = models.CharField(max_length=200, blank=True, default="")
+    owner = models.CharField(gettext_lazy("worker"), max_length=200, blank=True, default="")
     duration_seconds = models.FloatField(null=True, blank=True)
     at = models.DateTimeField()
 

@@ -39,7 +39,7 @@ class Record(models.Model):
     priority = models.SmallIntegerField(default=0)
     available_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, blank=True)
-    attempts = models.IntegerField(default=0)
+    attempts = models.IntegerField(gettext_lazy("attempts"), default=0)
     crashes = models.IntegerField(default=0)
     # An earlier try may have reached the outside: told to the handler, kept over a person's retry.
     maybe_seen = models.BooleanField(default=False)

@@ -26,6 +26,8 @@ register.filter("progress", columns.progress)
 register.filter("outcome", columns.outcome)
 register.filter("strip", columns.strip)
 register.filter("roughly", wording.roughly)
+register.filter("action_word", wording.action)
+register.filter("state_word", wording.state)
 
 
 @register.filter
