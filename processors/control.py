@@ -170,9 +170,17 @@ def _start(processor: Processor, act: Act, now: datetime) -> str:
     run = cycles.active_run(processor)
     if run is not None and run.state in pausing.WAITING:
         pausing.resume(processor, run, act.at(now))
-        return _("%(processor)s was started and goes on with run %(seq)s.%(meanwhile)s") % {"processor": processor, "seq": run.seq, "meanwhile": meanwhile()}
+        return _("%(processor)s was started and goes on with run %(seq)s.%(meanwhile)s") % {
+            "processor": processor,
+            "seq": run.seq,
+            "meanwhile": meanwhile(),
+        }
     pausing.first_cycle(processor, act.actor, now)
-    return _("%(cleared)s%(processor)s was started.%(meanwhile)s") % {"cleared": cleared, "processor": processor, "meanwhile": meanwhile()}
+    return _("%(cleared)s%(processor)s was started.%(meanwhile)s") % {
+        "cleared": cleared,
+        "processor": processor,
+        "meanwhile": meanwhile(),
+    }
 
 
 def meanwhile() -> str:
@@ -284,8 +292,15 @@ def _resume(processor: Processor, act: Act, now: datetime) -> str:
         )
     refuse_copy()
     if pausing.resume(processor, run, act.at(now)) and run is not None:
-        return _("%(processor)s goes on with run %(seq)s.%(meanwhile)s") % {"processor": processor, "seq": run.seq, "meanwhile": meanwhile()}
-    return _("%(processor)s goes on.%(meanwhile)s") % {"processor": processor, "meanwhile": meanwhile()}
+        return _("%(processor)s goes on with run %(seq)s.%(meanwhile)s") % {
+            "processor": processor,
+            "seq": run.seq,
+            "meanwhile": meanwhile(),
+        }
+    return _("%(processor)s goes on.%(meanwhile)s") % {
+        "processor": processor,
+        "meanwhile": meanwhile(),
+    }
 
 
 # Run once

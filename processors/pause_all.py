@@ -10,6 +10,8 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from processors.clock import database_now
 from processors.control import OPERATE, Act, Refused, check_end, refuse_copy
@@ -36,8 +38,16 @@ def pause_all(act: Act, *, until: datetime | None = None) -> str:
     def verb(found: AllPaused | None, now: datetime) -> str:
         check_end(until, now)
         all_paused.begin(act.at(now), until)
-        said = "Everything stays paused." if found else f"Everything was paused.{what_waits()}"
-        ends = f" It goes on by itself at {until:%Y-%m-%d %H:%M %Z}." if until else ""
+        said = (
+            _("Everything stays paused.")
+            if found
+            else _("Everything was paused.%(what_waits)s") % {"what_waits": what_waits()}
+        )
+        ends = (
+            _(" It goes on by itself at %(until)s.") % {"until": f"{until:%Y-%m-%d %H:%M %Z}"}
+            if until
+            else ""
+        )
         return said + ends
 
     return perform(act, verb)
@@ -48,7 +58,12 @@ def what_waits() -> str:
     count = Run.objects.active().filter(state=RunState.RUNNING).count()
     if not count:
         return ""
-    return f" {count} {'run waits' if count == 1 else 'runs wait'} after the records in hand."
+    waits = ngettext(
+        " %(count)s run waits after the records in hand.",
+        " %(count)s runs wait after the records in hand.",
+        count,
+    )
+    return waits % {"count": count}
 
 
 def resume_all(act: Act) -> str:
@@ -59,12 +74,16 @@ def resume_all(act: Act) -> str:
 
     def verb(found: AllPaused | None, now: datetime) -> str:
         if found is None:
-            raise Refused("Nothing was resumed: not everything is paused.")
+            raise Refused(_("Nothing was resumed: not everything is paused."))
         refuse_copy()
         all_paused.end(act.at(now))
         paused = Processor.objects.filter(state=ProcessorState.PAUSED).count()
-        kept = f" Paused by themselves, and still so: {paused}." if paused else ""
-        return f"Everything goes on.{kept}"
+        kept = (
+            _(" Paused by themselves, and still so: %(paused)s.") % {"paused": paused}
+            if paused
+            else ""
+        )
+        return _("Everything goes on.%(kept)s") % {"kept": kept}
 
     return perform(act, verb)
 
@@ -75,7 +94,7 @@ def perform(act: Act, verb: Verb) -> str:
     with transaction.atomic():
         this = Installation.objects.select_for_update(no_key=True).get(pk=1)
         if act.operation and Event.objects.filter(operation=act.operation).exists():
-            return "This was done already."
+            return _("This was done already.")
         found, now = all_paused.current(), database_now()
         check_page(act, found, now)
         message = verb(found, now)
@@ -87,15 +106,18 @@ def require(act: Act) -> None:
     """Raise PermissionDenied unless the person may pause everything."""
     act.require(OPERATE)
     if not act.trusted and (act.actor.user is None or not may_pause_all(act.actor.user)):
-        raise PermissionDenied("Some processors are kept to groups that you are not in.")
+        raise PermissionDenied(_("Some processors are kept to groups that you are not in."))
 
 
 def check_page(act: Act, found: AllPaused | None, now: datetime) -> None:
     """Refuse an act on a page that shows an older state. Raises Refused."""
     if act.version is None or act.version == stamp(found):
         return
-    state = found.sentence(now) if found else "Everything was resumed meanwhile."
-    raise Refused(f"Nothing was done, this page was old. {state} Look again, then decide.")
+    state = found.sentence(now) if found else _("Everything was resumed meanwhile.")
+    raise Refused(
+        _("Nothing was done, this page was old. %(state)s Look again, then decide.")
+        % {"state": state}
+    )
 
 
 def stamp(found: AllPaused | None) -> int:

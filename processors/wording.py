@@ -17,6 +17,8 @@ ACTIONS = {
     "stop": gettext_lazy("stop"),
     "pause": gettext_lazy("pause"),
     "resume": gettext_lazy("resume"),
+    "pause-all": gettext_lazy("pause all"),
+    "resume-all": gettext_lazy("resume all"),
     "fault": gettext_lazy("fault"),
     "clear-fault": gettext_lazy("clear fault"),
     "skip": gettext_lazy("skip"),

@@ -38,7 +38,11 @@ class AllPaused:
         told = _("Everything is paused by %(by)s since %(at)s") % {
             "by": self.by, "at": moment(self.since, now),
         }  # fmt: skip
-        told = f"{told}: {self.reason.rstrip('.')}." if self.reason else f"{told}."
+        told = (
+            _("%(told)s: %(reason)s.") % {"told": told, "reason": self.reason.rstrip(".")}
+            if self.reason
+            else f"{told}."
+        )
         if self.until is None:
             return told
         return " ".join((told, _("It goes on by itself at %s.") % moment(self.until, now)))
@@ -83,5 +87,5 @@ def end_due(now: datetime) -> bool:
     with transaction.atomic(durable=True):
         if not due.select_for_update(no_key=True).exists():
             return False
-        end(Move(MACHINE, now, "its pause has ended"))
+        end(Move(MACHINE, now, _("its pause has ended")))
     return True

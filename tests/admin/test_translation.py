@@ -71,7 +71,7 @@ DATA = [
         "result",
         "error",
     ],
-    *["created_at", "datetime"],
+    *["slug", "handler", "source", "created_at", "datetime"],
 ]  # fmt: skip
 NOT_OURS = ("users", "password")
 FILLER = re.compile(r"K{5,}|N{5,}|(A sentence about it ?)+[A-Za-z ]*…?")
