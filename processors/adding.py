@@ -115,12 +115,18 @@ def add(processor_id: int, items: list[Item], act: Act) -> str:
 
     def verb(processor: Processor, act: Act, now: datetime) -> str:
         if processor.source_kind != "inbox":
-            raise Refused(f"Nothing was added: {processor} takes its records from a table.")
+            raise Refused(
+                _("Nothing was added: %(processor)s takes its records from a table.")
+                % {"processor": processor}
+            )
         published = publish(processor.slug, items)
-        said = f"new {published.new}, known {published.known}"
+        said = _("new %(new)s, known %(known)s") % {"new": published.new, "known": published.known}
         told = replace(act, reason=f"{said}: {act.reason}" if act.reason else said)
         Event.write(processor, "add", told.at(now))
-        return f"Records were added to {processor}: {said}."
+        return _("Records were added to %(processor)s: %(said)s.") % {
+            "processor": processor,
+            "said": said,
+        }
 
     try:
         return perform(processor_id, act, ADD_RECORD, verb)

@@ -374,7 +374,10 @@ def force_stop(processor_id: int, act: Act, *, typed_name: str) -> str:
         if run.state != RunState.STOPPING:
             run.request_stop(act.at(database_now()))
         after_commit(lambda: take_all(run, act), _("the end of %(run)s") % {"run": run})
-        return _("%(processor)s was forced to stop; run %(seq)s has ended.") % {"processor": processor, "seq": run.seq}
+        return _("%(processor)s was forced to stop; run %(seq)s has ended.") % {
+            "processor": processor,
+            "seq": run.seq,
+        }
 
     return perform(processor_id, act, FORCE_STOP, verb)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from processors.storable import BadJson, parsed, parsed_at
 
@@ -34,8 +35,8 @@ class JsonLines:
             self.number += 1
             if len(raw) > self.longest:
                 raise BadJson(
-                    f"longer than {self.longest} bytes; a payload may have "
-                    f"{settings.MAX_PAYLOAD_BYTES}."
+                    _("longer than %(longest)s bytes; a payload may have %(max_payload_bytes)s.")
+                    % {"longest": self.longest, "max_payload_bytes": settings.MAX_PAYLOAD_BYTES}
                 )
             text = decoded(raw, is_first=self.number == 1).rstrip()
             if text:
@@ -66,13 +67,13 @@ class JsonArray:
             at = self._after_space(at)
             sign = self.text[at : at + 1]
             if sign not in (",", "]"):
-                raise self._refusal(at, "expected a comma or “]”.")
+                raise self._refusal(at, _("expected a comma or “]”."))
             at = self._after_space(at + 1) if sign == "," else at
             if sign == "," and self.text[at : at + 1] == "]":
-                raise self._refusal(at, "nothing follows the last comma.")
+                raise self._refusal(at, _("nothing follows the last comma."))
         at = self._after_space(at + 1)
         if at < len(self.text):
-            raise self._refusal(at, "something follows the end of the array.")
+            raise self._refusal(at, _("something follows the end of the array."))
 
     def _after_space(self, at: int) -> int:
         found = SPACE.match(self.text, at)
@@ -104,13 +105,16 @@ def decoded(raw: bytes, *, is_first: bool) -> str:
         return raw.decode("utf-8-sig" if is_first else "utf-8")
     except UnicodeDecodeError as error:
         byte = raw[error.start]
-        raise BadJson(f"not UTF-8 (byte 0x{byte:02X} at {error.start + 1}). Send UTF-8.") from error
+        raise BadJson(
+            _("not UTF-8 (byte 0x%(byte)s at %(start)s). Send UTF-8.")
+            % {"byte": f"{byte:02X}", "start": error.start + 1}
+        ) from error
 
 
 def parsed_line(text: str) -> Any:
     """The value of a line. Raises BadJson."""
     if "\x00" in text:
-        raise BadJson("holds the character U+0000, as UTF-16 does. Send UTF-8.")
+        raise BadJson(_("holds the character U+0000, as UTF-16 does. Send UTF-8."))
     try:
         return parsed(text)
     except BadJson as error:

@@ -72,7 +72,7 @@ def all_at_rest() -> Iterator[Finding]:
         yield warning(
             "every processor",
             found.sentence(database_now()),
-            "Resume all in the admin, or `manage.py processor resume --all`.",
+            _("Resume all in the admin, or `manage.py processor resume --all`."),
         )
 
 

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from processors import queues
 from processors.afterwards import after_commit
@@ -51,5 +52,5 @@ def resume_one(processor_id: int, now: datetime) -> bool:
         if processor is None:
             return False
         run = cycles.active_run(processor)
-        resume(processor, run, Move(cycles.MACHINE, now, "its pause has ended"))
+        resume(processor, run, Move(cycles.MACHINE, now, _("its pause has ended")))
     return True

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError, transaction
+from django.utils.translation import gettext as _
 
 from processors import failpoints
 from processors.handlers.execution import encode_result
@@ -242,7 +243,7 @@ class ForeignTableSource(TableSource):
                 raise
             said = clean_text(first_line(error), MESSAGE_LIMIT)
             record.result = None
-            record.last_error = f"The table refused the outcome: {said}"
+            record.last_error = _("The table refused the outcome: %(said)s") % {"said": said}
             Record.objects.filter(pk=record.pk).update(last_error=record.last_error)
             self._write_outcomes([(record, old)])
 
