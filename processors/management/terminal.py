@@ -11,9 +11,15 @@ from argparse import ArgumentParser, ArgumentTypeError, _SubParsersAction
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, NoReturn
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import (
+    BaseCommand,
+    CommandError,
+    CommandParser,
+    OutputWrapper,
+)
 from django.db import DatabaseError, InterfaceError, OperationalError, ProgrammingError
 
 from processors.control import Refused
@@ -30,6 +36,10 @@ READER_GONE = 141  # 128 + SIGPIPE
 NO_TABLES = ("no such table", "no such column")
 
 
+class OutputLost(Exception):
+    """What was to be shown could not be written: a full disk behind a `>`."""
+
+
 class TerminalCommand(BaseCommand):
     """A command of ours."""
 
@@ -38,12 +48,22 @@ class TerminalCommand(BaseCommand):
 
     def run_from_argv(self, argv: list[str]) -> None:
         """From a shell; see `told_in_one_line`."""
+        self._open_what_is_closed()
         with told_in_one_line(self.stderr.write):
             if any(has_half_character(word) for word in argv):
                 self.stderr.write("error: an argument is not UTF-8.")
                 sys.exit(WRONG_USAGE)
             super().run_from_argv(argv)
-            sys.stdout.flush()
+            with writing():
+                sys.stdout.flush()
+
+    def _open_what_is_closed(self) -> None:
+        """Some start a command without an output or an error stream: nobody wants to read it."""
+        for name in ("stdout", "stderr"):
+            if getattr(sys, name) is None:
+                nowhere = OutputWrapper(Path(os.devnull).open("w"))  # noqa: SIM115 - for all its life
+                setattr(self, name, nowhere)
+                setattr(sys, name, nowhere)
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         """One that tells a wrong command line in one line."""
@@ -66,11 +86,12 @@ class TerminalCommand(BaseCommand):
 
     def say(self, text: str) -> None:
         """A line for the person or the pipe."""
-        self.stdout.write(text)
+        with writing():
+            self.stdout.write(text)
 
     def say_json(self, value: Any, indent: int | None = 2) -> None:
         """A value for a program."""
-        self.stdout.write(json.dumps(value, indent=indent, ensure_ascii=False))
+        self.say(json.dumps(value, indent=indent, ensure_ascii=False))
 
 
 def with_verbs(parser: ArgumentParser) -> Iterator[ArgumentParser]:
@@ -106,9 +127,28 @@ def told_in_one_line(write: Callable[[str], Any]) -> Iterator[None]:
         write("Interrupted.")
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
-        # Python would complain again when it flushes at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
         sys.exit(READER_GONE)
+    except OutputLost as error:
+        write(f"error: the output could not be written: {error}.")
+        discard_output()
+        sys.exit(1)
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Around what writes to the output. Raises OutputLost, or BrokenPipeError."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputLost(error.strerror) from error
+
+
+def discard_output() -> None:
+    """Python would complain again when it flushes at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def database_sentence(error: Exception) -> str:
