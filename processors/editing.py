@@ -19,7 +19,7 @@ from processors.control import Act, Refused, log
 from processors.definitions import clean_limits, differences, dump, limits_of
 from processors.models import Actor, Event, Processor, Run, Version
 from processors.models.door import Move
-from processors.protocol import cycles
+from processors.protocol import cycles, lanes
 from processors.querysets import ADMINISTER
 
 CHANGE = "processors.change_processor"
@@ -137,6 +137,7 @@ def write(processor: Processor, changed: Mapping[str, Any], act: Act, action: st
     judged = {} if action in (LIMITS, UNDO_LIMITS) else {"judged_since": now}
     rows.update(**changed, **judged, version=F("version") + 1, changed_at=now)
     processor.refresh_from_db()
+    lanes.change(processor, before["rate_limits"], now)
     Version.keep(processor, dump(processor), action, act.at(now))
     words = change_words(before, dump(processor)) or names_of(changed)
     reason = f"{words}: {act.reason}" if act.reason else words

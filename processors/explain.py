@@ -13,9 +13,10 @@ from django.db.models import Count, OuterRef, Q, Subquery
 from django.utils.translation import gettext as _
 
 from processors.blackouts import Blackout
+from processors.held_back import Hold, holding
 from processors.models import Batch, Event, Processor, Run
 from processors.models.processor import TriggerKind
-from processors.protocol import all_paused, allowances, twins
+from processors.protocol import all_paused, allowances, lanes, twins
 from processors.protocol.all_paused import AllPaused
 from processors.protocol.allowances import Held
 from processors.queues import QueueState, queue_states
@@ -45,6 +46,7 @@ class Facts:
     acts: dict[int, Event] = field(default_factory=dict)  # an operator's last, by processor
     pauses: dict[int, Event] = field(default_factory=dict)  # who paused a run, by run
     held: dict[int, Held] = field(default_factory=dict)  # the rate limit a run waits for
+    holds: dict[int, list[Hold]] = field(default_factory=dict)  # limits by a key, by run
 
     @cached_property
     def all_paused(self) -> AllPaused | None:
@@ -105,7 +107,10 @@ def read_limits(processors: Iterable[Processor], facts: Facts) -> None:
     """Which active runs a rate limit holds back; a query for each processor that has limits."""
     for one in processors:
         run = facts.runs.get(one.pk)
-        if run is not None and (held := allowances.held(one, facts.now)):
+        if run is None or (not one.rate_limits and not one.blackouts):
+            continue
+        facts.holds[run.pk] = holding(one, facts.now)
+        if held := lanes.held(one, run, facts.now):
             facts.held[run.pk] = held
 
 
@@ -184,7 +189,13 @@ def of_run(run: Run, facts: Facts) -> str:
             "given to another one within a minute."
         ) % {"seq": run.seq}
     told = {"seq": run.seq, "batches": batches(leased)}
-    return _("Run %(seq)s is going on: %(batches)s in hand.") % told
+    return with_holds(_("Run %(seq)s is going on: %(batches)s in hand.") % told, run, facts)
+
+
+def with_holds(sentence: str, run: Run, facts: Facts) -> str:
+    """And what limits by a key hold back meanwhile."""
+    holds = facts.holds.get(run.pk, [])
+    return " ".join([sentence, *(one.sentence(facts.now) for one in holds)])
 
 
 def leaving(start: str, in_hand: int) -> str:
@@ -202,19 +213,21 @@ def batches(count: int) -> str:
     return _("1 batch") if count == 1 else _("%(count)s batches") % {"count": count}
 
 
-def why_held(run: Run, held: Held, now: datetime) -> str:
+def why_held(run: Run, held: Held, facts: Facts) -> str:
     """A run that a rate limit or a blackout keeps waiting."""
-    wait = duration(max(1, round((held.until - now).total_seconds())))
+    wait = duration(max(1, round((held.until - facts.now).total_seconds())))
     told = {"seq": run.seq, "by": held.by, "wait": wait}
     if isinstance(held.by, Blackout):
         return _("Run %(seq)s waits for the end of the blackout “%(by)s”, in %(wait)s.") % told
+    if held.by.by:
+        return with_holds(_("Run %(seq)s waits.") % told, run, facts)
     return _("Run %(seq)s keeps to its rate limit of %(by)s: the next in %(wait)s.") % told
 
 
 def why_nobody_works(run: Run, facts: Facts) -> str:
     """A run without a batch in hand: a rate limit, no Redis, no worker, or none that is free."""
     if held := facts.held.get(run.pk):
-        return why_held(run, held, facts.now)
+        return why_held(run, held, facts)
     if facts.now - run.started_at < JUST_BEGUN:
         return _("Run %(seq)s has just begun.") % {"seq": run.seq}
     if facts.is_copy:

@@ -18,15 +18,16 @@ from processors.clock import database_now
 from processors.models import Attempt, Batch, BulkAct, Event, Installation, Processor, Record, Run
 from processors.protocol import (
     all_paused,
-    allowances,
     cycles,
     faults,
+    lanes,
     pausing,
     reaping,
     reconciling,
     twins,
 )
 from processors.protocol.allowances import SHORT_WAIT, Held
+from processors.rates import Rate
 from processors.sources.dialect import TROUBLE, is_broken
 from processors.states import RECORD_FINAL, RunState
 
@@ -67,6 +68,7 @@ def tick() -> Ticked:
         cycles.rearm_after_clock_change(now)
         ticked.reaped = reaping.reap(now)
         ticked.synced = reconciling.reconcile(now)
+    lanes.keep_up(now)
     for run in Run.objects.active().select_related("processor"):
         look_after(run, now, ticked, rests=rests)
     wake_for_acts(now)
@@ -122,7 +124,10 @@ def look_after(run: Run, now: datetime, ticked: Ticked, *, rests: bool) -> None:
             ticked.ended += 1
         elif run.state == RunState.RUNNING and not rests:
             wanted = run.processor.parallelism - open_batches
-            ticked.woken += wake_again(run, now, wanted, allowances.held(run.processor, now))
+            held = lanes.held(run.processor, run, now)
+            if held and isinstance(held.by, Rate) and held.by.by:
+                cycles.take_along(run, now)
+            ticked.woken += wake_again(run, now, wanted, held)
     except TROUBLE as error:
         close_old_connections()
         if not faults.stop_broken(run, error):

@@ -10,7 +10,6 @@ from math import inf
 
 from processors.forecast import Paces, Sight, arriving
 from processors.models import Batch, Processor, Run
-from processors.rates import Rate
 
 RUNS = 100
 BATCHES = 1_000
@@ -58,8 +57,8 @@ def outlook(processor: Processor, waiting: int | None, cap: int, now: datetime) 
 
 
 def limit_of(processor: Processor) -> float:
-    """Records a second that the tightest rate limit lets through; infinity without one."""
-    rates = [Rate.parse(text) for text in processor.rate_limits]
+    """Records a second that the tightest limit for all lets through; infinity without one."""
+    rates = (rate for rate in processor.rates if not rate.by)
     return min((rate.count / rate.per_seconds for rate in rates), default=inf)
 
 

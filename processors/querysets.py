@@ -143,6 +143,10 @@ class RecordQuerySet(OfProcessorQuerySet):
         """How many wait, counted up to `cap`."""
         return min(cap, sum(rows.count_to(cap) for rows in self.in_their_indexes()))
 
+    def in_lanes(self) -> "RecordQuerySet":
+        """Set aside because their key has used up a limit of its own."""
+        return self.filter(lane__isnull=False, waits=True, alone=False)
+
     def tried(self) -> "RecordQuerySet":
         """Not for the first time: what a run that only retries may take."""
         return self.filter(maybe_seen=True)

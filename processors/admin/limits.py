@@ -1,6 +1,6 @@
 """Limits changed while a processor runs: the small form on its page, the way back, the gauges."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,15 +12,18 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from processors import control, editing
+from processors import control, editing, held_back
 from processors.admin import looks
 from processors.admin.acts import say
 from processors.admin.base import OurAdmin, user_of
+from processors.admin.masking import masked
+from processors.admin.record_page import VIEW_PAYLOAD
 from processors.definitions import differences, dump
 from processors.forms.limits import LimitsForm
 from processors.models import Allowance, Processor, Version
 from processors.protocol import allowances
 from processors.rates import Rate
+from processors.wording import moment
 
 WINDOWS = {
     "s": gettext_lazy("this second"),
@@ -136,18 +139,42 @@ class Gauge:
         return WINDOWS[self.rate.unit]
 
 
-def facts(processor: Processor, now: datetime) -> dict[str, Any]:
+@dataclass(frozen=True)
+class KeyGauge:
+    """What a limit by a key holds back, and its busiest keys where the person may see them."""
+
+    gauge: Gauge
+    hold: held_back.Hold
+    next_at: str
+    busiest: list[held_back.Key]
+
+
+def facts(processor: Processor, request: HttpRequest, now: datetime) -> dict[str, Any]:
     """The gauges, and the limit that holds a run back; both are renewed."""
-    rates = [Rate.parse(limit) for limit in processor.rate_limits]
+    rates = processor.rates
     rows = Allowance.objects.filter(processor=processor) if rates else ()
     by_limit = {row.limit: row for row in rows}
+    gauges = [gauge(rate, by_limit.get(str(rate)), now) for rate in rates]
+    may_see = request.user.has_perm(VIEW_PAYLOAD)
     held = allowances.held(processor, now)
     wait = max(1, round((held.until - now).total_seconds())) if held else None
     return {
-        "gauges": [gauge(rate, by_limit.get(str(rate)), now) for rate in rates],
+        "gauges": [one for one in gauges if not one.rate.by],
+        "key_gauges": [
+            key_gauge(processor, one, now, may_see=may_see) for one in gauges if one.rate.by
+        ],
+        "may_see_keys": may_see,
         "held": held,
         "held_seconds": wait,
     }
+
+
+def key_gauge(processor: Processor, one: Gauge, now: datetime, *, may_see: bool) -> KeyGauge:
+    """One limit by a key; a key whose name says that it is a secret is nobody's to see."""
+    hold = held_back.hold(processor, one.rate, now, busiest=may_see)
+    name = one.rate.path[-1] if one.rate.path else ""
+    busiest = [replace(key, value=masked({name: key.value})[name]) for key in hold.busiest]
+    return KeyGauge(one, hold, moment(hold.next_at, now) if hold.next_at else "", busiest)
 
 
 def gauge(rate: Rate, row: Allowance | None, now: datetime) -> Gauge:

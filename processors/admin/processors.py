@@ -241,7 +241,7 @@ class ProcessorAdmin(Acts, Access, AddRecords, Limits, Versions, Transfer):
                 **sent(request), existing=processor, may_change_source=may_change_source(request)
             )
             return self.answer_form(request, form, processor)
-        own = facts(processor, request) | limits.facts(processor, database_now())
+        own = facts(processor, request) | limits.facts(processor, request, database_now())
         if not is_poll(request):
             own |= still_facts(processor, request) | limits.still_facts(processor, request)
             own |= self.form_facts(request, processor, may_change=may_change)

@@ -17,12 +17,13 @@ from django.utils.dateparse import parse_datetime
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
-from processors import control, dead_letters
+from processors import control, dead_letters, held_back
 from processors.admin import columns, frame, live, payloads
 from processors.admin.acts import reason_of
 from processors.admin.base import user_of
 from processors.admin.masking import masked, unmasked
 from processors.admin.record_acts import selection_of
+from processors.clock import database_now
 from processors.models import Attempt, Event, Record
 from processors.sources import SourceTrouble, open_source
 from processors.sources.connecting import Unreachable
@@ -67,6 +68,7 @@ def facts(record: Record, request: HttpRequest) -> dict[str, Any]:
     is_finished = record.state in FINISHED
     return {
         "record": record,
+        "held": held_back.place_of(record, database_now()),
         "payload": shown_payload(record) if may_see else None,
         "result": payloads.shown(record.result) if may_see else None,
         "may_see": may_see,

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from processors import schedules
-from processors.definitions import parsing
+from processors.definitions import key_limits, parsing
 from processors.definitions.findings import Findings, InvalidDefinition
 from processors.definitions.parsing import Unfit, Whole
 from processors.handlers import Handler, InvalidOptions, registry
@@ -126,6 +126,7 @@ class Cleaning:
         self.clean_backoff()
         self.clean_breaker()
         self.clean_source()
+        self.check_key_limits()
         self.clean_trigger()
         self.check_effects(handler)
         if self.found.errors:
@@ -363,6 +364,12 @@ class Cleaning:
                     )
                     % {"name": other.name},
                 )
+
+    def check_key_limits(self) -> None:
+        """What a limit is counted by must be there to be counted."""
+        limits, source = self.columns["rate_limits"], self.columns["source"]
+        for trouble in key_limits.troubles(limits, source, self.existing):
+            self.found.refuse("rate_limits", trouble)
 
     def clean_trigger(self) -> None:
         """When a cycle begins; left out: on arrival for an inbox, after a pause for a table."""

@@ -169,13 +169,13 @@ def rate_limits(value: object) -> list[str]:
     """Limits in their usual writing, from a list or from lines of text. Raises Unfit."""
     lines = value.splitlines() if isinstance(value, str) else value
     if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
-        raise Unfit(_('A list such as ["100/s", "1,000/h"].'))
+        raise Unfit(_('A list such as ["100/s", "1,000/h", "5/min by customer"].'))
     try:
         rates = [Rate.parse(line) for line in lines if line.strip()]
     except InvalidRate as error:
         raise Unfit(str(error)) from error
     if len(rates) > MOST_RATES:
         raise Unfit(_("At most %(most)s limits.") % {"most": MOST_RATES})
-    if len({rate.unit for rate in rates}) < len(rates):
+    if len({(rate.unit, rate.by) for rate in rates}) < len(rates):
         raise Unfit(_("Two limits for the same time: keep the smaller one."))
     return [str(rate) for rate in rates]

@@ -51,6 +51,7 @@ class Tuning(Cleaning):
         """As the whole definition's, for these columns alone."""
         self.clean_limits()
         self.take("rate_limits", parsing.rate_limits, [])
+        self.check_key_limits()
         if "pause_seconds" in self.wanted:
             self.clean_pause(self.data["trigger"])  # type: ignore[arg-type]
         self.check_effects(registry.find(str(self.data["handler"])))

@@ -109,7 +109,8 @@ class DefinitionFields(forms.Form):
         _("Rate limits"),
         _(
             "One a line, such as “100/s” or “1,000/h” (s, min, h, d). All of them hold, for all "
-            "workers together."
+            "workers together. “5/min by customer” holds for each customer by itself: name a field "
+            "of the payload, one within another (“customer.id”), or “key” for the record's own."
         ),
         rows=2,
     )

@@ -26,7 +26,11 @@ class LimitsForm(forms.Form):
     concurrency = whole(_("Concurrency"), _("Records at once within a batch."))
     batch_size = whole(_("Batch size"), _("Records that a worker takes at a time."))
     pause_seconds = whole(_("Pause"), _("Seconds between two cycles."))
-    rate_limits = text(_("Rate limits"), _("One a line: “100/s”, “1,000/h”."), rows=2)
+    rate_limits = text(
+        _("Rate limits"),
+        _("One a line: “100/s”, “1,000/h”; “5/min by customer” is for each one by itself."),
+        rows=2,
+    )
     reason = text(_("Reason"), _("Optional."))
     seen = forms.CharField(required=False, widget=forms.HiddenInput())
 

@@ -20,7 +20,10 @@ def add_limits(parser: ArgumentParser) -> None:
         "--pause-seconds", metavar="SECONDS", help="between two cycles, for an interval"
     )
     parser.add_argument(
-        "--rate-limits", metavar="RATE", nargs="*", help="such as 100/s 1,000/h; none: no limit"
+        "--rate-limits",
+        metavar="RATE",
+        nargs="*",
+        help="such as 100/s 1,000/h '5/min by customer'; none: no limit",
     )
     parser.add_argument("--reason", default="", help="why, for the history")
 

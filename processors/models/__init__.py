@@ -5,6 +5,7 @@ from processors.models.bulk_act import BulkAct
 from processors.models.door import Actor, StateConflict
 from processors.models.event import Event
 from processors.models.installation import Installation
+from processors.models.lane import IN_LANE, Lane
 from processors.models.processor import Processor
 from processors.models.record import Record
 from processors.models.run import Run
@@ -12,6 +13,7 @@ from processors.models.run_hour import RunHour
 from processors.models.version import Version
 
 __all__ = [
+    "IN_LANE",
     "Actor",
     "Allowance",
     "Attempt",
@@ -19,6 +21,7 @@ __all__ = [
     "BulkAct",
     "Event",
     "Installation",
+    "Lane",
     "Processor",
     "Record",
     "Run",

@@ -15,6 +15,7 @@ from processors.breaker import Rule
 from processors.models.door import Move, StateConflict, move
 from processors.models.event import Event
 from processors.querysets import ProcessorQuerySet
+from processors.rates import BY, Rate
 from processors.states import PROCESSOR_MOVES, ProcessorState
 
 SLUG = RegexValidator(
@@ -64,7 +65,7 @@ class Processor(models.Model):
     concurrency = models.PositiveIntegerField(default=1)
     batch_size = models.PositiveIntegerField(default=500)
     records_per_cycle = models.PositiveIntegerField(null=True, blank=True)
-    # Several at once, each as `processors.rates` writes it: "100/s".
+    # Several at once, each as `processors.rates` writes it: "100/s", "5/min by customer".
     rate_limits = models.JSONField(default=list, blank=True)
     # When it takes no records, as `processors.blackouts` writes it.
     blackouts = models.JSONField(default=list, blank=True)
@@ -153,6 +154,16 @@ class Processor(models.Model):
     def get_absolute_url(self) -> str:
         """Its page in the admin."""
         return reverse("admin:processors_processor_change", args=[self.pk])
+
+    @property
+    def rates(self) -> list[Rate]:
+        """Its rate limits."""
+        return [Rate.parse(text) for text in self.rate_limits]
+
+    @property
+    def key_rates(self) -> list[Rate]:
+        """Those of them that hold for each key by itself."""
+        return [Rate.parse(text) for text in self.rate_limits if BY in text]
 
     @property
     def is_started(self) -> bool:

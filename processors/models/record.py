@@ -56,6 +56,17 @@ class Record(models.Model):
         db_constraint=False,
         db_index=False,
     )
+    # Where it waits because its key has used up a limit of its own; without a constraint, and an
+    # index, in the database, as the batch.
+    lane = models.ForeignKey(
+        "processors.Lane",
+        models.DO_NOTHING,
+        null=True,
+        blank=True,
+        related_name="records",
+        db_constraint=False,
+        db_index=False,
+    )
     # False while a foreign table has not yet been told of the outcome.
     synced = models.BooleanField(default=True)
     last_error = models.TextField(blank=True, default="")
@@ -120,6 +131,12 @@ class Record(models.Model):
                 condition=Q(waits=True, alone=True),
                 name="record_ready_alone",
             ),
+            # What waits in a lane, and which of it goes first?
+            models.Index(
+                fields=["processor", "lane", "-priority", "id"],
+                condition=Q(waits=True, alone=False, lane__isnull=False),
+                name="record_in_lane",
+            ),
             # What needs a person, newest first?
             models.Index(
                 fields=["processor", "-failed_at", "-id"],
@@ -160,6 +177,7 @@ class Record(models.Model):
             attempts=0,
             crashes=0,
             alone=False,
+            lane=None,
             maybe_seen=True,
             available_at=how.now,
             settled_at=None,
@@ -196,6 +214,7 @@ class Record(models.Model):
             "attempts": 0,
             "crashes": 0,
             "alone": False,
+            "lane": None,
             "maybe_seen": False,
             "last_error": "",
             "available_at": how.now,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from processors.blackouts import Blackout, closed_by
-from processors.models import Allowance, Processor
+from processors.models import Allowance, Lane, Processor
 from processors.rates import Rate
 
 # Workers stay for as long as this where a limit keeps them waiting; for longer waits they leave,
@@ -24,7 +24,8 @@ class Held:
 class Purse:
     """What a processor's rate limits leave for one claim; its rows stay locked to the commit.
 
-    Of several limits the tightest counts.
+    Of several limits the tightest counts. Those by a key are only held and counted here; what
+    each key may take is in its lane.
     """
 
     def __init__(self, processor_id: int, rates: Sequence[Rate], now: datetime) -> None:
@@ -52,22 +53,27 @@ class Purse:
 
     def held(self) -> Held | None:
         """The limit that lets nothing worth while pass, and until when; None where all do."""
-        return tightest([(self.rates[row.limit], row) for row in self.rows], self.now)
+        return tightest([(self.rates[row.limit], row) for row in self._for_all()], self.now)
 
-    def room(self) -> int:
-        """How many records may be taken."""
-        return min(self.rates[row.limit].room(row.free_at, self.now) for row in self.rows)
+    def _for_all(self) -> list[Allowance]:
+        return [row for row in self.rows if not self.rates[row.limit].by]
+
+    def room(self, most: int) -> int:
+        """How many of `most` records may be taken."""
+        rooms = (self.rates[row.limit].room(row.free_at, self.now) for row in self._for_all())
+        return min(rooms, default=most)
 
     def spend(self, taken: int) -> None:
         """Note what was taken."""
         for row in self.rows:
             rate = self.rates[row.limit]
-            row.free_at = rate.after(row.free_at, taken, self.now)
+            if not rate.by:
+                row.free_at = rate.after(row.free_at, taken, self.now)
             count(row, rate, taken, self.now)
         Allowance.objects.bulk_update(self.rows, ["free_at", "window_at", "used", "used_before"])
 
 
-def count(row: Allowance, rate: Rate, taken: int, now: datetime) -> None:
+def count(row: Allowance | Lane, rate: Rate, taken: int, now: datetime) -> None:
     """Keep the figures that people see: what was taken in this window, and in the one before."""
     passed = (now - row.window_at).total_seconds()
     if passed >= rate.per_seconds or passed < 0:
@@ -99,7 +105,8 @@ def held(processor: Processor, now: datetime) -> Held | None:
     """What holds a processor back at this moment; reads, locks nothing."""
     if found := closed(processor, now):
         return found
-    if not processor.rate_limits:
+    for_all = {str(rate): rate for rate in processor.rates if not rate.by}
+    if not for_all:
         return None
-    rows = Allowance.objects.filter(processor=processor, limit__in=processor.rate_limits)
-    return tightest([(Rate.parse(row.limit), row) for row in rows], now)
+    rows = Allowance.objects.filter(processor=processor, limit__in=for_all)
+    return tightest([(for_all[row.limit], row) for row in rows], now)

@@ -14,11 +14,11 @@ from django.utils.translation import ngettext
 
 from processors import failpoints, queues, schedules
 from processors.clock import database_now
-from processors.models import Actor, Batch, Event, Processor, Record, Run, RunHour
+from processors.models import IN_LANE, Actor, Batch, Event, Processor, Record, Run, RunHour
 from processors.models.door import Move
 from processors.models.processor import Misfire, TriggerKind
 from processors.models.run import Trigger
-from processors.protocol import all_paused, allowances, twins
+from processors.protocol import all_paused, allowances, lanes, twins
 from processors.protocol.working import freeze, source_of
 from processors.querysets import ProcessorQuerySet
 from processors.sources import Source, open_source
@@ -153,9 +153,8 @@ def begin(processor: Processor, beginning: Beginning) -> Run | None:
     if Run.objects.active_of(processor.pk) or twins.is_barred():
         return None
     source = open_source(processor.pk, processor.source)
-    if not beginning.by_hand and not source.has_claimable(
-        look(now, ledger_only=beginning.ledger_only)
-    ):
+    pick = look(now, ledger_only=beginning.ledger_only)
+    if not (beginning.by_hand or source.has_claimable(pick) or lanes.are_used(processor)):
         return None
     try:
         with transaction.atomic():
@@ -263,12 +262,24 @@ def settle_run(processor: Processor, run: Run, how: Move) -> bool:
 
 
 def has_more(run: Run, now: datetime) -> bool:
-    """Whether this cycle may and could claim anything."""
+    """Whether this cycle may and could claim anything, now or once a key's limit has room."""
     if run.claim_limit is not None:
         sums = Batch.objects.filter(run=run).counters()
         if sums["claimed"] - sums["released"] - sums["crashed"] >= run.claim_limit:
             return False
-    return source_of(run).has_claimable(look(now, ledger_only=run.config["ledger_only"], run=run))
+    pick = look(now, ledger_only=run.config["ledger_only"], run=run)
+    return source_of(run).has_claimable(pick) or lanes.are_used(run.processor, run)
+
+
+def take_along(run: Run, now: datetime) -> None:
+    """A run that is held back by limits of some keys takes along what the next one would have.
+
+    From the time on at which the trigger would have begun that: who arrives late must not wait
+    for a key of somebody else.
+    """
+    slot = next_slot(run.processor, run.started_at)
+    if run.ceiling is not None and slot is not None and slot <= now:
+        Run.objects.filter(pk=run.pk).update(ceiling=None)
 
 
 def close_books(processor: Processor, run: Run, state: RunState, how: Move) -> None:
@@ -357,7 +368,7 @@ def earliest_deferred(processor: Processor) -> datetime | None:
 
     On arrival, also when the first that is new may be: it waits for a later time.
     """
-    records = Record.objects.filter(processor=processor)
+    records = Record.objects.filter(processor=processor, available_at__lt=IN_LANE)
     if processor.trigger_kind != TriggerKind.ARRIVAL:
         records = records.tried()
     earliest = (

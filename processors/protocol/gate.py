@@ -59,6 +59,7 @@ class Limits:
     record_timeout_seconds: int
     processor_id: int = 0
     rates: Sequence[Rate] = ()
+    key_rates: Sequence[Rate] = ()
     blackouts: Sequence[Blackout] = ()
 
 
@@ -117,13 +118,15 @@ def limits_from(*columns: Any) -> Limits:
     """From the columns of LIMITS_IN_FORCE."""
     *numbers, rates, blackouts = columns
     parallelism, batch_size, concurrency, time_limit, processor_id = numbers
+    found = [] if rates == "[]" else [Rate.parse(text) for text in json.loads(rates)]
     return Limits(
         parallelism,
         batch_size,
         concurrency,
         time_limit,
         processor_id,
-        [] if rates == "[]" else [Rate.parse(text) for text in json.loads(rates)],
+        found,
+        found and [rate for rate in found if rate.by],
         [] if blackouts == "[]" else [Blackout.parse(text) for text in json.loads(blackouts)],
     )
 

@@ -22,6 +22,7 @@ from processors.handlers.outcomes import Kind
 from processors.models import Batch
 from processors.protocol.allowances import Purse, closed_now
 from processors.protocol.gate import Ask, Gate, Limits, pass_gate
+from processors.protocol.lanes import Book
 from processors.sources.base import Claimed, Pick, Ref, Settlement, Source
 from processors.sources.dialect import Dialect
 from processors.states import COUNTERS, BatchState, CloseReason
@@ -174,23 +175,43 @@ def take_within(source: Source, ask: Ask, gate: Gate, size: int) -> list[Claimed
     ask.held = purse.held()
     if ask.held is not None:
         return []
-    claimed = take(source, ask, gate, min(size, purse.room()))
+    room = min(size, purse.room(size))
+    if gate.limits.key_rates:
+        claimed = take_by_key(source, ask, gate, room)
+    else:
+        claimed = take(source, ask, gate, room)
     if claimed:
         purse.spend(len(claimed))
     return claimed
 
 
+def take_by_key(source: Source, ask: Ask, gate: Gate, room: int) -> list[Claimed]:
+    """No more of a key than its limits allow.
+
+    And no more than is begun soon: a record counts when it is claimed, and what then waits behind
+    others would begin together with what is claimed after it.
+    """
+    book = Book(gate.limits.processor_id, gate.limits.key_rates, gate.now)
+    soon = min(room, max(ask.hand, gate.limits.concurrency))
+    claimed = book.take(source, pick_of(gate, soon, ledger_only=ask.ledger_only))
+    ask.held = None if claimed else book.held()
+    return claimed
+
+
 def take(source: Source, ask: Ask, gate: Gate, size: int) -> list[Claimed]:
     """Ordinary records, else one under suspicion; moves a foreign table's position."""
-    pick = Pick(
-        gate.batch_id, size, gate.now, gate.ceiling, gate.position, ledger_only=ask.ledger_only
-    )
+    pick = pick_of(gate, size, ledger_only=ask.ledger_only)
     claimed = source.claim(pick) or source.claim_alone(pick)
     if source.has_position and source.position != gate.position:
         Dialect("default").run(
             "UPDATE processors_run SET position = %s WHERE id = %s", [source.position, ask.run_id]
         )
     return claimed
+
+
+def pick_of(gate: Gate, size: int, *, ledger_only: bool) -> Pick:
+    """What a claim through this gate asks its source for."""
+    return Pick(gate.batch_id, size, gate.now, gate.ceiling, gate.position, ledger_only=ledger_only)
 
 
 def open_batch(lease: Lease, now: datetime) -> None:

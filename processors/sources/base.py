@@ -126,6 +126,14 @@ class Source(ABC):
         raise NotImplementedError
 
     @abstractmethod
+    def claim_in_lanes(self, pick: Pick, rooms: Sequence[tuple[int, int]]) -> list[Claimed]:
+        """Of records that were set aside up to so many of each lane, and `pick.size` in all."""
+
+    @abstractmethod
+    def set_aside(self, pick: Pick, found: Sequence[tuple[Claimed, int]]) -> None:
+        """Leave what this batch has just claimed to wait, each record in its lane."""
+
+    @abstractmethod
     def settle(self, settlement: Settlement) -> None:
         """Write outcomes. Raises SourceChanged, having written nothing that may stay."""
 

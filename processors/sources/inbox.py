@@ -34,6 +34,12 @@ class InboxSource(Source):
     def claimed_from(self, rows: Sequence[Sequence[Any]], now: datetime) -> list[Claimed]:
         return claimed_from(rows, now)
 
+    def claim_in_lanes(self, pick: Pick, rooms: Sequence[tuple[int, int]]) -> list[Claimed]:
+        return self.ledger.claim_in_lanes(pick, rooms)
+
+    def set_aside(self, pick: Pick, found: Sequence[tuple[Claimed, int]]) -> None:
+        self.ledger.set_aside(pick, [(claimed.ref, lane_id) for claimed, lane_id in found])
+
     def settle(self, settlement: Settlement) -> None:
         if settlement.done:
             self.ledger.settle_done(settlement)

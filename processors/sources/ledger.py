@@ -14,7 +14,7 @@ from typing import Any
 from processors.clock import as_utc
 from processors.handlers.execution import encode_result
 from processors.handlers.outcomes import Outcome
-from processors.models import Attempt, Record
+from processors.models import IN_LANE, Attempt, Record
 from processors.sources.base import Claimed, Pick, Ref, Settlement
 from processors.sources.dialect import Dialect
 from processors.states import RecordState
@@ -75,6 +75,47 @@ UPDATE processors_record AS r
                LIMIT 1)
         ORDER BY available_at, id
         LIMIT %s)
+"""
+
+# Pick what was set aside, of each lane the most urgent and then the oldest; it is due from then on.
+LANES_POSTGRES = """
+WITH pick AS MATERIALIZED (
+    SELECT turn.place
+      FROM (SELECT unnest(%s::bigint[]) AS id, unnest(%s::int[]) AS room) AS lane
+     CROSS JOIN LATERAL (
+           SELECT ctid AS place
+             FROM processors_record
+            WHERE processor_id = %s AND lane_id = lane.id AND waits AND NOT alone
+            ORDER BY priority DESC, id
+            LIMIT lane.room
+              FOR UPDATE SKIP LOCKED) AS turn
+     LIMIT %s)
+UPDATE processors_record AS r
+   SET state = 'claimed', batch_id = %s, lane_id = NULL, available_at = %s
+ WHERE r.ctid = ANY(ARRAY(SELECT place FROM pick)) AND r.waits
+"""
+LANES_SQLITE = """
+UPDATE processors_record AS r
+   SET state = 'claimed', batch_id = %s, lane_id = NULL, available_at = %s
+ WHERE r.id IN (
+       SELECT id
+         FROM processors_record
+        WHERE processor_id = %s AND lane_id = %s AND waits AND NOT alone
+        ORDER BY priority DESC, id
+        LIMIT %s)
+"""
+
+# Leave claimed records to wait in their lanes.
+SET_ASIDE_POSTGRES = """
+UPDATE processors_record AS r
+   SET state = 'ready', batch_id = NULL, lane_id = given.lane_id, available_at = %s
+  FROM (SELECT unnest(%s::bigint[]) AS id, unnest(%s::bigint[]) AS lane_id) AS given
+ WHERE r.id = given.id AND r.batch_id = %s AND r.state = 'claimed'
+"""
+SET_ASIDE_SQLITE = """
+UPDATE processors_record
+   SET state = 'ready', batch_id = NULL, lane_id = %s, available_at = %s
+ WHERE id = %s AND batch_id = %s AND state = 'claimed'
 """
 
 # One record under suspicion.
@@ -153,6 +194,51 @@ class Ledger:
         sql = PICK_ALONE.format(skip_locked=self.dialect.skip_locked)
         return self._returned(
             sql, (pick.batch_id, self.processor_id, self.dialect.moment(pick.now)), pick.now
+        )
+
+    def claim_in_lanes(self, pick: Pick, rooms: Sequence[tuple[int, int]]) -> list[Claimed]:
+        """See Source.claim_in_lanes."""
+        now = self.dialect.moment(pick.now)
+        if self.dialect.is_postgres:
+            lanes, spare = [list(column) for column in zip(*rooms, strict=True)]
+            asked = (lanes, spare, self.processor_id, pick.size, pick.batch_id, now)
+            return self._returned(LANES_POSTGRES, asked, pick.now)
+        found: list[Claimed] = []
+        for lane, room in rooms:
+            left = min(room, pick.size - len(found))
+            params = (pick.batch_id, now, self.processor_id, lane, left)
+            found += self._returned(LANES_SQLITE, params, pick.now) if left else []
+        return found
+
+    def set_aside(self, pick: Pick, found: Sequence[tuple[Any, int]]) -> None:
+        """Claimed records, each with its lane. Raises LookupError where one is not ours."""
+        if not found:
+            return
+        due = self.dialect.moment(IN_LANE)
+        if self.dialect.is_postgres:
+            ids, lanes = [list(column) for column in zip(*found, strict=True)]
+            moved = self.dialect.run(SET_ASIDE_POSTGRES, (due, ids, lanes, pick.batch_id))
+        else:
+            with self.dialect.connection.cursor() as cursor:
+                rows = [(lane, due, id_, pick.batch_id) for id_, lane in found]
+                cursor.executemany(SET_ASIDE_SQLITE, rows)
+                moved = int(cursor.rowcount)
+        if moved != len(found):
+            raise LookupError(f"Batch {pick.batch_id} set aside {moved} of {len(found)} records.")
+
+    def note_aside(self, pick: Pick, found: Sequence[tuple[Claimed, int]]) -> None:
+        """A table's rows of which nothing was remembered so far."""
+        Record.objects.bulk_create(
+            Record(
+                processor_id=self.processor_id,
+                key=claimed.key,
+                visit=claimed.visit,
+                state=RecordState.READY,
+                lane_id=lane_id,
+                available_at=IN_LANE,
+                created_at=pick.now,
+            )
+            for claimed, lane_id in found
         )
 
     def _returned(self, sql: str, params: Sequence[Any], now: datetime) -> list[Claimed]:

@@ -56,6 +56,14 @@ class TableSource(Source):
     def claim_alone(self, pick: Pick) -> list[Claimed]:
         return self._with_payload(self.ledger.claim_alone(pick))
 
+    def claim_in_lanes(self, pick: Pick, rooms: Sequence[tuple[int, int]]) -> list[Claimed]:
+        return self._with_payload(self.ledger.claim_in_lanes(pick, rooms))
+
+    def set_aside(self, pick: Pick, found: Sequence[tuple[Claimed, int]]) -> None:
+        known = [(c.record_id, lane_id) for c, lane_id in found if c.record_id is not None]
+        self.ledger.set_aside(pick, known)
+        self.ledger.note_aside(pick, [one for one in found if one[0].record_id is None])
+
     def _claim_new(self, pick: Pick, size: int) -> list[Claimed]:
         rows = self.read_rows(*self.statements.claim(size, pick.ceiling))
         if not self.definition.get("order"):
@@ -295,6 +303,7 @@ def take_up(record: Record, claimed: Claimed, pick: Pick) -> None:
         attempts=claimed.attempts,
         crashes=claimed.crashes,
         alone=False,
+        lane=None,
     )
 
 

@@ -1,0 +1,336 @@
+"""Keep records within limits that hold for each key by itself: "5/min by customer".
+
+A record whose key has used up its limit is set aside in the key's lane, where no claim comes
+across it again; once the limit has room, the lane's next records are taken from there. So what a
+slow key has waiting is looked at once each and stands in nobody's way, and when a record may go
+is asked of an index of lanes, not of records.
+
+Whoever holds the row of a limit (see Purse) may change its lanes: claims of a processor with such
+limits come one after the other.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+
+from processors.models import Allowance, Lane, Processor, Record, Run
+from processors.protocol import allowances
+from processors.protocol.allowances import Held
+from processors.protocol.working import source_of
+from processors.rates import BY, Rate
+from processors.sources.base import Claimed, Pick, Source
+from processors.sources.table import is_missing
+from processors.states import RecordState
+
+ROUNDS = 5  # looks for records whose key has room, in one claim
+LOOKED_AT = 1_000  # records, where most that were found had none
+FREED_AT_ONCE = 5_000  # records, or lanes
+REMEMBERED = timedelta(minutes=2)  # how long an idle lane is kept, or twice its limit's own time
+
+WRITTEN = ["free_at", "waits", "window_at", "used", "used_before"]
+
+
+class Book:
+    """The lanes that one claim comes across, as they stand after what it has taken so far."""
+
+    def __init__(self, processor_id: int, rates: Sequence[Rate], now: datetime) -> None:
+        self.processor_id = processor_id
+        self.rates = rates
+        self.now = now
+        self.lanes: dict[tuple[str, str], Lane] = {}
+        self.aside: list[tuple[Claimed, Lane]] = []
+
+    def take(self, source: Source, pick: Pick) -> list[Claimed]:
+        """Up to `pick.size` records whose keys have room, from lanes and beside them.
+
+        Lanes come first, with half of it: neither old records nor urgent ones have to wait for
+        all of the others.
+        """
+        taken = self._from_lanes(source, pick, (pick.size + pick.batch_id % 2) // 2)
+        asked = pick.size - len(taken)
+        for _ in range(ROUNDS):
+            room = pick.size - len(taken)
+            if room < 1:
+                break
+            found = source.claim(replace(pick, size=asked))
+            admitted = self._admitted(source, pick, found, room)
+            taken += admitted
+            if len(found) < asked:
+                break
+            asked = LOOKED_AT if len(admitted) < asked / 2 else max(1, pick.size - len(taken))
+        taken += self._from_lanes(source, pick, pick.size - len(taken))
+        taken = taken or self._alone(source, pick)
+        self._save(source, pick)
+        return taken
+
+    # Lanes
+
+    def _from_lanes(self, source: Source, pick: Pick, room: int) -> list[Claimed]:
+        """The next records of lanes that have room by now."""
+        due = self._due(room) if room > 0 else []
+        if not due:
+            return []
+        found = source.claim_in_lanes(
+            replace(pick, size=room), [(lane.pk, spare) for lane, spare in due]
+        )
+        self._note_empty([lane for lane, _ in due])
+        return self._admitted(source, pick, found, room, in_turn=True)
+
+    def _due(self, most: int) -> list[tuple[Lane, int]]:
+        """Lanes with somebody waiting and room, and how much; those first that had it first."""
+        due = []
+        for rate in self.rates:
+            rows = Lane.objects.filter(processor_id=self.processor_id, limit=str(rate), waits=True)
+            for row in rows.filter(free_at__lte=rate.due(self.now)).order_by("free_at")[:most]:
+                lane = self.lanes.setdefault((row.limit, row.value), row)
+                if (spare := rate.room(lane.free_at, self.now)) > 0:
+                    due.append((lane, spare))
+        return due
+
+    def _note_empty(self, lanes: Sequence[Lane]) -> None:
+        """Looked at without skipping locked rows: a lane that is taken for empty is forgotten."""
+        inside = Record.objects.in_lanes().filter(processor_id=self.processor_id)
+        rows = Lane.objects.filter(Exists(inside.filter(lane=OuterRef("pk"))))
+        filled = set(rows.filter(pk__in=[lane.pk for lane in lanes]).values_list("pk", flat=True))
+        for lane in lanes:
+            lane.waits = lane.pk in filled
+
+    # Judgement
+
+    def _admitted(
+        self,
+        source: Source,
+        pick: Pick,
+        found: Sequence[Claimed],
+        room: int,
+        *,
+        in_turn: bool = False,
+    ) -> list[Claimed]:
+        """Those that may go now; the others are set aside, or given back where there is no room.
+
+        `in_turn`: they come from their lanes, so nobody of their key waits before them.
+        """
+        self._read(found)
+        admitted: list[Claimed] = []
+        for place, claimed in enumerate(found):
+            if len(admitted) == room:
+                source.release(pick.batch_id, [one.ref for one in found[place:]])
+                break
+            lane = None if is_void(claimed) else self._spend(claimed, in_turn=in_turn)
+            if lane is None:
+                admitted.append(claimed)
+            else:
+                self.aside.append((claimed, lane))
+        return admitted
+
+    def _read(self, found: Sequence[Claimed]) -> None:
+        """The lanes of these records, in a query for each limit."""
+        for rate in self.rates:
+            limit = str(rate)
+            values = {rate.value(c.key, c.payload) for c in found}
+            wanted = [value for value in values if (limit, value) not in self.lanes]
+            rows = Lane.objects.filter(processor_id=self.processor_id, limit=limit)
+            self.lanes |= {(limit, row.value): row for row in rows.filter(value__in=wanted)}
+
+    def _lane(self, rate: Rate, claimed: Claimed) -> Lane:
+        limit, value = str(rate), rate.value(claimed.key, claimed.payload)
+        lane = self.lanes.get((limit, value))
+        if lane is None:
+            lane = self.lanes[limit, value] = Lane(
+                processor_id=self.processor_id,
+                limit=limit,
+                value=value,
+                free_at=self.now,
+                window_at=self.now,
+            )
+        return lane
+
+    def _spend(self, claimed: Claimed, *, in_turn: bool) -> Lane | None:
+        """The lane that a record has to wait in; None where it may go, which is noted."""
+        limits = [(rate, self._lane(rate, claimed)) for rate in self.rates]
+        full = [
+            (rate.wait(lane.free_at, self.now), n)
+            for n, (rate, lane) in enumerate(limits)
+            if rate.room(lane.free_at, self.now) < 1 or (lane.waits and not in_turn)
+        ]
+        if full:
+            lane = limits[max(full)[1]][1]
+            lane.waits = True
+            return lane
+        self._note(limits)
+        return None
+
+    def _note(self, limits: Sequence[tuple[Rate, Lane]]) -> None:
+        for rate, lane in limits:
+            lane.free_at = rate.after(lane.free_at, 1, self.now)
+            allowances.count(lane, rate, 1, self.now)
+
+    # Alone
+
+    def _alone(self, source: Source, pick: Pick) -> list[Claimed]:
+        """A record under suspicion. One whose key has no room is booked the next time that has:
+        in its lane it would not travel alone, and behind it might never have its turn."""
+        found = source.claim_alone(pick)
+        if not found or is_void(found[0]):
+            return found
+        rows = Record.objects.filter(id=found[0].record_id or 0)
+        if rows.filter(lane__isnull=False).update(lane=None):
+            return found
+        self._read(found)
+        limits = [(rate, self._lane(rate, found[0])) for rate in self.rates]
+        starts = [rate.start(lane.free_at, self.now) for rate, lane in limits]
+        if max(starts) <= self.now:
+            self._note(limits)
+            return found
+        put_back: dict[str, Any] = {"state": RecordState.READY, "batch": None}
+        if all(rate.may_book(lane.free_at, self.now) for rate, lane in limits):
+            self._note(limits)
+            self._write()
+            put_back["lane"] = limits[0][1]
+        rows.update(**put_back, available_at=max(starts))
+        return []
+
+    # Writing
+
+    def _save(self, source: Source, pick: Pick) -> None:
+        for _, lane in self.aside:
+            lane.waits = True
+        self._write()
+        if self.aside:
+            source.set_aside(pick, [(claimed, lane.pk) for claimed, lane in self.aside])
+
+    def _write(self) -> None:
+        """Lanes as they stand now; new ones get their numbers."""
+        Lane.objects.bulk_create(
+            self.lanes.values(),
+            update_conflicts=True,
+            unique_fields=["processor", "limit", "value"],
+            update_fields=WRITTEN,
+        )
+
+    def held(self) -> Held | None:
+        """Until when a claim that took nothing has to wait; None where nothing waits in lanes."""
+        if self.aside:  # there may be more behind it
+            return Held(self.now, self.rates[0])
+        return next_in_lanes(self.processor_id, self.rates, self.now)
+
+
+def is_void(claimed: Claimed) -> bool:
+    """Whether it will not be begun: it came too late, or its row is not as we left it."""
+    return claimed.is_expired or is_missing(claimed)
+
+
+# What waits
+
+
+def next_in_lanes(processor_id: int, rates: Sequence[Rate], now: datetime) -> Held | None:
+    """When the next record that waits in a lane may go, and by which limit it is held."""
+    first = None
+    for rate in rates:
+        rows = Lane.objects.filter(processor_id=processor_id, limit=str(rate), waits=True)
+        free_at = rows.order_by("free_at").values_list("free_at", flat=True).first()
+        if free_at is not None:
+            until = now + timedelta(seconds=rate.wait(free_at, now))
+            first = min(first or Held(until, rate), Held(until, rate), key=lambda one: one.until)
+    return first
+
+
+def held(processor: Processor, run: Run, now: datetime) -> Held | None:
+    """What keeps a whole run waiting at this moment: a limit for all, or for all keys that wait."""
+    if (found := allowances.held(processor, now)) or not processor.key_rates:
+        return found
+    pick = Pick(0, 1, now, run.ceiling, run.position, ledger_only=run.config["ledger_only"])
+    if source_of(run).has_claimable(pick):
+        return None
+    return next_in_lanes(processor.pk, processor.key_rates, now)
+
+
+def are_used(processor: Processor, run: Run | None = None) -> bool:
+    """Whether records wait in a processor's lanes; asked only where it has such limits.
+
+    Or where it had, when this run began to go on without them.
+    """
+    may = bool(processor.key_rates) or (run is not None and run.config.get("frees_lanes"))
+    return bool(may and Record.objects.in_lanes().filter(processor=processor).exists())
+
+
+# Upkeep
+
+
+def keep_up(now: datetime) -> None:
+    """Free what waits for a limit that is no more; forget lanes that are idle. Every tick."""
+    for row in Allowance.objects.filter(limit__contains=BY).select_related("processor"):
+        if row.limit not in row.processor.rate_limits:
+            free(row, now)
+            continue
+        rate, lanes = Rate.parse(row.limit), lanes_of(row)
+        # What the limit itself could not have reached was written by another clock.
+        beyond = lanes.filter(free_at__gt=now + timedelta(seconds=rate.most_ahead))
+        before = now - max(REMEMBERED, timedelta(seconds=2 * rate.per_seconds))
+        idle = lanes.filter(free_at__lt=before, waits=False)
+        if idle.exists() or beyond.exists():
+            with transaction.atomic():
+                lock(row)
+                beyond.update(free_at=now)
+                some = list(idle.values_list("pk", flat=True)[:FREED_AT_ONCE])
+                Lane.objects.filter(pk__in=some).delete()
+
+
+def lanes_of(row: Allowance) -> QuerySet[Lane]:
+    """The lanes of a limit."""
+    return Lane.objects.filter(processor=row.processor_id, limit=row.limit)
+
+
+def lock(row: Allowance) -> bool:
+    """Hold a limit's row; whether it is there still."""
+    rows = Allowance.objects.select_for_update(no_key=True).filter(pk=row.pk)
+    return rows.first() is not None
+
+
+def free(row: Allowance, now: datetime) -> None:
+    """Let what waits in the lanes of a former limit come up again; then nothing is left of it."""
+    with transaction.atomic():
+        if not lock(row):
+            return
+        waiting = Record.objects.in_lanes().filter(
+            processor=row.processor_id, lane__in=lanes_of(row).filter(waits=True)
+        )
+        ids = list(waiting.values_list("pk", flat=True)[:FREED_AT_ONCE])
+        if ids:
+            Record.objects.in_lanes().filter(pk__in=ids).update(lane=None, available_at=now)
+        if len(ids) < FREED_AT_ONCE:
+            lanes_of(row).delete()
+            row.delete()
+
+
+def change(processor: Processor, before: Sequence[str], now: datetime) -> None:
+    """What waits for limits that were changed: with the limits, in one transaction."""
+    gone = [Rate.parse(text) for text in before if BY in text and text not in processor.rate_limits]
+    if not gone:
+        return
+    rename(processor, before, gone)
+    for rate in gone:
+        for row in Allowance.objects.filter(processor=processor, limit=str(rate)):
+            free(row, now)
+    # What is freed later is this run's as well.
+    run = Run.objects.active().filter(processor=processor).first()
+    if run is not None:
+        Run.objects.filter(pk=run.pk).update(config=run.config | {"frees_lanes": True})
+
+
+def rename(processor: Processor, before: Sequence[str], gone: Sequence[Rate]) -> None:
+    """Other numbers for the same key: what waits goes on waiting, under the limit as it is now."""
+    came = [rate for rate in processor.key_rates if str(rate) not in before]
+    lanes = Lane.objects.filter(processor=processor)
+    for rate in gone:
+        heirs = [str(one) for one in came if one.by == rate.by]
+        is_clear = len(heirs) == 1 and sum(one.by == rate.by for one in gone) == 1
+        if is_clear and not lanes.filter(limit=heirs[0]).exists():
+            rows = Allowance.objects.filter(processor=processor)
+            rows.filter(limit=heirs[0]).delete()
+            rows.filter(limit=str(rate)).update(limit=heirs[0])
+            lanes.filter(limit=str(rate)).update(limit=heirs[0])
