@@ -13,7 +13,7 @@ from django.contrib.auth.models import Permission, User
 from django.db import connections
 from django.utils.timezone import now
 
-from processors.models import Attempt, Batch, Event, Processor, Record, Run
+from processors.models import IN_LANE, Attempt, Batch, Event, Lane, Processor, Record, Run
 from processors.protocol.working import freeze
 from processors.states import COUNTERS, RUN_ENDED, BatchState, ProcessorState, RecordState
 
@@ -109,6 +109,19 @@ def make_record(processor: Processor | None = None, **columns: Any) -> Record:
     if columns.get("state") in SETTLED:
         columns.setdefault("settled_at", now())
     return Record.objects.create(processor=processor, **columns)
+
+
+def make_lane(
+    processor: Processor, value: str = "acme", *, waiting: int = 0, **columns: Any
+) -> Lane:
+    """Where a key stands with the processor's first limit, and records that wait for it."""
+    columns.setdefault("limit", processor.rate_limits[0])
+    columns.setdefault("free_at", now())
+    columns.setdefault("window_at", now())
+    lane = Lane.objects.create(processor=processor, value=value, waits=waiting > 0, **columns)
+    for _ in range(waiting):
+        make_record(processor, lane=lane, available_at=IN_LANE)
+    return lane
 
 
 def make_claimed(run: Run, count: int = 1, **columns: Any) -> Batch:

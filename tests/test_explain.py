@@ -4,12 +4,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from processors.clock import database_now
 from processors.explain import why
 from processors.models import Actor, Allowance, Processor
 from processors.models.door import Move
+from processors.protocol.working import freeze
 from tests.admin.conftest import a_batch, a_processor, an_active_run
+from tests.factories import make_lane, make_record
 
 pytestmark = pytest.mark.django_db
 
@@ -122,3 +125,27 @@ def test_a_run_that_a_rate_limit_holds_back_says_which_and_for_how_long() -> Non
     )
 
     assert reason(processor, now) == "Run 9 keeps to its rate limit of 10/min: the next in 4 s."
+
+
+def test_what_limits_by_a_key_hold_back_is_counted() -> None:
+    now = database_now()
+    processor = a_processor(state="started", rate_limits=["5/min by customer"])
+    run = an_active_run(processor, started_at=now - timedelta(minutes=1), config=freeze(processor))
+    make_lane(processor, waiting=3, free_at=now + timedelta(seconds=12))
+    held = "3 records are held back by the limit 5/min by customer, the first until "
+    until = f"{timezone.localtime(now + timedelta(seconds=11.52)):%H:%M:%S}"
+
+    assert reason(processor, now).startswith(f"Run 9 waits. {held}{until} ")
+
+    a_batch(run)
+    assert reason(processor, now).startswith(f"Run 9 is going on: 1 batch in hand. {held}{until} ")
+
+
+def test_a_key_that_waits_is_no_reason_while_others_could_go_on() -> None:
+    now = database_now()
+    processor = a_processor(state="started", rate_limits=["5/min by customer"])
+    an_active_run(processor, started_at=now - timedelta(minutes=1), config=freeze(processor))
+    make_lane(processor, waiting=3, free_at=now + timedelta(seconds=12))
+    make_record(processor, available_at=now)
+
+    assert "No worker listens" in reason(processor, now)

@@ -130,7 +130,7 @@ def test_a_column_that_is_not_in_the_payload_is_refused(
 
 
 def test_a_field_that_no_record_has_is_refused() -> None:
-    processor = define("echo", rate_limits=[BY_CUSTOMER])
+    processor = define("echo", rate_limits=["5/min by region"])
     fill_inbox(processor, {"a": {"client": 1}})
 
     said = refused(limits=["9/h by customer.id"], existing=processor)
@@ -138,6 +138,7 @@ def test_a_field_that_no_record_has_is_refused() -> None:
     assert "none of the newest 1 records has a field 'customer.id'" in said
     assert "client" in said
     assert refused(limits=["9/h by client"], existing=processor) == ""
+    assert refused(limits=["9/h by region"], existing=processor) == ""
 
 
 def refused(

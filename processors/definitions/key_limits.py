@@ -51,8 +51,11 @@ def of_table(rate: Rate, source: Mapping[str, Any]) -> str:
 
 
 def of_inbox(rate: Rate, existing: Processor | None) -> str:
-    """An inbox takes any payload: the newest records tell what is usual."""
-    if existing is None or not rate.path:
+    """An inbox takes any payload: the newest records tell what is usual.
+
+    Of a field that it is limited by already nobody has to be told again.
+    """
+    if existing is None or not rate.path or rate.by in {one.by for one in existing.key_rates}:
         return ""
     payloads = newest_payloads(existing)
     if not payloads or any(rate.value("", payload) for payload in payloads):

@@ -11,12 +11,13 @@ from django.urls import reverse
 from processors import control
 from processors.clock import database_now
 from processors.forms.limits import LimitsForm
-from processors.models import Allowance, Event, Processor, Version
+from processors.models import Allowance, Event, Lane, Processor, Record, Version
 from processors.protocol import leases
 from processors.protocol.gate import Ask
-from processors.protocol.working import source_of
+from processors.protocol.working import freeze, source_of
 from tests.admin.conftest import VIEWS, SignIn, a_processor, an_active_run
 from tests.admin.test_versions import change
+from tests.factories import make_lane, make_record
 from tests.stories import act, define, fill_inbox, numbered
 
 pytestmark = pytest.mark.django_db
@@ -240,3 +241,85 @@ def test_what_holds_a_run_back_is_said(admin: Client) -> None:
     html = admin.get(processor.get_absolute_url()).content.decode()
 
     assert "100/min holds it back: the next record in " in html
+
+
+# Limits by a key
+
+
+def by_key(**columns: Any) -> Processor:
+    processor = a_processor(rate_limits=["5/min by customer"], **columns)
+    an_active_run(processor, config=freeze(processor))
+    make_lane(processor, "acme", used=5, waiting=3, free_at=database_now() + timedelta(seconds=9))
+    make_lane(processor, "other", used=2)
+    make_lane(processor, "", used=1)
+    return processor
+
+
+def live(client: Client, processor: Processor) -> str:
+    return client.get(processor.get_absolute_url(), headers={"X-Live": "1"}).content.decode()
+
+
+def test_the_busiest_keys_of_a_limit_are_shown_with_what_they_hold_back(admin: Client) -> None:
+    html = live(admin, by_key())
+
+    assert "3 held back, the first until " in html
+    assert html.index("acme") < html.index("other") < html.index("(no value)")
+    assert "5 of 5 this minute" in html
+    assert "3 waiting" in html
+
+
+def test_keys_are_shown_to_nobody_who_may_not_see_payloads(sign_in: SignIn) -> None:
+    html = live(sign_in("view_processor"), by_key())
+
+    assert "3 held back" in html
+    assert "acme" not in html
+    assert "who may see payloads" in html
+
+
+def test_a_key_that_is_a_secret_is_masked(admin: Client) -> None:
+    processor = a_processor(rate_limits=["5/min by account.api_token"])
+    make_lane(processor, "hunter2", used=5)
+
+    html = live(admin, processor)
+
+    assert "hunter2" not in html
+    assert "•••" in html
+
+
+def test_a_record_says_which_limit_holds_it_back_and_who_goes_first(admin: Client) -> None:
+    processor = by_key()
+    first, second, _ = Record.objects.order_by("id")
+
+    assert "it is the next of its key" in admin.get(url_of_record(first)).content.decode()
+    html = admin.get(url_of_record(second)).content.decode()
+    assert "Held back by the limit 5/min by customer: 1 of its key go before it." in html
+    assert "2200" not in html
+    assert processor.name in html
+
+
+def url_of_record(record: Record) -> str:
+    return reverse("admin:processors_record_change", args=[record.pk])
+
+
+def test_what_a_limit_is_counted_by_must_be_there(admin: Client) -> None:
+    processor = a_processor()
+    make_record(processor, payload={"client": "x"})
+
+    answer = tune(admin, processor, rate_limits="5/min by customer")
+
+    said = str(answer.context["limits"].errors)
+    assert "none of the newest 1 records has a field" in said
+    assert "client" in said
+
+
+def test_a_limit_by_a_key_is_changed_and_undone_like_any_other(admin: Client) -> None:
+    processor = by_key()
+
+    tune(admin, processor, rate_limits="10/min by customer")
+    assert set(Lane.objects.values_list("limit", flat=True)) == {"10/min by customer"}
+    undo(admin, processor)
+
+    processor.refresh_from_db()
+    assert processor.rate_limits == ["5/min by customer"]
+    assert set(Lane.objects.values_list("limit", flat=True)) == {"5/min by customer"}
+    assert Record.objects.in_lanes().count() == 3
