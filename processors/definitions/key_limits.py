@@ -35,8 +35,9 @@ def of_table(rate: Rate, source: Mapping[str, Any]) -> str:
         return (
             _(
                 "'%(limit)s' cannot be kept here: a table in another database (mode %(mode)s) is "
-                "claimed before its rows are read, so nobody knows whose they are. Limit all records "
-                "together (“%(plain)s”), or have the rows published to an inbox and limit that."
+                "claimed before its rows are read, so nobody knows whose they are. Limit all "
+                "records together (“%(plain)s”), or have the rows published to an inbox and "
+                "limit that."
             )
             % told
         )
