@@ -17,7 +17,7 @@ from processors.control import Act, Refused, log
 from processors.models import Processor, Record
 from processors.models.door import Move
 from processors.models.processor import TriggerKind
-from processors.protocol import cycles
+from processors.protocol import all_paused, cycles
 from processors.screening import InvalidRecord, check_payload
 from processors.selection import Selection as Selection  # noqa: PLC0414 - for whoever treats them
 from processors.sources import SourceTrouble, open_source
@@ -162,6 +162,8 @@ def conclude(what: str, moved: Counter[int], act: Act) -> None:
 
 def what_it_waits_for(processor: Processor) -> str:
     """Behind "is tried again.": who must act first, while nothing of `processor` is begun."""
+    if all_paused.is_on():
+        return f" Everything is paused: {processor} goes on when that ends."
     if processor.is_started:
         return ""
     if processor.state == ProcessorState.PAUSED:

@@ -41,6 +41,7 @@ class Site(admin.AdminSite):
     def get_urls(self) -> list[Any]:
         """With the pages that belong to no model."""
         from processors.admin import (
+            frame,
             health_page,
             pause_all,
             queue_buttons,
@@ -51,6 +52,7 @@ class Site(admin.AdminSite):
         wrap = self.admin_view
         own = [
             path("schedule/", wrap(self.schedule), name="schedule"),
+            path("times/", wrap(frame.switch_times), name="times"),
             path("pause-all/", wrap(pause_all.pause_view), name="pause_all"),
             path("resume-all/", wrap(pause_all.resume_view), name="resume_all"),
             path("bulk/<int:pk>/", wrap(record_acts.bulk_page), name="bulk_act"),

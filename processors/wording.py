@@ -33,9 +33,11 @@ ACTIONS = {
     "edit-payload": gettext_lazy("edit payload"),
     "reprocess": gettext_lazy("reprocess"),
     "access": gettext_lazy("access"),
+    "add": gettext_lazy("add records"),
     "load": gettext_lazy("load"),
 }
 """What an event's action is called."""
+HALF_A_YEAR = timedelta(days=182)
 RELATIVE = timedelta(days=7)  # beyond it, a date says more
 
 
@@ -122,6 +124,14 @@ def until_then(until: datetime, reason: str) -> str:
     """The reason of a pause for the history, after its end."""
     words = f"until {until:%Y-%m-%d %H:%M %Z}"
     return f"{words}: {reason}" if reason else words
+
+
+def stamp(at: datetime, now: datetime) -> str:
+    """A time for a list, in the zone of who reads; the date only where it is another day."""
+    local, today = timezone.localtime(at), timezone.localtime(now).date()
+    if local.date() == today:
+        return f"{local:%H:%M:%S}"
+    return str(date_format(local, "j N, H:i" if abs(now - at) < HALF_A_YEAR else "j N Y, H:i"))
 
 
 def ago(at: datetime, now: datetime) -> str:

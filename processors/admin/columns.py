@@ -11,7 +11,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from processors import spread, wording
+from processors import spread, times, wording
 from processors.admin.live import region
 from processors.models import Processor, Record, Run
 from processors.models.processor import TriggerKind
@@ -128,16 +128,22 @@ def due(moment: datetime | str | None, now: datetime, none: str = NONE) -> SafeS
 def time_tag(
     moment: datetime | str | None, now: datetime, tick: str, none: str
 ) -> SafeString | str:
-    """A `<time>`; `tick` says what live.js makes of it as time goes on."""
+    """A `<time>`; `tick` says what live.js makes of it as time goes on.
+
+    Whoever chose local times or UTC reads those, which do not tick.
+    """
     if not isinstance(moment, datetime):  # a template passes "" for what is not there
         return none
     is_past_due = tick == "due" and moment <= now
+    is_relative = times.current().mode == "relative"
+    ticks = abs(now - moment) <= wording.RELATIVE and (is_relative or is_past_due)
+    words = wording.ago(moment, now) if is_relative else wording.stamp(moment, now)
     return format_html(
         '<time datetime="{}" title="{}"{}>{}</time>',
         moment.isoformat(),
         exactly(moment),
-        "" if abs(now - moment) > wording.RELATIVE else format_html(' data-tick="{}"', tick),
-        _("due now") if is_past_due else wording.ago(moment, now),
+        format_html(' data-tick="{}"', tick) if ticks else "",
+        _("due now") if is_past_due else words,
     )
 
 

@@ -4,13 +4,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.cache import cache
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from processors import explain
+from processors import explain, times
 from processors.admin import columns, looks, pause_all
+from processors.admin.acts import way_back
 from processors.clock import database_now
 from processors.diagnosis import databases
 from processors.models import Processor, Record
@@ -28,18 +31,24 @@ class Section:
     url: str
     word: Any
     is_here: bool
+    key: str  # leads there after "g"
     failed: str | None = None
 
 
-# Right, name of the address, word. The last one whose address begins the path is the current one.
-SECTIONS: list[tuple[str, str, Any]] = [
-    ("", "index", gettext_lazy("Overview")),
-    ("processors.view_processor", "processors_processor_changelist", gettext_lazy("Processors")),
-    ("processors.view_run", "processors_run_changelist", gettext_lazy("Runs")),
-    ("processors.view_record", "processors_record_changelist", gettext_lazy("Failed records")),
-    ("processors.view_queues", "queues", gettext_lazy("Queues & workers")),
-    ("processors.view_event", "processors_event_changelist", gettext_lazy("Events")),
-    ("processors.view_health", "health", gettext_lazy("Health")),
+# Right, name of the address, word, key. The last one whose address begins the path is current.
+SECTIONS: list[tuple[str, str, Any, str]] = [
+    ("", "index", gettext_lazy("Overview"), "o"),
+    (
+        "processors.view_processor",
+        "processors_processor_changelist",
+        gettext_lazy("Processors"),
+        "p",
+    ),
+    ("processors.view_run", "processors_run_changelist", gettext_lazy("Runs"), "r"),
+    ("processors.view_record", "processors_record_changelist", gettext_lazy("Failed records"), "f"),
+    ("processors.view_queues", "queues", gettext_lazy("Queues & workers"), "q"),
+    ("processors.view_event", "processors_event_changelist", gettext_lazy("Events"), "e"),
+    ("processors.view_health", "health", gettext_lazy("Health"), "h"),
 ]
 
 
@@ -50,9 +59,10 @@ def sections(request: HttpRequest) -> list[Section]:
             url=(url := reverse(f"admin:{name}")),
             word=word,
             is_here=is_here(request.path, url),
+            key=key,
             failed=failed_words(request) if name == "processors_record_changelist" else None,
         )
-        for right, name, word in SECTIONS
+        for right, name, word, key in SECTIONS
         if not right or request.user.has_perm(right)
     ]
 
@@ -71,10 +81,48 @@ def said(request: HttpRequest) -> tuple[object, ...]:
 
 
 def failed_words(request: HttpRequest) -> str:
-    """How many records need a person, counted up to FAILED_CAP; empty for none."""
-    rows = Record.objects.needing_attention().visible_to(request.user)
-    count = rows.count_to(FAILED_CAP)
-    return columns.capped(count, FAILED_CAP) if count else ""
+    """How many records need a person, counted up to FAILED_CAP once a page; empty for none."""
+    kept = request.__dict__
+    if "failed_words" not in kept:
+        rows = Record.objects.needing_attention().visible_to(request.user)
+        count = rows.count_to(FAILED_CAP)
+        kept["failed_words"] = columns.capped(count, FAILED_CAP) if count else ""
+    words: str = kept["failed_words"]
+    return words
+
+
+def switch_times(request: HttpRequest) -> HttpResponse:
+    """Keep how this browser wants to read times; POST only."""
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    given = f"{request.POST.get('mode', '')}:{request.POST.get('zone', '')}"
+    answer = redirect(way_back(request, reverse("admin:index")))
+    times.Choice.parse(given).keep(answer)
+    return answer
+
+
+@dataclass(frozen=True)
+class TimesSwitch:
+    """How times are shown, and what the next click makes of them."""
+
+    word: Any
+    following: str
+    hint: str
+
+
+def times_switch() -> TimesSwitch:
+    """The button of the header."""
+    words = {
+        "relative": _("Relative times"),
+        "local": _("Local times"),
+        "utc": _("UTC times"),
+    }
+    choice = times.current()
+    hint = _("Times are shown in the zone %(zone)s. Switch to: %(following)s") % {
+        "zone": timezone.get_current_timezone_name(),
+        "following": words[choice.following],
+    }
+    return TimesSwitch(words[choice.mode], choice.following, hint)
 
 
 def banners(request: HttpRequest) -> list[str]:

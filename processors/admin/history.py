@@ -140,7 +140,7 @@ def of(
 ) -> History:
     """Of one processor, or of all but the `hidden`; some seconds old."""
     which = processor.pk if processor else f"all-{zlib.crc32(repr(hidden).encode())}"
-    key = f"history:{which}:{span}"
+    key = f"history:{which}:{span}:{timezone.get_current_timezone_name()}"
     found: History | None = cache.get(key)
     if found is None:
         rows = RunHour.objects.exclude(processor__in=hidden)
@@ -164,7 +164,7 @@ def read(hours: QuerySet[RunHour], span: str, now: datetime) -> History:
 
 
 def slot_starts(now: datetime, count: int, *, is_hourly: bool) -> list[datetime]:
-    """When each slot begins, in the server's zone."""
+    """When each slot begins, in the zone of who looks."""
     local = timezone.localtime(now)
     if is_hourly:
         hour = now.replace(minute=0, second=0, microsecond=0)

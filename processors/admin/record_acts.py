@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, QueryDict
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -31,6 +32,7 @@ from processors.wording import number
 AT_ONCE = 500  # records that a request moves itself
 COUNTED = 100_000  # records that a question counts
 SAMPLES = 5
+HINTS = 3  # processors whose hint is told
 SALT = "processors.selection"
 DAY_SECONDS = 86_400
 
@@ -105,13 +107,14 @@ class RecordActs(HistoryAdmin):
             if count > AT_ONCE:
                 words = ", ".join(words_of(selection))
                 return redirect(bulk.begin(what, selection, words, count, act))
+            owners = owners_of(selection, request) if what == "retry" else []
             moved = dead_letters.treat(what, selection, act)
         except (control.Refused, Processor.DoesNotExist) as error:
             messages.error(request, str(error))
         else:
             chosen = len(selection.ids) or count
-            waits = waits_for(selection) if what == "retry" and moved else ""
-            messages.success(request, told(what, moved, max(moved, chosen)) + waits)
+            said = told(what, moved, max(moved, chosen))
+            messages.success(request, with_hints(said, owners if moved else []))
         return redirect(back)
 
     def ask(self, request: HttpRequest, selection: Selection, what: str) -> HttpResponse:
@@ -224,11 +227,18 @@ def told(what: str, moved: int, chosen: int) -> str:
     return f"{text} {left % {'count': number(others)}}"
 
 
-def waits_for(selection: Selection) -> str:
-    """Who must act before what was retried goes on; known where it is one processor's."""
-    if selection.processor_id is None:
-        return ""
-    return dead_letters.what_it_waits_for(Processor.objects.get(pk=selection.processor_id))
+def owners_of(selection: Selection, request: HttpRequest) -> list[Processor]:
+    """The processors of so few failed records that they are treated at once."""
+    rows = selection.rows().visible_to(request.user).order_by()
+    owners = set(rows.values_list("processor_id", flat=True)[:AT_ONCE])
+    return list(Processor.objects.filter(pk__in=owners))
+
+
+def with_hints(said: str, owners: list[Processor]) -> str:
+    """What was done; who must act before it goes on, with the way to where that is done."""
+    hints = [(one, hint) for one in owners if (hint := dead_letters.what_it_waits_for(one))]
+    links = [(one.get_absolute_url(), hint.strip()) for one, hint in hints[:HINTS]]
+    return format_html("{}{}", said, format_html_join("", ' <a href="{}">{}</a>', links))
 
 
 # In the background

@@ -71,6 +71,7 @@ class ProcessorForm(DefinitionFields):
             self.keep_source()
         if typed is not None:
             self.show_again(typed)
+            self.fit_trigger(typed)
         self.offered = self.offer_table(is_guessing=typed is not None)
         self.fill_choices()
         self.draw_options(stored, data if data is not None else typed)
@@ -85,6 +86,17 @@ class ProcessorForm(DefinitionFields):
         """What somebody typed, before it is judged."""
         shown = [name for name, field in self.fields.items() if not field.disabled]
         self.initial.update({name: typed[name] for name in shown if name in typed})
+
+    def fit_trigger(self, typed: Mapping[str, str]) -> None:
+        """Only an inbox knows when a record arrives: with a table something else is chosen."""
+        kinds = (self.initial.get("source_kind"), typed.get("trigger_kind"))
+        if kinds != ("table", TriggerKind.ARRIVAL):
+            return
+        self.initial["trigger_kind"] = TriggerKind.INTERVAL
+        self.fields["trigger_kind"].help_text = _(
+            "Changed from “When a record arrives”, which only an inbox knows: a table is looked "
+            "at again after a pause."
+        )
 
     # What it offers
 

@@ -180,6 +180,12 @@ def failed_count(context: Any) -> str | None:
     return frame.failed_words(request) if may_see else None
 
 
+@register.simple_tag
+def times_switch() -> frame.TimesSwitch:
+    """How times are shown, as the button that changes it."""
+    return frame.times_switch()
+
+
 @register.simple_tag(takes_context=True)
 def all_paused(context: Any) -> pause_all.Banner | None:
     """What every page says while everything is paused."""

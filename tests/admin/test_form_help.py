@@ -370,3 +370,17 @@ def test_a_database_that_does_not_answer_is_waited_for_once(
 
     assert "timed out after 5 s" in html
     assert asked == ["default"]
+
+
+@pytest.mark.parametrize(("source", "trigger"), [("table", "interval"), ("inbox", "arrival")])
+def test_a_table_is_not_left_waiting_for_arrivals(
+    admin: Client, table: str, source: str, trigger: str
+) -> None:
+    sent = {**A_TABLE, "table": table, "source_kind": source, "trigger_kind": "arrival"}
+
+    form = show(admin, **sent)
+
+    assert form["trigger_kind"].value() == trigger
+    assert ("only an inbox knows" in str(form.fields["trigger_kind"].help_text)) == (
+        source == "table"
+    )

@@ -57,6 +57,7 @@ TABLE: dict[str, tuple[Rights, Rights]] = {
     "admin/r/<path:content_type_id>/<path:object_id>/": (STAFF, STAFF),
     "admin/schedule/": (SEE, SEE),
     "admin/health/": (("view_health",), ("view_health",)),
+    "admin/times/": (NOBODY, STAFF),
     "admin/pause-all/": (("operate_processor",), ("operate_processor",)),
     "admin/resume-all/": (NOBODY, ("operate_processor",)),
     "admin/bulk/<int:pk>/": (("manage_dead_records",), ("manage_dead_records",)),
