@@ -148,10 +148,12 @@ class AttemptAdmin(Exports, HistoryAdmin):
         )
 
     @admin.display(description=gettext_lazy("Outcome"))
-    def outcome_shown(self, attempt: Attempt) -> str:
+    def outcome_shown(self, attempt: Attempt) -> SafeString:
         """What became of it, and at which try."""
         facts = {"outcome": attempt.get_outcome_display(), "number": attempt.number}
-        return _("%(outcome)s, attempt %(number)s") % facts
+        told = _("%(outcome)s, attempt %(number)s") % facts
+        only = columns.narrowing(attempt, "outcome", attempt.outcome, facts["outcome"])
+        return format_html("{}{}", told, only)
 
     @admin.display(description=gettext_lazy("Error"))
     def error(self, attempt: Attempt) -> SafeString:
@@ -166,12 +168,16 @@ class AttemptAdmin(Exports, HistoryAdmin):
     @admin.display(description=gettext_lazy("Processor"))
     def processor_shown(self, attempt: Attempt) -> SafeString:
         """Whose it is."""
-        return columns.link(attempt.processor.get_absolute_url(), attempt.processor.name)
+        link = columns.link(attempt.processor.get_absolute_url(), attempt.processor.name)
+        only = columns.narrowing(attempt, "processor", attempt.processor_id, attempt.processor.name)
+        return format_html("{}{}", link, only)
 
     @admin.display(description=gettext_lazy("Run"))
     def of_run(self, attempt: Attempt) -> SafeString:
         """In which run."""
-        return columns.link(attempt.run.get_absolute_url(), f"#{attempt.run.seq}")
+        link = columns.link(attempt.run.get_absolute_url(), f"#{attempt.run.seq}")
+        only = columns.narrowing(attempt, "run", attempt.run_id, f"#{attempt.run.seq}")
+        return format_html("{}{}", link, only)
 
     @admin.display(description=gettext_lazy("Duration"))
     def took(self, attempt: Attempt) -> str:

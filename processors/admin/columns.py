@@ -323,6 +323,19 @@ def cut(text: str, length: int = 120) -> str:
     return line if len(line) <= length else f"{line[: length - 1]}…"
 
 
+def narrowing(row: Any, name: str, value: object, word: object) -> SafeString | str:
+    """A small link that shows only the rows of this list that say the same."""
+    url = row.narrowed(name, value) if value and hasattr(row, "narrowed") else ""
+    if not url:
+        return ""
+    label = _("Only %(what)s") % {"what": word}
+    return format_html(
+        '<a class="narrow" href="{}" aria-label="{}" title="{}"><svg viewBox="0 0 12 12"'
+        ' aria-hidden="true"><path d="M1 2h10L7 6.5V11L5 9.5v-3z"/></svg></a>',
+        url, label, label,
+    )  # fmt: skip
+
+
 def link(url: str, words: object) -> SafeString:
     """A link."""
     return format_html('<a href="{}">{}</a>', url, words)

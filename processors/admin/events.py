@@ -64,20 +64,21 @@ class EventAdmin(Exports, HistoryAdmin):
     @admin.display(description=gettext_lazy("Processor"))
     def processor_shown(self, event: Event) -> SafeString:
         """Whose it is."""
-        return columns.link(event.processor.get_absolute_url(), event.processor.name)
+        link = columns.link(event.processor.get_absolute_url(), event.processor.name)
+        only = columns.narrowing(event, "processor", event.processor_id, event.processor.name)
+        return format_html("{}{}", link, only)
 
     @admin.display(description=gettext_lazy("What"))
     def what(self, event: Event) -> SafeString:
         """The act, and on what."""
-        return format_html("{} {}", wording.action(event.action), subject(event))
+        word = wording.action(event.action)
+        only = columns.narrowing(event, "action_is", event.action, word)
+        return format_html("{}{} {}", word, only, subject(event))
 
     @admin.display(description=gettext_lazy("Moved"))
     def moved(self, event: Event) -> str:
         """From which state to which."""
-        if not event.to_state:
-            return columns.NONE
-        to = wording.state(event.to_state)
-        return f"{wording.state(event.from_state)} → {to}" if event.from_state else to
+        return states_of(event) or columns.NONE
 
     @admin.display(description=gettext_lazy("Why"))
     def why(self, event: Event) -> str:
@@ -93,8 +94,17 @@ class EventAdmin(Exports, HistoryAdmin):
         changed = ""
         if event.details and request.user.has_perm(VIEW_PAYLOAD):
             changed = columns.as_json(masked(event.details))
+        title = f"{event.actor}: {wording.action(event.action)} {states_of(event)}".rstrip()
         context = {"event": event, "subject": subject(event), "changed": changed}
-        return self.page(request, "admin/processors/event/page.html", str(event), **context)
+        return self.page(request, "admin/processors/event/page.html", title, **context)
+
+
+def states_of(event: Event) -> str:
+    """`running → paused`; empty where no state was moved."""
+    if not event.to_state:
+        return ""
+    to = wording.state(event.to_state)
+    return f"{wording.state(event.from_state)} → {to}" if event.from_state else to
 
 
 def subject(event: Event) -> SafeString | str:

@@ -1,7 +1,7 @@
 """Charts over hours and days: what runs came to, of one processor or of all."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from processors.admin.chart_table import with_numbers
 from processors.admin.charts import Bar, bars
 from processors.models import Processor, RunHour
 from processors.wording import number
@@ -79,7 +80,22 @@ class History:
             "stopped."
         ) % {"runs": number(self.runs), **{look: number(totals[name]) for name, look in LOOKS}}
         drawn = [Bar(runs_parts(slot.sums), self.runs_of(slot), slot.mark) for slot in self.slots]
-        return bars(drawn, summary)
+        heads = [
+            _("When"),
+            _("Runs"),
+            _("Succeeded"),
+            _("With failures"),
+            _("Failed"),
+            _("Stopped"),
+        ]
+        return with_numbers(bars(drawn, summary), _("Runs in numbers"), heads, self.runs_rows())
+
+    def runs_rows(self) -> Iterator[list[str]]:
+        """Of each slot in which runs ended."""
+        for slot in self.slots:
+            parts = [slot.sums[name] for name, _look in LOOKS]
+            if any(parts):
+                yield [slot.title, *map(number, [sum(parts), *parts])]
 
     def runs_of(self, slot: Slot) -> str:
         """What a bar says."""
@@ -98,7 +114,13 @@ class History:
         drawn = [
             Bar(records_parts(slot.sums), records_title(slot), slot.mark) for slot in self.slots
         ]
-        return bars(drawn, summary)
+        heads = [_("When"), _("Records"), _("Failed")]
+        rows = [
+            [slot.title, number(slot.sums["records"]), number(slot.sums["failed_records"])]
+            for slot in self.slots
+            if slot.sums["records"]
+        ]
+        return with_numbers(bars(drawn, summary), _("Records in numbers"), heads, rows)
 
 
 def runs_parts(sums: dict[str, int]) -> list[tuple[str, float]]:

@@ -10,10 +10,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from processors import control, dead_letters, failures
-from processors.admin import figures, history, looks, outlook_card, slots, throughput
+from processors.admin import columns, figures, history, looks, outlook_card, slots, throughput
 from processors.admin.buttons import buttons
+from processors.admin.chart_table import with_numbers
 from processors.admin.charts import Bar, bars, middle
-from processors.admin.columns import run_look
+from processors.admin.columns import run_look, run_words
 from processors.admin.upcoming import trigger_words
 from processors.clock import database_now
 from processors.explain import whys
@@ -120,7 +121,16 @@ def durations_chart(runs: list[Run]) -> SafeString | str:
         Bar([(run_look(run), length)], f"#{run.seq}: {duration(length)}", f"#{run.seq}")
         for run, length in zip(runs, lengths, strict=True)
     ]
-    return bars(drawn, summary, label=duration, line=usual)
+    rows = [
+        [columns.link(run.get_absolute_url(), f"#{run.seq}"), duration(length), run_words(run)[2]]
+        for run, length in zip(runs, lengths, strict=True)
+    ]
+    return with_numbers(
+        bars(drawn, summary, label=duration, line=usual),
+        _("Durations in numbers"),
+        [_("Run"), _("Duration"), _("State")],
+        rows,
+    )
 
 
 def form_page(

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from processors.admin import columns, error_page, live, record_page, record_search
+from processors.admin.base import OurList
 from processors.admin.export import Column, Exports
 from processors.admin.filters import ProcessorFilter
 from processors.admin.masking import masked
@@ -32,7 +33,7 @@ from processors.admin.record_tabs import state_tabs
 from processors.models import Record
 
 
-class RecordList(ChangeList):
+class RecordList(OurList):
     """The rows in the order of the state's index, each with a way back to this list."""
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
@@ -41,7 +42,6 @@ class RecordList(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        self.result_list = list(self.result_list)
         here = request.GET.urlencode()
         for record in self.result_list:
             record.seen_in = here
@@ -143,8 +143,9 @@ class RecordAdmin(Exports, RecordActs):
     def error(self, record: Record) -> SafeString:
         """The last one, in one line."""
         return format_html(
-            '<strong class="error">{}</strong><div class="message" title="{}">{}</div>',
+            '<strong class="error">{}</strong>{}<div class="message" title="{}">{}</div>',
             record.error_type or "",
+            columns.narrowing(record, "error", record.fingerprint, record.error_type),
             columns.cut(record.last_error, 500),
             columns.cut(record.last_error) or columns.NONE,
         )
@@ -152,7 +153,9 @@ class RecordAdmin(Exports, RecordActs):
     @admin.display(description=gettext_lazy("Processor"))
     def processor_shown(self, record: Record) -> SafeString:
         """Whose it is."""
-        return columns.link(record.processor.get_absolute_url(), record.processor.name)
+        link = columns.link(record.processor.get_absolute_url(), record.processor.name)
+        only = columns.narrowing(record, "processor", record.processor_id, record.processor.name)
+        return format_html("{}{}", link, only)
 
     @admin.display(description=gettext_lazy("Settled"))
     def failed(self, record: Record) -> SafeString | str:

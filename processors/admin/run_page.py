@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from processors import control, dead_letters
 from processors.admin import columns, figures, looks, throughput
 from processors.admin.buttons import VERBS, Button, buttons
+from processors.admin.chart_table import thinned, with_numbers
 from processors.admin.charts import area
 from processors.admin.run_filters import parts_of
 from processors.admin.stretches import stretches_of
@@ -119,7 +120,13 @@ def throughput_chart(run: Run, work: list[throughput.Stretch], now: datetime) ->
     marks = [
         duration(round(first + at * series.step_seconds, 1)) for at in range(len(series.rates))
     ]
-    return area(series.rates, marks, summary, top=series.ceiling)
+    told = list(zip(marks, map(rate_words, series.rates), strict=True))
+    return with_numbers(
+        area(series.rates, marks, summary, top=series.ceiling),
+        _("Throughput in numbers"),
+        [_("After"), _("Records per second")],
+        thinned(told),
+    )
 
 
 def error_groups(run: Run) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from processors.admin import columns, live, looks, run_search, throughput
-from processors.admin.base import LIVE_MS, HistoryAdmin
+from processors.admin.base import LIVE_MS, HistoryAdmin, OurList
 from processors.admin.export import Column, Exports
 from processors.admin.filters import ProcessorFilter
 from processors.admin.run_filters import (
@@ -35,7 +35,7 @@ from processors.states import COUNTERS
 JUST_ENDED = timedelta(minutes=2)
 
 
-class RunList(ChangeList):
+class RunList(OurList):
     """The rows, active ones with their counters."""
 
     def get_results(self, request: HttpRequest) -> None:
@@ -133,7 +133,9 @@ class RunAdmin(Exports, HistoryAdmin):
     @admin.display(description=gettext_lazy("Processor"))
     def processor_shown(self, run: Run) -> SafeString:
         """Whose it is."""
-        return columns.link(run.processor.get_absolute_url(), run.processor.name)
+        link = columns.link(run.processor.get_absolute_url(), run.processor.name)
+        only = columns.narrowing(run, "processor", run.processor_id, run.processor.name)
+        return format_html("{}{}", link, only)
 
     @admin.display(description=gettext_lazy("State"))
     def state_shown(self, run: Run) -> SafeString:
@@ -166,7 +168,9 @@ class RunAdmin(Exports, HistoryAdmin):
     @admin.display(description=gettext_lazy("Begun by"))
     def cause(self, run: Run) -> SafeString:
         """Trigger and who."""
-        return format_html('{} <span class="quiet">{}</span>', run.get_trigger_display(), run.actor)
+        word = run.get_trigger_display()
+        only = columns.narrowing(run, "trigger", run.trigger, word)
+        return format_html('{}{} <span class="quiet">{}</span>', word, only, run.actor)
 
     # Page
 

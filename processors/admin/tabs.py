@@ -53,9 +53,9 @@ def tabs_of(changelist: ChangeList, request: HttpRequest) -> list[Tab]:
     everything = changelist.get_queryset(request, exclude_parameters=[name]).order_by()
     here = spec.value()
     url = changelist.get_query_string
-    first = Tab(_("All"), url(remove=[name, "p"]), counted(everything), here is None)
+    first = Tab(_("All"), url({name: None}), counted(everything), here is None)
     return [first] + [
-        Tab(word, url({name: value}, ["p"]), counted(spec.narrow(everything, value)), here == value)
+        Tab(word, url({name: value}), counted(spec.narrow(everything, value)), here == value)
         for value, word in spec.lookup_choices
     ]
 

@@ -38,7 +38,7 @@ class Event(models.Model):
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
     )
-    actor = models.CharField(max_length=200)
+    actor = models.CharField(gettext_lazy("actor"), max_length=200)
     reason = models.TextField(blank=True, default="")
     # What it was before and is now, where a person changed values.
     details = models.JSONField(null=True, blank=True)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from processors.admin import history, throughput
+from processors.admin.chart_table import thinned
 from processors.admin.charts import Bar, area, bars, nice
 from processors.admin.throughput import Stretch
 from processors.models import RunHour
@@ -107,3 +108,25 @@ def test_a_run_that_was_stopped_is_no_failure() -> None:
         RunHour.count(make_run(processor, state=state, started_at=AT, ended_at=AT))
 
     assert history.of(processor, "30d", AT).success_rate == 50
+
+
+# Their numbers
+
+
+@pytest.mark.django_db
+def test_the_numbers_of_a_chart_are_there_as_a_table() -> None:
+    RunHour.count(make_run(state="finished", started_at=AT, ended_at=AT, done=3, dead=1))
+
+    drawn = history.read(RunHour.objects.all(), "24h", AT).runs_chart()
+
+    cells = re.findall(r'<td class="num">(\d+)</td>', drawn)
+    assert cells == ["1", "0", "1", "0", "0"]
+    assert drawn.count('<th scope="row">') == 1
+    assert "<details" not in history.read(RunHour.objects.none(), "7d", AT).runs_chart()
+
+
+def test_a_long_line_is_told_by_a_few_of_its_points() -> None:
+    assert list(thinned(range(3))) == [0, 1, 2]
+    assert len(thinned(range(1000))) <= 24
+    assert thinned(range(1000))[-1] == 999
+    assert list(thinned([])) == []

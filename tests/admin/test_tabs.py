@@ -100,6 +100,15 @@ def test_a_tab_keeps_the_search_and_leaves_the_page(admin: Client) -> None:
     assert "?q=letters&amp;state=failed" in html
 
 
+def test_a_tab_keeps_the_other_filters(admin: Client) -> None:
+    make_runs()
+    orders = str(Run.objects.get(seq=3).processor_id)
+
+    html = admin.get(RUNS, {"processor": orders, "trigger": "manual"}).content.decode()
+
+    assert f"?processor={orders}&amp;state=failed&amp;trigger=manual" in html
+
+
 def test_a_run_that_is_slow_for_its_processor_is_marked(admin: Client) -> None:
     processor = a_processor()
     runs = [a_run(processor, seq) for seq in range(1, 8)]
