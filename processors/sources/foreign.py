@@ -260,17 +260,24 @@ class ForeignTableSource(TableSource):
         return sum(dialect.run(sql, [*row, word]) for row, word in zip(rows, old, strict=True))
 
     def _note_synced(self, records: Sequence[Record]) -> int:
-        """A plain success needs no row of ours any more: its batch lists the key."""
-        ours, pairs = self.ledger.dialect, [(r.pk, r.batch_id) for r in records]
+        """A plain success needs no row of ours any more: its batch lists the key.
+
+        One commit: a run may end as soon as nothing of it is untold, and leaves no such row.
+        """
+        with transaction.atomic():
+            noted = self._noted([(r.pk, r.batch_id) for r in records])
+            plain = Record.objects.filter(id__in=noted, synced=True)
+            plain = plain.filter(state=RecordState.DONE, attempts=0, crashes=0, last_error="")
+            plain.filter(history=None).delete()
+        return len(noted)
+
+    def _noted(self, pairs: Sequence[tuple[int, int | None]]) -> list[int]:
+        """Records, each with its batch, that are told from now on and were not before."""
+        ours = self.ledger.dialect
         if ours.is_postgres:
             given = [[id_ for id_, _ in pairs], [batch_id for _, batch_id in pairs]]
-            noted = ours.fetch(TOLD_POSTGRES, given)
-        else:
-            noted = ours.fetch(TOLD_SQLITE, [json.dumps(pairs)])
-        plain = Record.objects.filter(id__in=[row[0] for row in noted], synced=True)
-        plain = plain.filter(state=RecordState.DONE, attempts=0, crashes=0, last_error="")
-        plain.filter(history=None).delete()
-        return len(noted)
+            return [row[0] for row in ours.fetch(TOLD_POSTGRES, given)]
+        return [row[0] for row in ours.fetch(TOLD_SQLITE, [json.dumps(pairs)])]
 
     def release(self, batch_id: int, refs: Sequence[Ref]) -> None:
         held = Record.objects.filter(

@@ -330,6 +330,23 @@ def test_outcomes_that_a_table_did_not_hear_are_told_by_a_tick(
     assert look_again() == 0
 
 
+def test_what_is_told_and_not_cleared_away_is_told_again(goods: Table) -> None:
+    goods.fill(range(1, 4))
+    processor = define("outside", goods.source())
+
+    def die(execute: Any, sql: str, *rest: Any) -> Any:
+        if sql.startswith('DELETE FROM "processors_record"'):
+            raise OperationalError("server closed the connection unexpectedly")
+        return execute(sql, *rest)
+
+    with connections["default"].execute_wrapper(die):
+        run_here(processor)
+
+    assert Record.objects.untold().count() == 3
+    assert look_again() == 3
+    assert not Record.objects.exists()
+
+
 def test_a_late_teller_notes_nothing_of_a_later_outcome(goods: Table) -> None:
     goods.fill([1])
     goods.run("UPDATE goods SET name = 'reject'")
