@@ -26,3 +26,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     *handler_app_routes(),
 ]
+
+handler400 = "processors.admin.refusals.bad_request"

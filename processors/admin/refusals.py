@@ -1,0 +1,93 @@
+"""What people see instead of a page: a request that cannot be meant, an act opened as a link."""
+
+from functools import wraps
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin
+from django.core.exceptions import BadRequest, RequestDataTooBig, TooManyFieldsSent
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext as _
+from django.views import defaults
+
+TEMPLATE = "admin/refused.html"
+# Acts whose page has another name than theirs: the part that follows the model's name.
+PAGES = {"version_revert": "version", "limits_undo": "change", "many": "changelist"}
+NOT_ALLOWED, TOO_LARGE = 405, 413
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler of 400s: our sentence where there is one, its bare line for all the rest.
+
+    A strange host and the like come before anybody is known, and get no frame.
+    """
+    told = sentence_of(exception)
+    if told is None or not hasattr(request, "user"):
+        return defaults.bad_request(request, exception)
+    status, text = told
+    return refused(request, status, _("This request makes no sense"), text)
+
+
+def sentence_of(exception: Exception) -> tuple[int, str] | None:
+    """Status and sentence for a request that was refused; None for what is nobody's business."""
+    if isinstance(exception, BadRequest):
+        return 400, str(exception)
+    if isinstance(exception, RequestDataTooBig):
+        most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0
+        text = _("What was sent is too large: a form holds at most %(most)s MB. Nothing was saved.")
+        return TOO_LARGE, text % {"most": f"{most / 1e6:.1f}"}
+    if isinstance(exception, TooManyFieldsSent):
+        text = _("The form sent more than %(most)s fields: choose fewer rows. Nothing was saved.")
+        return 400, text % {"most": settings.DATA_UPLOAD_MAX_NUMBER_FIELDS}
+    return None
+
+
+def with_ways_back(view: Any) -> Any:
+    """A view of the admin whose bare "405, by POST only" becomes a page that leads back."""
+
+    @wraps(view)
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        found: HttpResponse = view(request, *args, **kwargs)
+        if found.status_code != NOT_ALLOWED or request.method not in ("GET", "HEAD"):
+            return found
+        return not_posted(request, found)
+
+    return answer
+
+
+def not_posted(request: HttpRequest, found: HttpResponse) -> HttpResponse:
+    """An act was opened as a link, by hand or by a program that reads ahead."""
+    text = _(
+        "This address acts when a button sends it, and never when it is opened as a link. "
+        "Nothing was done. Go to the page with the button and press it there."
+    )
+    back = page_of_act(request)
+    page = refused(request, NOT_ALLOWED, _("Nothing was done"), text, back=back)
+    page.headers["Allow"] = found.headers.get("Allow", "POST")
+    return page
+
+
+def page_of_act(request: HttpRequest) -> str:
+    """The page that an act's button is on; empty where none is known."""
+    match = request.resolver_match
+    name, known = (match.url_name or "", match.kwargs) if match else ("", {})
+    app_and_model, act = "_".join(name.split("_")[:2]), "_".join(name.split("_")[2:])
+    page = PAGES.get(act, "change" if "pk" in known else "changelist")
+    numbers = [known[part] for part in ("pk", "number") if part in known]
+    for at in (numbers, numbers[:1], []):
+        try:
+            return reverse(f"admin:{app_and_model}_{page}", args=at)
+        except NoReverseMatch:
+            continue
+    return reverse("admin:queues") if name == "queue_act" else ""
+
+
+def refused(
+    request: HttpRequest, status: int, title: str, text: str, *, back: str = ""
+) -> HttpResponse:
+    """A page in the admin's frame with a sentence and a way back."""
+    frame = admin.site.each_context(request)
+    context = {**frame, "title": title, "text": text, "back": back}
+    return HttpResponse(render_to_string(TEMPLATE, context, request), status=status)
