@@ -15,7 +15,7 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.contenttypes.models import ContentType
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.db import transaction
 from django.utils.translation import gettext as _
 
@@ -28,17 +28,24 @@ from processors.models.run import Trigger
 from processors.protocol import all_paused, cycles, pausing, twins
 from processors.protocol.reaping import Taking, take_back
 from processors.states import CloseReason, ProcessorState, RunState
+from processors.storable import scalar_trouble
 from processors.wording import until_then
 
 OPERATE = "processors.operate_processor"
 FORCE_STOP = "processors.force_stop_processor"
 LONGEST_PAUSE = timedelta(days=366)
 
+LONGEST_REASON = 1000  # characters
+
 COMMAND_LINE = "command-line"
 
 
 class Refused(Exception):
     """The act is not possible now; the message says why and what is."""
+
+
+class UnfitReason(Refused, BadRequest):
+    """A reason that cannot be kept; in the admin a page of its own says so."""
 
 
 @dataclass(frozen=True)
@@ -84,16 +91,33 @@ def by_user(
     version: int | None = None,
     operation: uuid.UUID | None = None,
 ) -> Act:
-    """An act in the admin."""
-    return Act(Actor(user.get_username(), user), reason.strip(), version, operation)
+    """An act in the admin. Raises UnfitReason."""
+    return Act(Actor(user.get_username(), user), fit(reason), version, operation)
 
 
 def by_command_line(reason: str = "") -> Act:
-    """An act from a shell. Django's log wants a user: one that can never sign in."""
+    """An act from a shell. Django's log wants a user: one that can never sign in.
+
+    Raises UnfitReason.
+    """
     user, _ = get_user_model().objects.get_or_create(
         username=COMMAND_LINE, defaults={"is_active": False, "first_name": "Command line"}
     )
-    return Act(Actor(f"{COMMAND_LINE} ({getpass.getuser()})", user), reason.strip(), trusted=True)
+    return Act(Actor(f"{COMMAND_LINE} ({getpass.getuser()})", user), fit(reason), trusted=True)
+
+
+def fit(reason: str) -> str:
+    """A reason as it is kept. Raises UnfitReason."""
+    text = reason.strip()
+    if len(text) > LONGEST_REASON:
+        raise UnfitReason(
+            _("A reason has at most %(most)s characters (this has %(number)s). Nothing was done.")
+            % {"most": LONGEST_REASON, "number": len(text)}
+        )
+    trouble = scalar_trouble(text, "the reason")
+    if trouble:
+        raise UnfitReason(_("%(trouble)s Nothing was done.") % {"trouble": trouble})
+    return text
 
 
 Verb = Callable[[Processor, Act, datetime], str]

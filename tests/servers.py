@@ -189,6 +189,7 @@ class PostgresServer:
             "synchronous_commit": "on" if self.durable else "off",
             "full_page_writes": "on" if self.durable else "off",
             "max_connections": 100,
+            "max_prepared_transactions": 5,
         }
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         self.process = ManagedProcess(

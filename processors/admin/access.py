@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from processors import control, editing
 from processors.admin.acts import say
-from processors.admin.base import OurAdmin, user_of
+from processors.admin.base import OurAdmin, is_id, user_of
 from processors.models import Processor
 from processors.querysets import ADMINISTER
 
@@ -45,4 +45,4 @@ class Access(OurAdmin):
 
 def whole_numbers(texts: list[str]) -> list[int]:
     """Those that are some; anything else was made up."""
-    return [int(text) for text in texts if text.isdecimal() and len(text) < 19]
+    return [int(text) for text in texts if is_id(text)]

@@ -9,6 +9,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from processors.admin.base import is_id
 from processors.admin.tabs import StateTabs
 from processors.clock import database_now
 from processors.models import Processor, Run
@@ -19,6 +20,13 @@ EVENTS_LOOKED_THROUGH = 100_000
 
 Rows = QuerySet[Any]
 Choices = list[tuple[str, Any]]
+
+
+def whole(text: str | None) -> int | None:
+    """A number that an id can be; None for no text, -1 (which nothing has) for nonsense."""
+    if not text:
+        return None
+    return int(text) if is_id(text) else -1
 
 
 class ProcessorFilter(admin.SimpleListFilter):
@@ -32,10 +40,8 @@ class ProcessorFilter(admin.SimpleListFilter):
         return [(str(pk), name) for pk, name in visible.values_list("pk", "name")]
 
     def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
-        value = self.value()
-        if not value:
-            return queryset
-        return queryset.filter(processor=value) if value.isdecimal() else queryset.none()
+        owner = whole(self.value())
+        return queryset if owner is None else queryset.filter(processor=owner)
 
 
 class ProcessorStateFilter(StateTabs):
@@ -119,12 +125,10 @@ class ActorFilter(admin.SimpleListFilter):
         ]
 
     def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
-        value = self.value()
-        if value == "machine":
+        if self.value() == "machine":
             return queryset.filter(user__isnull=True)
-        if not value:
-            return queryset
-        return queryset.filter(user=value) if value.isdecimal() else queryset.none()
+        person = whole(self.value())
+        return queryset if person is None else queryset.filter(user=person)
 
 
 class ActionFilter(admin.SimpleListFilter):

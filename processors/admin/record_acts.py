@@ -21,7 +21,8 @@ from processors import bulk, control, dead_letters
 from processors.admin import columns, live
 from processors.admin.acts import reason_of, say, way_back
 from processors.admin.base import HistoryAdmin, page, user_of
-from processors.admin.record_filters import SPANS, whole
+from processors.admin.filters import whole
+from processors.admin.record_filters import SPANS
 from processors.clock import database_now
 from processors.models import BulkAct, Processor, Record, Run
 from processors.selection import Selection

@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from processors.admin.filters import Choices, Given, Rows
+from processors.admin.filters import Choices, Given, Rows, whole
 from processors.clock import database_now
 from processors.models import Attempt, Processor, Record, Run
 from processors.states import NEEDS_ATTENTION, RecordState
@@ -22,13 +22,6 @@ FAILED_WINDOW = 20_000
 """The same for failed ones of a kind that no index finds."""
 INDEXED = frozenset({ATTENTION, "retrying", *NEEDS_ATTENTION})
 SPANS = {"1h": timedelta(hours=1), "24h": timedelta(days=1), "7d": timedelta(days=7)}
-
-
-def whole(text: str | None) -> int | None:
-    """A number that an id can be; None for no text, -1 (which nothing has) for nonsense."""
-    if not text:
-        return None
-    return int(text) if text.isdecimal() and len(text) < 19 else -1
 
 
 def newest(rows: Rows) -> Rows:

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.admin.exceptions import DisallowedModelAdminLookup
 from django.core.exceptions import BadRequest, RequestDataTooBig, TooManyFieldsSent
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
@@ -12,9 +13,13 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 from django.views import defaults
 
+from processors.admin.base import is_id
+
 TEMPLATE = "admin/refused.html"
 # Acts whose page has another name than theirs: the part that follows the model's name.
 PAGES = {"version_revert": "version", "limits_undo": "change", "many": "changelist"}
+# Fields that hold the numbers of rows, on Django's pages and ours.
+ROWS = ("_selected_action", "groups", "permissions", "user_permissions")
 NOT_ALLOWED, TOO_LARGE = 405, 413
 
 
@@ -38,6 +43,8 @@ def sentence_of(exception: Exception) -> tuple[int, str] | None:
         most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0
         text = _("What was sent is too large: a form holds at most %(most)s MB. Nothing was saved.")
         return TOO_LARGE, text % {"most": f"{most / 1e6:.1f}"}
+    if isinstance(exception, DisallowedModelAdminLookup):
+        return 400, _("There is no such filter on this list. Nothing was looked for.")
     if isinstance(exception, TooManyFieldsSent):
         text = _("The form sent more than %(most)s fields: choose fewer rows. Nothing was saved.")
         return 400, text % {"most": settings.DATA_UPLOAD_MAX_NUMBER_FIELDS}
@@ -49,12 +56,28 @@ def with_ways_back(view: Any) -> Any:
 
     @wraps(view)
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        refuse_nul(request)
+        refuse_odd_rows(request)
         found: HttpResponse = view(request, *args, **kwargs)
         if found.status_code != NOT_ALLOWED or request.method not in ("GET", "HEAD"):
             return found
         return not_posted(request, found)
 
     return answer
+
+
+def refuse_nul(request: HttpRequest) -> None:
+    """No page means it, and Postgres takes no such text. Raises BadRequest."""
+    for name, values in request.GET.lists():
+        if any("\x00" in text for text in (name, *values)):
+            raise BadRequest(_("An address can't hold the character U+0000."))
+
+
+def refuse_odd_rows(request: HttpRequest) -> None:
+    """What Django's own views would look for as it is. Raises BadRequest."""
+    for name in ROWS if request.method == "POST" else ():
+        if not all(map(is_id, request.POST.getlist(name))):
+            raise BadRequest(_("The form names a row by what is no number. Nothing was done."))
 
 
 def not_posted(request: HttpRequest, found: HttpResponse) -> HttpResponse:

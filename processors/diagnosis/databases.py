@@ -17,6 +17,7 @@ from processors.sources.connecting import Unreachable, connect
 WHERE = gettext_lazy("database 'default'")
 SKEW_SECONDS = 5.0
 LONG_SECONDS = 600
+LONG_TRANSACTION_COUNT = 1_000_000  # begun since; some minutes of a busy database
 BUSY_TIMEOUT_MS = 5_000
 NETWORK_DISKS = ("nfs", "cifs", "smb", "9p", "fuse.sshfs", "afs", "ceph", "glusterfs")
 
@@ -43,6 +44,16 @@ SELECT gid, extract(epoch FROM clock_timestamp() - prepared)
   FROM pg_prepared_xacts
  WHERE prepared < clock_timestamp() - make_interval(secs => %s)
  ORDER BY prepared
+ LIMIT 5
+"""
+
+
+# A standby that is gone, or far behind, keeps old rows (and the log) as a transaction does.
+OLD_SLOTS = """
+SELECT slot_name, active, coalesce(age(xmin), 0)
+  FROM pg_replication_slots
+ WHERE NOT active AND restart_lsn IS NOT NULL OR age(xmin) > %s
+ ORDER BY slot_name
  LIMIT 5
 """
 
@@ -83,7 +94,7 @@ def settings_of_sqlite() -> Iterable[Finding]:
         cursor.execute("PRAGMA busy_timeout")
         busy_timeout = cursor.fetchone()[0]
     if mode not in ("wal", "memory"):
-        yield warning(
+        yield error(
             WHERE,
             _("Its journal mode is %(mode)s: readers and writers wait for each other.")
             % {"mode": mode},
@@ -200,7 +211,7 @@ def long_transactions() -> Iterable[Finding]:
         cursor.execute(LONG_TRANSACTIONS, [LONG_SECONDS])
         found = cursor.fetchall()
     for pid, application, age in found:
-        yield warning(
+        yield error(
             WHERE,
             _(
                 "Process %(pid)s (%(application)s) keeps a transaction open for %(minutes)s "
@@ -223,7 +234,7 @@ def prepared_transactions() -> Iterable[Finding]:
         cursor.execute(PREPARED_TRANSACTIONS, [LONG_SECONDS])
         found = cursor.fetchall()
     for gid, age in found:
-        yield warning(
+        yield error(
             WHERE,
             _(
                 "Prepared transaction '%(gid)s' is %(minutes)s min old: old rows cannot be "
@@ -234,12 +245,39 @@ def prepared_transactions() -> Iterable[Finding]:
         )
 
 
+def replication_slots() -> Iterable[Finding]:
+    """Slots that nobody reads from keep the log until the disk is full, and may pin old rows."""
+    if connection.vendor != "postgresql":
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(OLD_SLOTS, [LONG_TRANSACTION_COUNT])
+        found = cursor.fetchall()
+    for name, is_active, age in found:
+        what = (
+            _(
+                "Replication slot '%(name)s' is %(age)s transactions behind: old rows cannot be "
+                "cleaned away, and claims become slow."
+            )
+            if is_active
+            else _(
+                "Nobody reads from replication slot '%(name)s': its log piles up, and old rows it "
+                "pins cannot be cleaned away."
+            )
+        ) % {"name": name, "age": age}
+        yield error(
+            WHERE,
+            what,
+            _("Bring its standby back, or end it: SELECT pg_drop_replication_slot('%(name)s').")
+            % {"name": name},
+        )
+
+
 def clock() -> Iterator[Finding]:
     """The database's clock decides; another one here makes logs hard to read."""
     ahead = (datetime.now(UTC) - database_now()).total_seconds()
     if abs(ahead) > SKEW_SECONDS:
         which = "ahead of" if ahead > 0 else "behind"
-        yield warning(
+        yield error(
             "this machine",
             _("Its clock is %(seconds)s s %(which)s the database's.")
             % {"seconds": f"{abs(ahead):.0f}", "which": which},

@@ -8,6 +8,7 @@ from processors.diagnosis.finding import Finding
 GROUND: tuple[Callable[[], Iterable[Finding]], ...] = (
     setup.debug,
     setup.secret_key,
+    setup.lease,
     setup.handlers,
     redis.server,
     redis.clock,
@@ -24,6 +25,7 @@ ON_DATABASE: tuple[Callable[[], Iterable[Finding]], ...] = (
     databases.disk_of_sqlite,
     databases.long_transactions,
     databases.prepared_transactions,
+    databases.replication_slots,
     databases.clock,
 )
 ON_TABLES: tuple[Callable[[], Iterable[Finding]], ...] = (

@@ -112,7 +112,7 @@ def clocks() -> Iterator[Finding]:
     for worker in ours():
         if abs(worker.clock_ahead_seconds) > SKEW_SECONDS:
             which = "ahead of" if worker.clock_ahead_seconds > 0 else "behind"
-            yield warning(
+            yield error(
                 where(worker),
                 _("Its clock was %(seconds)s s %(which)s that of Redis.")
                 % {"seconds": f"{abs(worker.clock_ahead_seconds):.0f}", "which": which},

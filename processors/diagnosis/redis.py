@@ -69,11 +69,11 @@ def server() -> Iterator[Finding]:
             _("Give the user of REDIS_URL +@all on keys rq:*, with ACL SETUSER."),
         )
     if facts.policy != "noeviction" and facts.max_bytes:
-        yield warning(
+        yield error(
             WHERE,
             _("When it is full it throws keys away (%(policy)s), wake-ups among them.")
             % {"policy": facts.policy},
-            _("Set maxmemory-policy noeviction."),
+            _("Set maxmemory-policy noeviction, in redis.conf or by CONFIG SET."),
         )
     if facts.max_bytes and facts.used_bytes > NEARLY_FULL * facts.max_bytes:
         share = 100 * facts.used_bytes // facts.max_bytes
@@ -117,7 +117,7 @@ def clock() -> Iterator[Finding]:
     ahead = census.clock_ahead_seconds()
     if abs(ahead) > SKEW_SECONDS:
         which = "ahead of" if ahead > 0 else "behind"
-        yield warning(
+        yield error(
             WHERE,
             _("Its clock is %(seconds)s s %(which)s this machine's.")
             % {"seconds": f"{abs(ahead):.0f}", "which": which},

@@ -9,6 +9,7 @@ from processors.diagnosis.finding import Finding, error, warning
 from processors.handlers import registry
 
 KEY_CHARACTERS = 50
+SHORTEST_LEASE_SECONDS = 20
 
 
 def debug() -> Iterator[Finding]:
@@ -38,6 +39,21 @@ def secret_key() -> Iterator[Finding]:
         what,
         _("Write 50 or more random characters, the same on every host."),
     )
+
+
+def lease() -> Iterator[Finding]:
+    """A lease shorter than this takes batches from workers that are only slow for a moment."""
+    if not settings.TESTING and settings.LEASE_SECONDS < SHORTEST_LEASE_SECONDS:
+        yield warning(
+            _("setting %(name)s") % {"name": "LEASE_SECONDS"},
+            _(
+                "It is %(seconds)s: a worker whose database or machine stalls for some seconds "
+                "loses its batch, and what it had in hand comes under suspicion."
+            )
+            % {"seconds": settings.LEASE_SECONDS},
+            _("Set it to %(seconds)s or more on every host; 60 by itself.")
+            % {"seconds": SHORTEST_LEASE_SECONDS},
+        )
 
 
 def handlers() -> Iterator[Finding]:

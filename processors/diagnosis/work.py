@@ -43,7 +43,7 @@ def scheduler() -> Iterator[Finding]:
     seen_at = this.scheduler_seen_at
     if seen_at is None or database_now() - seen_at > timedelta(seconds=SILENT_SECONDS):
         since = f"since {seen_at:%Y-%m-%d %H:%M:%S} UTC" if seen_at else "yet"
-        yield warning(
+        yield error(
             _("scheduler"),
             _("None has been seen %(since)s: cycles begin only when a worker is idle.")
             % {"since": since},

@@ -1,9 +1,12 @@
 """`manage.py doctor`: what is wrong, where, and how to mend it."""
 
 import json
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import psycopg2
 import pytest
@@ -21,6 +24,7 @@ from tests.conftest import Manage, StartWorker
 from tests.factories import make_batch, make_processor, make_record, make_run, make_table_source
 from tests.management.conftest import Call, CallJson, Refuse
 from tests.servers import PostgresServer, RedisServer
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(databases=["default", "shop"])
 
@@ -59,13 +63,15 @@ def test_a_sound_installation_has_nothing_wrong(call: Call) -> None:
     assert call("doctor") == "Nothing is wrong."
 
 
-def test_a_missing_scheduler_is_a_warning_and_no_error(call_json: CallJson) -> None:
+def test_a_dead_scheduler_is_an_error(refuse: Refuse) -> None:
     Installation.objects.update(scheduler_seen_at=now() - timedelta(minutes=5))
 
-    [found] = call_json("doctor")["findings"]
+    [found] = findings()
 
-    assert (found["level"], found["where"]) == ("warning", "scheduler")
-    assert "rqscheduler" in found["mend"]
+    assert (found.level, found.where) == ("error", "scheduler")
+    assert "None has been seen since" in found.what
+    assert found.mend == "Start `manage.py rqscheduler`."
+    assert refuse("doctor") == "1 error found."
 
 
 def test_a_used_queue_without_a_worker_is_an_error(refuse: Refuse) -> None:
@@ -181,16 +187,22 @@ def test_our_own_jobs_are_not_foreign() -> None:
     assert findings("Redis") == []
 
 
-def test_an_eviction_policy_that_loses_wake_ups_is_told(client: Any) -> None:
+@pytest.mark.parametrize("policy", ["allkeys-lru", "volatile-ttl"])
+def test_an_eviction_policy_that_loses_wake_ups_is_an_error(
+    client: Any, refuse: Refuse, policy: str
+) -> None:
     client.config_set("maxmemory", "100mb")
-    client.config_set("maxmemory-policy", "allkeys-lru")
+    client.config_set("maxmemory-policy", policy)
     try:
         [found] = findings("Redis")
+        said = refuse("doctor")
     finally:
         client.config_set("maxmemory-policy", "noeviction")
         client.config_set("maxmemory", "0")
 
-    assert "allkeys-lru" in found.what
+    assert policy in found.what
+    assert "maxmemory-policy noeviction" in found.mend
+    assert said == "1 error found."
 
 
 def test_a_redis_that_is_away_is_one_error(redis_server: RedisServer) -> None:
@@ -261,7 +273,30 @@ def test_a_stock_worker_on_our_queues_is_told(client: Any) -> None:
 
     [found] = findings("worker stock")
 
+    assert found.level == "error"
     assert "not one of Recordmill's" in found.what
+    assert "manage.py rqworker" in found.mend
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_stock_worker_that_was_really_started_is_told(
+    redis_server: RedisServer, refuse: Refuse
+) -> None:
+    script = Path(sys.executable).with_name("rq")
+    stock = subprocess.Popen(
+        [script, "worker", "--url", redis_server.url, "default"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        [found] = wait_until(lambda: findings("worker"), message="the stock worker is not seen")
+        said = refuse("doctor")
+    finally:
+        stock.terminate()
+        stock.wait(20)
+
+    assert "not one of Recordmill's, but takes jobs of default" in found.what
+    assert said == "1 error found."
 
 
 def test_a_stock_scheduler_is_told(client: Any) -> None:
@@ -334,6 +369,16 @@ def test_a_secret_key_that_can_be_known_is_told(monkeypatch: pytest.MonkeyPatch,
     assert "short" not in found.what
 
 
+def test_a_lease_shorter_than_a_stall_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "TESTING", False)
+    monkeypatch.setattr(settings, "LEASE_SECONDS", 2)
+
+    [found] = findings("LEASE_SECONDS")
+
+    assert found.level == "warning"
+    assert "Set it to 20 or more" in found.mend
+
+
 def test_handlers_that_could_not_be_imported_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(registry.failures, "shop", "SyntaxError: invalid syntax")
 
@@ -376,7 +421,7 @@ def test_a_large_table_without_an_index_on_its_status_is_told(
 
 @pytest.mark.skipif("connection.vendor == 'sqlite'", reason="needs rights")
 def test_a_right_that_was_revoked_is_told() -> None:
-    make_processor("rows", source=make_table_source(1))
+    make_processor("rows", source=make_table_source(1), state="started")
     with connection.cursor() as cursor:
         cursor.execute("CREATE ROLE reader")
         cursor.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader")
@@ -387,6 +432,7 @@ def test_a_right_that_was_revoked_is_told() -> None:
             cursor.execute("RESET ROLE")
 
     assert any("may read but not update" in each.what for each in found)
+    assert all(each.level == "error" and each.mend for each in found)
 
 
 @pytest.mark.skipif("connection.vendor == 'sqlite'", reason="transactions of Postgres")
@@ -402,6 +448,40 @@ def test_a_transaction_that_stays_open_is_told_with_its_process(
     idle.close()
 
     assert any(f"pg_terminate_backend({pid})" in each.mend for each in found)
+    assert {each.level for each in found} == {"error"}
+
+
+@pytest.mark.skipif("connection.vendor == 'sqlite'", reason="slots of Postgres")
+def test_a_replication_slot_without_a_reader_is_told_with_its_end(
+    refuse: Refuse,
+) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_create_physical_replication_slot('gone', true)")
+        try:
+            found = findings("database")
+            said = refuse("doctor")
+        finally:
+            cursor.execute("SELECT pg_drop_replication_slot('gone')")
+
+    assert [each.mend for each in found] == [
+        "Bring its standby back, or end it: SELECT pg_drop_replication_slot('gone')."
+    ]
+    assert said == "1 error found."
+
+
+@pytest.mark.skipif("connection.vendor == 'sqlite'", reason="transactions of Postgres")
+def test_a_prepared_transaction_that_nobody_ends_is_told_with_its_end(
+    monkeypatch: pytest.MonkeyPatch, postgres: PostgresServer
+) -> None:
+    monkeypatch.setattr(databases, "LONG_SECONDS", 0)
+    with psycopg2.connect(postgres.url("postgres")) as other:
+        other.tpc_begin(other.xid(0, "forgotten", ""))
+        other.tpc_prepare()
+        found = list(databases.prepared_transactions())
+        other.tpc_rollback()
+
+    assert [each.level for each in found] == ["error"]
+    assert "ROLLBACK PREPARED" in found[0].mend
 
 
 @pytest.mark.skipif("connection.vendor == 'postgresql'", reason="settings of SQLite")
@@ -427,6 +507,23 @@ def test_an_sqlite_that_does_not_wait_for_its_turn_is_told() -> None:
     assert any("busy timeout is 100 ms" in each.what for each in found)
 
 
+@pytest.mark.skipif("connection.vendor == 'postgresql'", reason="settings of SQLite")
+def test_an_sqlite_that_forgets_commits_or_has_no_log_is_told(tmp_path: Path) -> None:
+    alone = connection.copy()
+    alone.settings_dict = {**alone.settings_dict, "NAME": str(tmp_path / "alone.sqlite3")}
+    with alone.cursor() as cursor:
+        cursor.execute("PRAGMA journal_mode = DELETE")
+        cursor.execute("PRAGMA synchronous = OFF")
+        with mock.patch.object(databases, "connection", alone):
+            found = list(databases.settings_of_sqlite())
+    alone.close()
+
+    assert [each.level for each in found] == ["error", "error"]
+    assert "journal mode is delete" in found[0].what
+    assert "synchronous is not FULL" in found[1].what
+    assert all("DATABASE_URL" in each.mend for each in found)
+
+
 @pytest.mark.skipif("connection.vendor == 'sqlite'", reason="one clock")
 def test_another_clock_than_the_databases_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(databases, "database_now", lambda: now() + timedelta(minutes=2))
@@ -434,6 +531,7 @@ def test_another_clock_than_the_databases_is_told(monkeypatch: pytest.MonkeyPatc
     [found] = findings("this machine")
 
     assert "120 s behind" in found.what
+    assert found.level == "error"
 
 
 @pytest.mark.skipif("connection.vendor == 'sqlite'", reason="settings of Postgres")
