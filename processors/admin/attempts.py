@@ -17,8 +17,7 @@ from processors.admin import columns
 from processors.admin.base import HistoryAdmin
 from processors.admin.events import record_url
 from processors.admin.export import Column, Exports
-from processors.admin.filters import Choices, Given, HappenedFilter, ProcessorFilter, Rows
-from processors.admin.record_filters import whole
+from processors.admin.filters import Choices, Given, HappenedFilter, ProcessorFilter, Rows, whole
 from processors.admin.run_filters import WINDOW, newest
 from processors.models import Attempt, Run
 from processors.models.attempt import AttemptOutcome

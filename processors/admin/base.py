@@ -67,10 +67,12 @@ class OwnFilters(ModelAdmin):
     """A list that is narrowed by its filters alone: nobody makes up conditions in an address."""
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """Whether it is one of the filters, and a number where it names a row."""
-        named = [str(getattr(each, "parameter_name", each)) for each in self.list_filter]
+        """Whether it is one of the filters; where the stock one names a row, by a number."""
+        own = [getattr(each, "parameter_name", None) for each in self.list_filter]
+        if lookup in own:
+            return True  # it judges its value by itself
         field, _joint, way = lookup.partition("__")
-        if field not in named or way not in ("", "exact", "id__exact", "isnull"):
+        if field not in self.list_filter or way not in ("", "exact", "id__exact", "isnull"):
             return False
         is_row = way == "id__exact" or (way == "" and field in self.to_others())
         return not is_row or is_id(value)

@@ -59,6 +59,7 @@ ACTS = {
        for act in (*dead_letters.TREATMENTS, "reprocess")},
     "/admin/processors/record/many/retry/": "/admin/processors/record/",
     "/admin/queues/do/resume/": "/admin/queues/",
+    "/admin/resume-all/": "/admin/",
     "/admin/logout/": "/admin/",
 }  # fmt: skip
 

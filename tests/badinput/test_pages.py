@@ -31,7 +31,6 @@ IN_PATHS = (NUMBER, DIGITS, "%00", "_5F")
 OF_LISTS = ("o", "p", "q", "e", "all", "_facets", "_popup", "_to_field", "pk", "id__regex")
 # Fields of many forms, each time with another meaning.
 OF_EACH = ("seen", "reason", "limit", "until", "selection", "_selected_action", "payload")
-ENDS_THE_SESSION = ("admin/logout/", "admin/password_change/")
 
 
 @pytest.fixture
@@ -114,7 +113,8 @@ def test_no_value_in_any_parameter_of_any_page_breaks_it(
         root.get(url)
         path, _, query = url.partition("?")
         for at, name in enumerate(sorted(asked | of_list(route))):
-            for value in {NUMBER, IN_ADDRESSES[at % len(IN_ADDRESSES)]}:
+            bad = {IN_ADDRESSES[at % len(IN_ADDRESSES)], *(() if name in OF_LISTS else (NUMBER,))}
+            for value in bad:
                 tried += 1
                 with nothing_stays():
                     given = {**dict(parse_qsl(query)), name: value}
@@ -123,7 +123,7 @@ def test_no_value_in_any_parameter_of_any_page_breaks_it(
                     broken.append(f"{path}?{name}={value[:30]}: {told(answer)}")
 
     assert not broken, "\n".join(broken)
-    assert tried > 200
+    assert tried > 150
 
 
 def test_the_character_nul_is_refused_on_every_page_with_a_sentence(
@@ -139,9 +139,9 @@ def test_the_character_nul_is_refused_on_every_page_with_a_sentence(
 @pytest.mark.slow
 def test_no_number_or_word_in_a_path_breaks_a_page(root: Client, objects: dict[str, Any]) -> None:
     broken = []
-    for route in TABLE:
+    for at, route in enumerate(TABLE):
         parts = [part for part in route.split("/") if part.startswith("<")]
-        for value in IN_PATHS if parts and route not in ENDS_THE_SESSION else ():
+        for value in {NUMBER, IN_PATHS[at % len(IN_PATHS)]} if parts else ():
             path = address(route.replace(parts[0], value), objects)
             for verb in ("GET", "POST"):
                 with nothing_stays():
@@ -183,7 +183,7 @@ def poisoned(sent: Sent, known: set[str]) -> Iterator[tuple[str, dict[str, str]]
         known.add(name)
         value = IN_FIELDS[at % len(IN_FIELDS)]
         yield f"{name}={value[:30]!r}", {**sent.values, name: value}
-    for value in IN_FIELDS[:3]:
+    for value in (NUMBER, "\x00"):
         yield f"all={value[:30]!r}", dict.fromkeys(sent.values, value)
 
 
