@@ -10,12 +10,13 @@ from django.db import connection
 from django.utils.timezone import now
 
 from processors.ledger_check import AT_REST, QUESTIONS, check
-from processors.models import Attempt, Batch, Processor, Record, Run
+from processors.models import Attempt, Batch, Lane, Processor, Record, Run
 from tests.factories import (
     make_attempt,
     make_batch,
     make_claimed,
     make_event,
+    make_lane,
     make_processor,
     make_record,
     make_run,
@@ -120,6 +121,27 @@ def test_a_key_that_is_there_twice() -> None:
 
     assert found[0].startswith("I1 processors_record: the constraint record_key_once is missing")
     assert found[1] == f"I1 key A-1 of processor {record.processor_id}: is there 2 times"
+
+
+@pytest.mark.parametrize("lane", ["idle", "gone", "another's", "none"])
+def test_a_record_in_a_lane_that_no_claim_asks(lane: str) -> None:
+    processor = make_processor(rate_limits=["5/min by customer"])
+    found = make_lane(processor, waiting=1)
+    record = Record.objects.get()
+    assert broken() == []
+    if lane == "idle":
+        Lane.objects.update(waits=False)
+    elif lane == "gone":
+        found.delete()
+    elif lane == "another's":
+        Lane.objects.update(processor=make_processor())
+    else:
+        Record.objects.update(lane=None)
+
+    [found_out] = broken()
+
+    assert found_out.startswith(f"I1 record {record.pk} ({record.key}) of processor ")
+    assert found_out.endswith("waits for a limit of its key, in no lane that a claim would ask")
 
 
 @pytest.mark.parametrize("state", ["closed", "gone"])

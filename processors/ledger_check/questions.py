@@ -5,6 +5,7 @@ from processors.ledger_check.asking import Question
 
 QUESTIONS = (
     Question("I1", records.keys_are_unique),
+    Question("I1", records.lanes_know_what_waits_in_them),
     Question("I1", tables.claimed_rows_are_in_hand),
     Question("I4", records.batches_and_records_agree),
     Question("I4", batches.owners_are_alive),

@@ -8,7 +8,8 @@ from django.conf import settings
 from django.db import connection
 
 from processors.ledger_check.asking import Asked, select
-from processors.models import Batch, Processor, Record
+from processors.models import IN_LANE, Batch, Processor, Record
+from processors.models.record import PRIORITIES
 from processors.protocol.reaping import MAX_CRASHES
 from processors.sources.dialect import Dialect
 from processors.states import BatchState
@@ -42,6 +43,16 @@ SELECT DISTINCT record.id, record.key, record.crashes
 """
 
 
+# Records that were set aside, but in no lane that a claim asks.
+OUT_OF_LANE = """
+SELECT record.id, record.key, record.processor_id
+  FROM processors_record AS record
+  LEFT JOIN processors_lane AS lane
+    ON lane.id = record.lane_id AND lane.processor_id = record.processor_id AND lane.waits
+ WHERE record.waits AND NOT record.alone AND record.lane_id IS NOT NULL AND lane.id IS NULL
+"""
+
+
 def keys_are_unique(_: Asked) -> Rows:
     """I1: a processor has a key once. Passes over the records only where nothing enforces it."""
     with connection.cursor() as cursor:
@@ -52,6 +63,19 @@ def keys_are_unique(_: Asked) -> Rows:
     yield "processors_record", "the constraint record_key_once is missing: run `manage.py migrate`"
     for processor_id, key, count in select(REPEATED_KEYS):
         yield f"key {key} of processor {processor_id}", f"is there {count} times"
+
+
+def lanes_know_what_waits_in_them(_: Asked) -> Rows:
+    """I1: what was set aside for its key's limit is found again by the claim that has room."""
+    lost = "waits for a limit of its key, in no lane that a claim would ask"
+    for id_, key, processor_id in select(OUT_OF_LANE):
+        yield f"record {id_} ({key}) of processor {processor_id}", lost
+    for processor in Processor.objects.order_by("pk"):
+        aside = Record.objects.filter(processor=processor, available_at=IN_LANE)
+        # By the index of what may be claimed, a probe for each priority.
+        usual = aside.filter(waits=True, alone=False, priority__in=PRIORITIES)
+        for record in usual.filter(lane__isnull=True).order_by("id"):
+            yield f"record {record.pk} ({record.key}) of processor {processor.pk}", lost
 
 
 def batches_and_records_agree(_: Asked) -> Rows:

@@ -312,14 +312,14 @@ def change(processor: Processor, before: Sequence[str], now: datetime) -> None:
     gone = [Rate.parse(text) for text in before if BY in text and text not in processor.rate_limits]
     if not gone:
         return
+    # What is freed later is this run's as well. First, because a claim holds its run before limits.
+    run = Run.objects.active().filter(processor=processor).first()
+    if run is not None:
+        Run.objects.filter(pk=run.pk).update(config=run.config | {"frees_lanes": True})
     rename(processor, before, gone)
     for rate in gone:
         for row in Allowance.objects.filter(processor=processor, limit=str(rate)):
             free(row, now)
-    # What is freed later is this run's as well.
-    run = Run.objects.active().filter(processor=processor).first()
-    if run is not None:
-        Run.objects.filter(pk=run.pk).update(config=run.config | {"frees_lanes": True})
 
 
 def rename(processor: Processor, before: Sequence[str], gone: Sequence[Rate]) -> None:

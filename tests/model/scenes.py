@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import transaction
 
-from processors import control, publish
+from processors import control, editing, publish
 from processors.clock import database_now
 from processors.handlers.outcomes import Outcome
 from processors.ledger_check import QUESTIONS, check
@@ -125,6 +125,10 @@ class Story:
 
     def reap(self) -> int:
         return reaping.reap(database_now())
+
+    def limit(self, rate_limits: list[str]) -> None:
+        numbers = {"parallelism": 2, "concurrency": 1, "batch_size": 2, "pause_seconds": 1}
+        editing.tune(self.processor.pk, numbers | {"rate_limits": rate_limits}, self.by)
 
     def operate(self, verb: str) -> str:
         try:

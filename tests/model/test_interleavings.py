@@ -8,8 +8,8 @@ import pytest
 
 from processors import dead_letters
 from processors.clock import database_now
-from processors.models import Attempt, Batch, Processor, Record, Run
-from processors.protocol import cycles
+from processors.models import Attempt, Batch, Lane, Processor, Record, Run
+from processors.protocol import cycles, lanes
 from tests.handling.models import Effect
 from tests.model.scenes import LONG_AGO, THOROUGH, Story, play
 from tests.model.stepwise import Stage
@@ -142,6 +142,60 @@ def test_two_that_claim_keep_the_limits(two: Stage, definition: dict[str, int]) 
         got = [lease for lease in answers.values() if lease]
         assert sum(lease.size for lease in got) == 2
         assert len(got) == 1
+
+    play(two, make, verify)
+
+
+HOURLY = "1/h by customer"  # no record of these scenes has one: together they are one key
+
+
+def test_two_that_claim_keep_to_the_limit_of_a_key(two: Stage) -> None:
+    def make() -> Any:
+        story = Story(3, rate_limits=[HOURLY]).running()
+        return story, {"anna": story.claim, "ben": story.claim_first}
+
+    def verify(story: Story, answers: dict[str, Any]) -> None:
+        got = [lease for lease in answers.values() if lease]
+        assert sum(lease.size for lease in got) == 1
+        assert Record.objects.in_lanes().count() == 2
+        assert Lane.objects.get().used == 1
+
+    play(two, make, verify)
+
+
+def test_two_that_claim_share_the_turns_of_a_lane(two: Stage) -> None:
+    def make() -> Any:
+        story = Story(3, rate_limits=[HOURLY]).running()
+        first = story.claim()
+        assert first
+        story.commit(first)
+        Lane.objects.update(free_at=database_now() - LONG_AGO)
+        return story, {"anna": story.claim, "ben": story.claim}
+
+    def verify(story: Story, answers: dict[str, Any]) -> None:
+        assert sum(lease is not None for lease in answers.values()) == 1
+        assert Record.objects.in_lanes().count() == 1
+        assert Lane.objects.get().waits
+
+    play(two, make, verify)
+
+
+def test_a_limit_that_is_taken_away_while_somebody_claims_loses_nothing(two: Stage) -> None:
+    def make() -> Any:
+        story = Story(4, rate_limits=[HOURLY]).running()
+        first = story.claim()
+        assert first
+        story.commit(first)
+        fill_inbox(story.processor, {"new": {}})
+        Lane.objects.update(free_at=database_now() - LONG_AGO)
+        return story, {"anna": story.claim, "ben": partial(story.limit, [])}
+
+    def verify(story: Story, answers: dict[str, Any]) -> None:
+        lanes.keep_up(database_now())
+        assert Record.objects.filter(state="done").count() == 1
+        assert not Record.objects.in_lanes().exists()
+        taken = answers["anna"].size if answers["anna"] else 0
+        assert Record.objects.claimable(database_now()).count() == 4 - taken
 
     play(two, make, verify)
 
