@@ -15,7 +15,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 DAYS = 30
 SEED = 7
-NOTIFICATIONS = 12_000
+NOTIFICATIONS = 60_000
 # Name, what it is for, cron, records of a usual run, seconds a record takes, share of bad runs.
 PROCESSORS = (
     ("Nightly price update", "Apply the suppliers' price lists", "0 3 * * *", 4_200, 0.02, 0.06),

@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -42,7 +42,7 @@ FOLLOWED = (
     ("processor-paused", "/admin/processors/processor/", "a:text-is('Export to the warehouse')"),
     ("processor-active", "/admin/processors/processor/", "a:text-is('Partner notifications')"),
     ("run", "/admin/processors/run/?state=failures&q=Orders", "a:text-is('#1')"),
-    ("run-active", "/admin/processors/run/?state=active", "td a.name"),
+    ("run-active", "/admin/processors/run/?state=active", "a.name"),
     ("record", FAILED, "a.key"),
 )
 # Pages that belong to one of those: the end of its address, and theirs.
@@ -100,7 +100,7 @@ def addresses(page: Page, base: str) -> Iterator[tuple[str, str]]:
         yield f"{owner}-{name}", f"{path}{name}/"
 
 
-def take(browser: Browser, base: str, password: str) -> None:
+def take(browser: Browser, base: str, password: str, found: Sequence[tuple[str, str]]) -> None:
     for scheme in SCHEMES:
         for width in WIDTHS:
             context = browser.new_context(
@@ -111,7 +111,7 @@ def take(browser: Browser, base: str, password: str) -> None:
             page.goto(f"{base}/admin/login/")
             page.screenshot(path=IMAGES / f"login-{scheme}-{width}.png")
             sign_in(page, base, password)
-            for name, path in list(addresses(page, base)):
+            for name, path in found:
                 page.goto(base + path)
                 page.screenshot(path=IMAGES / f"{name}-{scheme}-{width}.png", full_page=True)
             context.close()
@@ -140,7 +140,7 @@ def main() -> int:
         page = browser.new_page()
         sign_in(page, base, password)
         fill(page, base)
-        take(browser, base, password)
+        take(browser, base, password, list(addresses(page, base)))
         take_shown(browser, base, password)
         browser.close()
     return 0
