@@ -127,7 +127,7 @@ def add_failure(dice: random.Random, run: Any, batch: Any, number: int) -> None:
     same = fingerprint(Outcome("dead", error_type=kind, message=message))
     record = Record.objects.create(
         processor=run.processor, key=f"INV-{run.pk * 97 % 900_000 + number:06}", state="dead",
-        payload=PAYLOAD, attempts=5, last_error=f"{kind}: {message}", error_type=kind,
+        payload=PAYLOAD, attempts=5, last_error=message, error_type=kind,
         fingerprint=same, available_at=run.started_at, created_at=run.started_at,
         settled_at=run.ended_at,
     )  # fmt: skip

@@ -28,7 +28,7 @@ class EventAdmin(Exports, HistoryAdmin):
 
     list_title = gettext_lazy("Events")
     empty_text = gettext_lazy("Nothing has happened yet.")
-    list_display = ("when", "processor_shown", "what", "moved", "actor", "why")
+    list_display = ("when", "processor_shown", "what", "moved", "who", "why")
     list_display_links = None
     list_filter = (ProcessorFilter, ActorFilter, ActionFilter, HappenedFilter)
     list_select_related = ("processor", "run", "record")
@@ -79,6 +79,11 @@ class EventAdmin(Exports, HistoryAdmin):
     def moved(self, event: Event) -> str:
         """From which state to which."""
         return states_of(event) or columns.NONE
+
+    @admin.display(description=gettext_lazy("Actor"))
+    def who(self, event: Event) -> str:
+        """A person, or a part of the machine."""
+        return event.actor
 
     @admin.display(description=gettext_lazy("Why"))
     def why(self, event: Event) -> str:

@@ -49,6 +49,17 @@ class WorkerRow:
         return LOOKS[self.state]
 
     @property
+    def python(self) -> str:
+        """Its version, without when and how it was built."""
+        return self.facts.python_version.partition(" ")[0][:12]
+
+    @property
+    def address(self) -> str:
+        """Where it is in the network; on Redis's own machine RQ tells the socket's path instead."""
+        told = self.facts.ip_address
+        return "" if told == "unknown" or told.startswith("/") else told[:48]
+
+    @property
     def is_bad(self) -> bool:
         """Whether nobody has heard of it for too long."""
         return self.state in ("lost", "silent")

@@ -71,6 +71,7 @@ def facts(record: Record, request: HttpRequest) -> dict[str, Any]:
         "held": held_back.place_of(record, database_now()),
         "payload": shown_payload(record) if may_see else None,
         "result": payloads.shown(record.result) if may_see else None,
+        "has_result": record.result is not None,
         "may_see": may_see,
         "is_inbox": record.processor.source_kind == "inbox",
         "attempts": attempts,

@@ -126,11 +126,14 @@ def test_definitions_are_exported_and_imported(visit: Visit, tmp_path: Path) -> 
     a_processor(handler="demo.notify_partner", batch_size=7)
     page = visit("/admin/processors/processor/")
     with page.expect_download() as download:
+        page.click("summary:has-text('More')")
         page.click("text=Export all")
     file = tmp_path / "processors.json"
     download.value.save_as(file)
     Processor.objects.all().delete()
 
+    page.reload()
+    page.click("summary:has-text('More')")
     page.click("text=Import…")
     page.set_input_files("#file", file)
     page.click("button:has-text('Show what would change')")
