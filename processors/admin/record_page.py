@@ -18,7 +18,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from processors import control, dead_letters, held_back
-from processors.admin import columns, frame, live, payloads
+from processors.admin import columns, frame, live, payloads, reports
 from processors.admin.acts import reason_of
 from processors.admin.base import user_of
 from processors.admin.masking import masked, unmasked
@@ -66,8 +66,10 @@ def facts(record: Record, request: HttpRequest) -> dict[str, Any]:
     needs = record.state in NEEDS_ATTENTION
     may_manage = request.user.has_perm(dead_letters.MANAGE_DEAD)
     is_finished = record.state in FINISHED
+    newest = None if is_finished else with_error(attempts)
     return {
         "record": record,
+        "report": reports.of_record(record, newest, request),
         "held": held_back.place_of(record, database_now()),
         "payload": shown_payload(record) if may_see else None,
         "result": payloads.shown(record.result) if may_see else None,
@@ -75,7 +77,7 @@ def facts(record: Record, request: HttpRequest) -> dict[str, Any]:
         "may_see": may_see,
         "is_inbox": record.processor.source_kind == "inbox",
         "attempts": attempts,
-        "newest": None if is_finished else with_error(attempts),
+        "newest": newest,
         "is_finished": is_finished,
         "failed_before": sum(bool(one.attempt.error_type) for one in attempts),
         "events": told_events(record, may_see=may_see),

@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from processors import control, dead_letters
-from processors.admin import columns, figures, looks, throughput
+from processors.admin import columns, figures, looks, reports, throughput
 from processors.admin.buttons import VERBS, Button, buttons
 from processors.admin.chart_table import thinned, with_numbers
 from processors.admin.charts import area
@@ -40,6 +40,7 @@ def facts(run: Any, request: HttpRequest, now: datetime) -> dict[str, Any]:
     may_manage = request.user.has_perm(dead_letters.MANAGE_DEAD)
     return {
         "run": run,
+        "report": reports.of_run(run, request),
         "now": now,
         "why": "" if run.has_ended else why_run(run.processor, run, now, looks.queue),
         "is_stuck": not run.has_ended and (run.is_silent or not (run.in_hand or run.rate)),

@@ -19,6 +19,7 @@
       button.classList.add("done");
       setTimeout(() => button.classList.remove("done"), 1500);
     } catch {  // only https and this machine have a clipboard
+      element.hidden = false;  // what is not seen cannot be selected
       select(element);
       say(button.dataset.selected);
     }

@@ -1,5 +1,7 @@
 """What stands around every page."""
 
+import html
+
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -44,6 +46,38 @@ def test_each_section_has_a_key_of_its_own_and_the_list_of_keys_names_it(admin: 
     for key, word in {"p": "Processors", "r": "Runs", "f": "Failed records"}.items():
         assert f'data-key="{key}"' in page
         assert f"<kbd>g</kbd> <kbd>{key}</kbd></dt><dd>{word}</dd>" in page
+
+
+def report_of(page: str) -> str:
+    found = page.partition('<pre id="report" hidden>')[2].partition("</pre>")[0]
+    return html.unescape(found)
+
+
+def test_a_failure_can_be_copied_as_a_report_without_its_payload(admin: Client) -> None:
+    processor = a_processor()
+    run = a_run(processor, dead=1, claimed=1)
+    record = a_failed_record(processor, run, last_error="no stock", payload={"card": "4711-0815"})
+
+    page = admin.get(reverse("admin:processors_record_change", args=[record.pk])).content.decode()
+
+    told = report_of(page).splitlines()
+    assert told[:4] == [
+        "Record: A-1", "Processor: Orders", "State: Dead", "Error: ValueError: no stock",
+    ]  # fmt: skip
+    assert told[-1] == f"Link: http://testserver/admin/processors/record/{record.pk}/change/"
+    assert "4711-0815" not in report_of(page)
+
+
+def test_a_run_with_failures_has_a_report_and_a_good_one_has_none(admin: Client) -> None:
+    processor = a_processor()
+    bad = a_run(processor, dead=2, claimed=3, done=1)
+    good = a_run(processor, 2, claimed=1, done=1)
+
+    told = report_of(admin.get(bad.get_absolute_url()).content.decode())
+
+    assert "Run: Orders #1" in told
+    assert "Records: 3 claimed, 1 done, 2 dead" in told
+    assert report_of(admin.get(good.get_absolute_url()).content.decode()) == ""
 
 
 RETRY = "admin:processors_record_many"

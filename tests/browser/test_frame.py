@@ -1,0 +1,62 @@
+"""Keys, dialogs and the tab, in a real browser."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from processors.models import Record, Run
+from tests.admin.conftest import a_failed_record, a_processor, a_run
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+Visit = Callable[..., Any]
+SOON = 20_000  # milliseconds
+
+
+def test_keys_lead_around_and_rest_while_somebody_types(visit: Visit) -> None:
+    a_processor()
+    page = visit("/admin/")
+
+    page.keyboard.press("?")
+    page.wait_for_selector("#keys[open]")
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    page.keyboard.press("p")
+    page.wait_for_url("**/processor/", timeout=SOON)
+    page.keyboard.press("/")
+    page.keyboard.type("gr?l/")
+
+    assert page.input_value("#searchbar") == "gr?l/"
+    assert page.url.endswith("/processor/")
+    assert not page.is_visible("#keys")
+
+
+def test_run_with_opens_over_the_page_and_begins_a_run(visit: Visit) -> None:
+    processor = a_processor()
+    page = visit(processor.get_absolute_url())
+
+    page.click("text=Run with…")
+    page.wait_for_selector("dialog[open] #limit")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("[aria-labelledby=dialog-title]", state="detached")
+    page.click("text=Run with…")
+    page.fill("dialog #limit", "3")
+    page.click("dialog button[name=seen]")
+    page.wait_for_url("**/run/*/change/", timeout=SOON)
+
+    assert Run.objects.get().claim_limit == 3
+
+
+def test_the_tab_shows_trouble_as_it_comes_and_goes(visit: Visit) -> None:
+    processor = a_processor()
+    page = visit("/admin/")
+    assert page.title() == "Overview | Recordmill"
+
+    a_failed_record(processor, a_run(processor))
+    page.wait_for_selector("#favicon[href*=trouble]", state="attached", timeout=SOON)
+    assert page.title() == "(1) Overview | Recordmill"
+
+    Record.objects.update(state="skipped")
+    page.wait_for_selector("#favicon:not([href*=trouble])", state="attached", timeout=SOON)
+    assert page.title() == "Overview | Recordmill"
