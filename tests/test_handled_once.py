@@ -40,7 +40,7 @@ def test_every_row_of_a_table_is_handled_once(
     for _ in range(workers):
         start_worker()
 
-    run = wait_for_end(control.run_once(processor.pk, act()))
+    run = wait_for_end(control.run_once(processor.pk, act()), seconds=180)
 
     assert counters(run) == {"claimed": ROWS, "done": ROWS}
     assert goods.statuses() == {"DONE": ROWS}
@@ -61,7 +61,7 @@ def test_every_row_of_a_table_elsewhere_is_handled_once(
     for _ in range(workers):
         start_worker()
 
-    run = wait_for_end(control.run_once(processor.pk, act()))
+    run = wait_for_end(control.run_once(processor.pk, act()), seconds=180)
 
     assert counters(run) == {"claimed": ROWS, "done": ROWS}
     assert foreign_goods.statuses() == {"DONE": ROWS}
@@ -78,7 +78,7 @@ def test_every_record_of_an_inbox_is_handled_once(start_worker: StartWorker, wor
     for _ in range(workers):
         start_worker()
 
-    run = wait_for_end(control.run_once(processor.pk, act()))
+    run = wait_for_end(control.run_once(processor.pk, act()), seconds=180)
 
     assert run.state == RunState.FINISHED
     assert counters(run) == {"claimed": ROWS, "done": ROWS}
@@ -96,7 +96,7 @@ def test_records_handled_at_once_within_a_batch_are_handled_once(
     start_worker()
     start_worker()
 
-    run = wait_for_end(control.run_once(processor.pk, act()))
+    run = wait_for_end(control.run_once(processor.pk, act()), seconds=180)
 
     assert counters(run) == {"claimed": 300, "done": 300}
     assert Record.objects.filter(state=RecordState.DONE).count() == 300

@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections.abc import Callable
 
 from django.db import DatabaseError, InterfaceError, connections
 
@@ -19,7 +20,8 @@ from tests.chaos.site import Site
 
 OPERATORS = 2
 LOOK_SECONDS = 0.05
-# A lease, two looks of the reaper, the longest back-off, and room for what waited meanwhile.
+# A lease, two looks of the reaper, the longest back-off, and the turn of every run for a worker's
+# whole time: so long may pass on a busy machine until the next record is through.
 RECOVERY_SECONDS = 120.0
 # Two questions cannot be asked amid faults: whether a lost worker was noticed, while a frozen
 # database kept everybody from looking; and of a table that a fault has locked.
@@ -105,19 +107,27 @@ class Soup:
         connections.close_all()
         begun = time.monotonic()
         start_everything()
-        while time.monotonic() < begun + RECOVERY_SECONDS:
-            self.crew.look_after()
-            reckoning.retry_those_set_aside()
-            if not reckoning.open_records():
-                break
-            time.sleep(LOOK_SECONDS)
+        self._wait_while_less(self._count_after_retries)
         self.recovered_after = time.monotonic() - begun
         stop_everything()
-        while Run.objects.active().exists() and time.monotonic() < begun + RECOVERY_SECONDS:
-            self.crew.look_after()
-            time.sleep(LOOK_SECONDS)
+        self._wait_while_less(lambda: Run.objects.active().count())
         self.breaches += map(str, check(AT_REST, whole_history=True))
         self.breaches += killings.untold(self.striker.scene.killed.batches)
+
+    @staticmethod
+    def _count_after_retries() -> int:
+        reckoning.retry_those_set_aside()
+        return reckoning.open_records()
+
+    def _wait_while_less(self, count: Callable[[], int]) -> None:
+        """Until there are none any more, or there have not been fewer for too long."""
+        least, since = count(), time.monotonic()
+        while least and time.monotonic() < since + RECOVERY_SECONDS:
+            self.crew.look_after()
+            time.sleep(LOOK_SECONDS)
+            now = count()
+            if now < least:
+                least, since = now, time.monotonic()
 
     @property
     def people(self) -> list[Person]:
