@@ -260,6 +260,46 @@ def test_workers_that_end_one_after_the_other_stop_the_processor() -> None:
     assert not Record.objects.filter(state=RecordState.DEAD).exists()
 
 
+def test_workers_that_hang_in_c_code_until_they_are_given_up_stop_the_processor() -> None:
+    processor = define("obey", parallelism=4)
+    fill_inbox(processor, numbered(100))
+    run = control.run_once(processor.pk, act())
+
+    for n in range(5):
+        assert not faulted(processor)
+        assert claim(source_of(run), Ask(run.pk, f"worker-{n}")) is not None
+        Batch.objects.leased().update(lease_until=database_now())
+        reaping.reap(database_now())
+        assert reaping.reap(database_now()) == 1
+        assert not faulted(processor)
+        reaping.take_from_dead(f"worker-{n}")
+
+    assert "5 records in a row ended their worker's process" in faulted(processor)
+
+
+def test_records_that_must_not_repeat_trip_it_by_being_parked() -> None:
+    processor = define("unsure")
+    fill_inbox(processor, numbered(100))
+
+    run = run_here(processor)
+
+    assert run.state == RunState.FAILED
+    assert counters(run) == {"claimed": 100, "parked": 10, "released": 90}
+    assert "10 of the last 10 records failed" in faulted(processor)
+
+
+def test_workers_that_end_with_what_must_not_repeat_stop_the_processor() -> None:
+    processor = define("unrepeatable", parallelism=4)
+    fill_inbox(processor, numbered(100))
+    run = control.run_once(processor.pk, act())
+
+    for n in range(5):
+        crash(run, f"worker-{n}")
+
+    assert "5 records in a row ended their worker's process" in faulted(processor)
+    assert Record.objects.filter(state=RecordState.PARKED).count() == 5
+
+
 def test_a_lost_machine_with_many_workers_is_no_fault() -> None:
     processor = define("obey", parallelism=10)
     fill_inbox(processor, numbered(100))

@@ -20,7 +20,10 @@ class AttemptOutcome(models.TextChoices):
 
 
 class Attempt(models.Model):
-    """One line of a record's history; never changed once written."""
+    """One line of a record's history; never changed once written.
+
+    But for `error_type`, where how its worker ended was seen only after it was given up.
+    """
 
     # These two without indexes of their own: others begin with them.
     processor = models.ForeignKey(

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from processors import failpoints, queues
 from processors.clock import database_now
 from processors.handlers.outcomes import Outcome
-from processors.models import Batch, Event, Run
+from processors.models import Attempt, Batch, Event, Run
 from processors.models.door import Move
 from processors.protocol import faults
 from processors.protocol.cycles import MACHINE
@@ -214,7 +214,7 @@ def take_from_dead(owner: str, *, by_a_record: bool = True) -> int:
     For its parent, which saw it end: there is no doubt to wait out. `by_a_record`: nothing else
     is known to have ended it, so that the circuit breaker counts it.
     """
-    taken = 0
+    taken, runs = 0, set()
     for batch in Batch.objects.leased().filter(owner=owner):
         message = _("Its worker (%(owner)s) ended while this record was in hand.") % {
             "owner": owner
@@ -222,9 +222,23 @@ def take_from_dead(owner: str, *, by_a_record: bool = True) -> int:
         how = Move(MACHINE, database_now(), _("its process ended"))
         error_type = "WorkerDied" if by_a_record else "WorkerLost"
         taken += take_back(batch, Taking(CloseReason.REAPED, message, how, error_type))
-        if by_a_record:
-            faults.judge_crash(batch.run_id)
+        runs.add(batch.run_id)
+    if by_a_record:
+        for run_id in runs | blame_for_silence(owner):
+            faults.judge_crash(run_id)
     return taken
+
+
+def blame_for_silence(owner: str) -> set[int]:
+    """Records whose worker fell silent, was given up, and then ended: they did it; their runs.
+
+    So does C code that hangs and keeps the interpreter's lock: no heart beats meanwhile.
+    """
+    since = database_now() - 2 * longest_lease()
+    silent = Attempt.objects.filter(at__gte=since, owner=owner, error_type="WorkerLost")
+    runs = set(silent.values_list("run", flat=True))
+    silent.update(error_type="WorkerDied")
+    return runs
 
 
 def longest_lease() -> timedelta:
