@@ -1,21 +1,19 @@
-"""What keeps cycles going: `tick`, which anyone may call at any time, and retention.
+"""What keeps cycles going: `tick`, which anyone may call at any time.
 
 rqscheduler calls it every second, workers when they are idle, `manage.py tick` by hand. Called
 twice at once, or never for an hour, nothing but timing changes.
 """
 
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from django.db import close_old_connections, transaction
-from django.db.models import Case, F, Q, QuerySet, When
+from django.db import close_old_connections
+from django.db.models import Q
 
 from processors import failpoints, queues
 from processors.clock import database_now
-from processors.models import Attempt, Batch, BulkAct, Event, Installation, Processor, Record, Run
+from processors.models import Batch, BulkAct, Installation, Processor, Run
 from processors.protocol import (
     all_paused,
     cycles,
@@ -29,7 +27,7 @@ from processors.protocol import (
 from processors.protocol.allowances import SHORT_WAIT, Held
 from processors.rates import Rate
 from processors.sources.dialect import TROUBLE, is_broken
-from processors.states import RECORD_FINAL, RunState
+from processors.states import RunState
 
 logger = logging.getLogger(__name__)
 
@@ -156,108 +154,3 @@ def wake_again(run: Run, now: datetime, wanted: int, held: Held | None) -> bool:
 def note_scheduler(name: str) -> None:
     """A scheduler is alive; shown on the health page."""
     Installation.objects.filter(pk=1).update(scheduler_seen_at=database_now(), scheduler_name=name)
-
-
-# Retention
-
-PRUNE_CHUNK = 1_000  # rows that are removed in one transaction
-LOOKED_AT_ONCE = 10_000  # records
-
-
-@dataclass(frozen=True)
-class Retention:
-    """How long history is kept, in days; None for ever. Dead letters are never pruned."""
-
-    runs_days: int | None = 90
-    records_days: int | None = 30
-    events_days: int | None = 365
-
-
-def prune(retention: Retention, *, now: datetime, dry_run: bool = False) -> dict[str, int]:
-    """Remove old history in small steps; how many rows of each kind.
-
-    Dead and parked records, whatever still waits, and the last run of every processor stay. Costs
-    what is old, not what is there.
-    """
-    removed = {"attempts": 0, "batches": 0, "events": 0, "records": 0, "runs": 0}
-    if retention.records_days is not None:
-        before = now - timedelta(days=retention.records_days)
-        removed["records"] = prune_records(before, dry_run=dry_run)
-    if retention.runs_days is not None:
-        prune_runs(now - timedelta(days=retention.runs_days), removed, dry_run=dry_run)
-    if retention.events_days is not None:
-        before = now - timedelta(days=retention.events_days)
-        removed["events"] += prune_events(before, dry_run=dry_run)
-    return removed
-
-
-def prune_records(before: datetime, *, dry_run: bool) -> int:
-    """Finished records that were settled before; how many, or how many there would be.
-
-    Walks over them in the order in which they were made, because no index may know when a record
-    was settled, and stops where all are too young to have been settled before.
-    """
-    removed, position = 0, 0
-    prunable = Q(state__in=sorted(RECORD_FINAL - {"dead"}), settled_at__lt=before, synced=True)
-    every = Record.objects.order_by("pk").annotate(is_prunable=Case(When(prunable, then=True)))
-    columns = every.values_list("pk", "created_at", "is_prunable")
-    while window := list(columns.filter(pk__gt=position)[:LOOKED_AT_ONCE]):
-        position = window[-1][0]
-        found = [pk for pk, _created_at, is_prunable in window if is_prunable]
-        if not dry_run:
-            for at in range(0, len(found), PRUNE_CHUNK):
-                # Asked again: somebody may have had it handled anew meanwhile.
-                rows = Record.objects.filter(prunable, pk__in=found[at : at + PRUNE_CHUNK])
-                rows.only("pk").delete()
-        removed += len(found)
-        if all(created_at >= before for _pk, created_at, _is_prunable in window):
-            break
-    return removed
-
-
-def prune_runs(before: datetime, removed: dict[str, int], *, dry_run: bool) -> None:
-    """Runs that ended long ago, with what hangs on them; never a processor's last."""
-    for ids in old_runs(before):
-        with transaction.atomic():  # a run without its batches would be a broken book
-            for name, rows in hanging_on(ids):
-                removed[name] += rows.count() if dry_run else rows.only("pk").delete()[0]
-
-
-def old_runs(before: datetime) -> Iterator[list[int]]:
-    """Ids of runs that may go, a chunk at a time; those that a failed record is explained by stay.
-
-    In the order of their index, each chunk from where the last one ended: what stays is not
-    looked at again.
-    """
-    rows = Run.objects.filter(started_at__lt=before, ended_at__lt=before)
-    rows = rows.exclude(seq=F("processor__last_seq")).order_by("started_at", "pk")
-    left = rows
-    while found := list(left.values_list("pk", "started_at")[:PRUNE_CHUNK]):
-        pk, started_at = found[-1]
-        later = Q(started_at__gt=started_at) | Q(started_at=started_at, pk__gt=pk)
-        left = rows.filter(later, started_at__gte=started_at)
-        ids = {pk for pk, _started_at in found}
-        needed = Attempt.objects.filter(run__in=ids, record__failed_at__isnull=False)
-        yield sorted(ids - set(needed.values_list("run", flat=True)))
-
-
-def hanging_on(runs: list[int]) -> "list[tuple[str, QuerySet[Any]]]":
-    """What goes with these runs, in the order in which it can go; the runs themselves last."""
-    return [
-        ("attempts", Attempt.objects.filter(run__in=runs)),
-        ("events", Event.objects.filter(run__in=runs)),
-        ("events", Event.objects.filter(batch__run__in=runs)),
-        ("batches", Batch.objects.filter(run__in=runs)),
-        ("runs", Run.objects.filter(pk__in=runs)),
-    ]
-
-
-def prune_events(before: datetime, *, dry_run: bool) -> int:
-    """Lines of the audit from before; how many."""
-    old = Event.objects.filter(at__lt=before)
-    if dry_run:
-        return old.count()
-    total = 0
-    while ids := list(old.order_by("at").values_list("pk", flat=True)[:PRUNE_CHUNK]):
-        total += old.filter(pk__in=ids).delete()[0]
-    return total

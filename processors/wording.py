@@ -35,6 +35,7 @@ ACTIONS = {
     "access": gettext_lazy("access"),
     "add": gettext_lazy("add records"),
     "load": gettext_lazy("load"),
+    "purge": gettext_lazy("delete history"),
 }
 """What an event's action is called."""
 HALF_A_YEAR = timedelta(days=182)

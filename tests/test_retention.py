@@ -1,21 +1,26 @@
 """Pruning costs what is old, and goes past what stays."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from processors import maintenance
+from processors import control, retention
 from processors.clock import database_now
-from processors.maintenance import Retention, prune
-from processors.models import Event, Processor, Record, Run
-from tests.admin.conftest import a_batch, a_failed_record, a_processor, a_run
+from processors.models import BulkAct, Event, Processor, Record, Run, Version
+from processors.retention import Retention, plan_purge, prune, purge
+from tests.admin.conftest import a_batch, a_failed_record, a_processor, a_run, an_active_run
 
 pytestmark = pytest.mark.django_db
 
 OLD = timedelta(days=100)
+
+
+def counted(removed: dict[str, int]) -> dict[str, int]:
+    """What there was some of."""
+    return {name: count for name, count in removed.items() if count}
 
 
 def an_old_run(processor: Processor, seq: int) -> Run:
@@ -45,8 +50,8 @@ def records(processor: Processor, count: int, state: str, *, old: bool) -> None:
 def test_what_stays_does_not_keep_later_chunks_from_their_turn(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(maintenance, "PRUNE_CHUNK", 2)
-    monkeypatch.setattr(maintenance, "LOOKED_AT_ONCE", 3)
+    monkeypatch.setattr(retention, "PRUNE_CHUNK", 2)
+    monkeypatch.setattr(retention, "LOOKED_AT_ONCE", 3)
     processor = a_processor()
     for seq in range(1, 8):
         run = an_old_run(processor, seq)
@@ -57,7 +62,7 @@ def test_what_stays_does_not_keep_later_chunks_from_their_turn(
 
     removed = prune(Retention(), now=database_now())
 
-    assert removed == {"attempts": 0, "batches": 3, "events": 6, "records": 5, "runs": 3}
+    assert counted(removed) == {"batches": 3, "events": 6, "records": 5, "runs": 3}
     assert sorted(Run.objects.values_list("seq", flat=True)) == [2, 3, 4, 7]
     assert set(Record.objects.values_list("state", flat=True)) == {"dead"}
 
@@ -70,12 +75,12 @@ def test_a_dry_run_tells_what_would_go() -> None:
 
     told = prune(Retention(), now=database_now(), dry_run=True)
 
-    assert told == {"attempts": 0, "batches": 2, "events": 4, "records": 2, "runs": 2}
+    assert counted(told) == {"batches": 2, "events": 4, "records": 2, "runs": 2}
     assert told == prune(Retention(), now=database_now())
 
 
 def test_nothing_is_read_behind_the_first_young_records(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(maintenance, "LOOKED_AT_ONCE", 2)
+    monkeypatch.setattr(retention, "LOOKED_AT_ONCE", 2)
     processor = a_processor()
     records(processor, 4, "done", old=True)
     records(processor, 20, "done", old=False)
@@ -90,7 +95,7 @@ def test_nothing_is_read_behind_the_first_young_records(monkeypatch: pytest.Monk
 def test_a_record_that_is_handled_anew_meanwhile_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     processor = a_processor()
     records(processor, 1, "done", old=True)
-    monkeypatch.setattr(maintenance, "LOOKED_AT_ONCE", 1)
+    monkeypatch.setattr(retention, "LOOKED_AT_ONCE", 1)
     found = Record.objects.get()
     filtered = type(Record.objects.all()).filter
 
@@ -104,3 +109,77 @@ def test_a_record_that_is_handled_anew_meanwhile_stays(monkeypatch: pytest.Monke
     prune(Retention(), now=database_now())
 
     assert Record.objects.get().state == "ready"
+
+
+def versions(processor: Processor, count: int, at: datetime) -> None:
+    Version.objects.bulk_create(
+        Version(processor=processor, number=number, definition={}, action="edit", actor="a", at=at)
+        for number in range(1, count + 1)
+    )
+
+
+def test_old_versions_go_but_for_the_newest_of_each_processor() -> None:
+    long_ago = database_now() - timedelta(days=400)
+    busy, quiet, young = a_processor("busy"), a_processor("quiet"), a_processor("young")
+    versions(busy, 53, long_ago)
+    versions(quiet, 50, long_ago)
+    versions(young, 60, database_now())
+
+    told = prune(Retention(), now=database_now(), dry_run=True)
+    removed = prune(Retention(), now=database_now())
+
+    assert counted(told) == counted(removed) == {"versions": 3}
+    assert Version.objects.filter(processor=busy).earliest("number").number == 4
+
+
+def test_acts_on_many_records_go_with_the_runs_of_their_time() -> None:
+    now = database_now()
+    for ended in (now - OLD, now, None):
+        BulkAct.objects.create(
+            what="retry", words="all", actor="anna", expected=1, started_at=now - OLD,
+            seen_at=now - OLD, ended_at=ended,
+        )  # fmt: skip
+
+    assert counted(prune(Retention(), now=now)) == {"bulk_acts": 1}
+    assert BulkAct.objects.count() == 2
+
+
+def test_chosen_runs_go_with_all_that_hangs_on_them_and_history_tells() -> None:
+    processor = a_processor()
+    chosen = [an_old_run(processor, seq) for seq in (1, 2)]
+    last = a_run(processor, 3)
+    act = control.by_command_line("Test data")
+
+    plan = purge([run.pk for run in (*chosen, last)], act)
+
+    assert plan.counts == {"attempts": 0, "events": 4, "batches": 2, "runs": 2}
+    assert list(Run.objects.all()) == [last]
+    told = Event.objects.get(action="purge")
+    assert (told.processor, told.reason) == (processor, "2 runs deleted: Test data")
+
+
+def test_what_is_young_last_active_or_explains_a_failure_is_not_purged() -> None:
+    processor = a_processor()
+    young = a_run(processor, 1)
+    explains = an_old_run(processor, 2)
+    a_failed_record(processor, explains)
+    last = an_old_run(processor, 3)
+    active = an_active_run(a_processor("other"))
+
+    plan = plan_purge(
+        [run.pk for run in (young, explains, last, active)], control.by_command_line()
+    )
+
+    assert plan.runs == []
+
+
+def test_more_than_a_request_should_delete_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    processor = a_processor()
+    run = an_old_run(processor, 1)
+    a_run(processor, 2)
+    monkeypatch.setattr(retention, "PURGED_AT_ONCE", 2)
+
+    with pytest.raises(control.Refused, match="more than 2 rows"):
+        purge([run.pk], control.by_command_line())
+
+    assert Run.objects.count() == 2

@@ -16,9 +16,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from processors.admin import columns, live, looks, run_search, throughput
-from processors.admin.base import LIVE_MS, HistoryAdmin, OurList
+from processors.admin.base import LIVE_MS, OurList
 from processors.admin.export import Column, Exports
 from processors.admin.filters import ProcessorFilter
+from processors.admin.run_acts import RunActs
 from processors.admin.run_filters import (
     WINDOW,
     LongerFilter,
@@ -51,7 +52,7 @@ class RunList(OurList):
 
 
 @admin.register(Run)
-class RunAdmin(Exports, HistoryAdmin):
+class RunAdmin(Exports, RunActs):
     """Every cycle that ever was."""
 
     change_list_template = "admin/processors/run/list.html"
@@ -79,7 +80,6 @@ class RunAdmin(Exports, HistoryAdmin):
     )  # fmt: skip
     list_select_related = ("processor",)
     search_fields = ("seq",)
-    actions = None
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).defer("config")

@@ -5,8 +5,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from processors.clock import database_now
-from processors.maintenance import Retention, prune
 from processors.management.terminal import TerminalCommand, whole_number
+from processors.retention import Retention, prune
 
 KEPT = Retention()
 DAYS = whole_number(1, 36_500)

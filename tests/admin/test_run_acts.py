@@ -1,0 +1,98 @@
+"""Acts on many runs: failed records are retried, old runs deleted after a page that counts."""
+
+import re
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group
+from django.test import Client
+
+from processors.models import Event, Record, Run
+from tests.admin.conftest import SignIn, a_failed_record, a_processor, a_run
+from tests.test_retention import an_old_run
+
+pytestmark = pytest.mark.django_db
+
+RUNS = "/admin/processors/run/"
+
+
+def choose(client: Client, action: str, *runs: Run, **more: str) -> Any:
+    chosen = {"action": action, "_selected_action": [str(run.pk) for run in runs]}
+    return client.post(RUNS, chosen | more)
+
+
+def chosen_on(page: Any) -> str:
+    found = re.search(r'name="chosen" value="([^"]+)"', page.content.decode())
+    assert found is not None
+    return found[1]
+
+
+def test_a_page_counts_what_would_be_deleted_and_then_it_is(admin: Client) -> None:
+    processor = a_processor()
+    old, young = an_old_run(processor, 1), a_run(processor, 2)
+    a_run(processor, 3)
+
+    page = choose(admin, "delete_chosen", old, young)
+    html = page.content.decode()
+    assert "1 run, 1 batch, 0 attempts, 2 audit lines" in html
+    assert "1 chosen run stays" in html
+    assert Run.objects.count() == 3
+
+    sent = {"chosen": chosen_on(page), "reason": "A rehearsal"}
+    answer = admin.post(f"{RUNS}purge/", sent, follow=True).content.decode()
+
+    assert "Deleted: 1 run," in answer
+    assert sorted(run.seq for run in Run.objects.all()) == [2, 3]
+    assert Event.objects.get(action="purge").reason == "1 run deleted: A rehearsal"
+
+
+def test_only_who_may_delete_is_offered_it(sign_in: SignIn) -> None:
+    processor = a_processor()
+    old = an_old_run(processor, 1)
+    a_run(processor, 2)
+    viewer, cleaner = sign_in("view_run"), sign_in("view_run", "delete_run")
+
+    assert "Delete…" not in viewer.get(RUNS).content.decode()
+    assert "Delete…" in cleaner.get(RUNS).content.decode()
+    sent = {"chosen": chosen_on(choose(cleaner, "delete_chosen", old))}
+    assert viewer.post(f"{RUNS}purge/", sent).status_code == 403
+    assert cleaner.post(f"{RUNS}purge/", {"chosen": "made up"}).status_code == 400
+    assert Run.objects.count() == 2
+
+
+def test_runs_of_a_hidden_processor_are_not_deleted(sign_in: SignIn) -> None:
+    processor = a_processor()
+    old = an_old_run(processor, 1)
+    a_run(processor, 2)
+    cleaner = sign_in("view_run", "delete_run")
+    sent = {"chosen": chosen_on(choose(cleaner, "delete_chosen", old))}
+    processor.groups.add(Group.objects.create(name="others"))
+
+    cleaner.post(f"{RUNS}purge/", sent)
+
+    assert Run.objects.filter(pk=old.pk).exists()
+
+
+def test_failed_records_of_chosen_runs_are_retried_after_a_question(admin: Client) -> None:
+    processor = a_processor()
+    first, second = a_run(processor, 1), a_run(processor, 2)
+    for run in (first, second):
+        a_failed_record(processor, run, f"K-{run.seq}")
+
+    page = choose(admin, "retry_failed", first).content.decode()
+
+    assert "1 record is tried again" in page
+    assert "K-1" in page
+    assert "K-2" not in page
+    assert Record.objects.filter(state="dead").count() == 2
+
+
+def test_runs_without_failed_records_have_nothing_to_retry(admin: Client) -> None:
+    run = a_run(a_processor(), 1)
+
+    answer = choose(admin, "retry_failed", run)
+
+    assert (
+        "No record of these runs needs attention."
+        in admin.get(answer.headers["Location"]).content.decode()
+    )
