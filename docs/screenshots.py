@@ -113,7 +113,11 @@ def take(browser: Browser, base: str, password: str, found: Sequence[tuple[str, 
             sign_in(page, base, password)
             for name, path in found:
                 page.goto(base + path)
-                page.screenshot(path=IMAGES / f"{name}-{scheme}-{width}.png", full_page=True)
+                # As high as the page: what sticks to the window's edge then lies where it belongs.
+                high = page.evaluate("document.documentElement.scrollHeight")
+                page.set_viewport_size({"width": width, "height": max(900, high)})
+                page.screenshot(path=IMAGES / f"{name}-{scheme}-{width}.png")
+                page.set_viewport_size({"width": width, "height": 900})
             context.close()
 
 

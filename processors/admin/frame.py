@@ -126,10 +126,14 @@ def times_switch() -> TimesSwitch:
 
 
 def banners(request: HttpRequest) -> list[str]:
-    """What everybody should know, as sentences for the top of every page."""
+    """What everybody should know, as sentences for the top of every page; asked once a page."""
     if not request.user.has_perm("processors.view_processor"):
         return []
-    return [*trouble(), *pauses(request)]
+    kept = request.__dict__
+    if "banners" not in kept:
+        kept["banners"] = [*trouble(), *pauses(request)]
+    sentences: list[str] = kept["banners"]
+    return sentences
 
 
 def pauses(request: HttpRequest) -> list[str]:

@@ -83,6 +83,11 @@ def collect(request: HttpRequest, html: SafeString) -> None:
     request.__dict__["live_regions"] = [*(one for one in kept if one not in html), html]
 
 
+def is_shown(request: HttpRequest, key: str, says: object, **attributes: object) -> bool:
+    """Whether a region that `says` this is on the page already, and need not be drawn."""
+    return fingerprint(f"{key} {says}", attributes) in shown_hashes(request)
+
+
 def asked(request: HttpRequest, kind: str) -> list[str]:
     """Of the rows in sight those of a kind: `processor-7` is `7` of the kind "processor"."""
     names = (name.partition("-") for name in asked_rows(request))

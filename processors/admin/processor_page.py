@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from django.db import DatabaseError, transaction
@@ -10,7 +11,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from processors import control, dead_letters, failures
-from processors.admin import columns, figures, history, looks, outlook_card, slots, throughput
+from processors.admin import columns, figures, history, live, looks, outlook_card, slots, throughput
 from processors.admin.buttons import buttons
 from processors.admin.chart_table import with_numbers
 from processors.admin.charts import Bar, bars, middle
@@ -44,7 +45,10 @@ def facts(processor: Any, request: HttpRequest) -> dict[str, Any]:
     throughput.with_rates([run] if run else [], now)
     newest = looks.last_runs([processor], STRIP).get(processor.pk, [])
     runs = recent(processor, newest, run)
+    says = said_of(runs, now)
     return {
+        "runs_say": says,
+        "runs_are_shown": live.is_shown(request, "runs", says, class_="card"),
         "processor": processor,
         "now": now,
         "why": whys([processor], now, looks.queue)[processor.pk],
@@ -75,6 +79,14 @@ def recent(processor: Processor, newest: list[Run], active: Run | None) -> list[
     for run in runs:
         run.processor, run.usual_seconds = processor, usual
     return runs
+
+
+def said_of(runs: list[Any], now: datetime) -> str:
+    """What the table of runs is drawn from: of ended ones only which they are."""
+    return live.state_of(
+        [(run.pk, run.state, run.usual_seconds) for run in runs],
+        [now for run in runs if not run.has_ended],  # its pace changes by itself
+    )
 
 
 def why_look(processor: Processor, run: Any) -> str:

@@ -39,7 +39,16 @@ FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<name>
 LIBRARIES = ("/site-packages/", "/dist-packages/", "/lib/python", "<frozen ")
 
 
-def state_of(record: Record, request: HttpRequest) -> str:
+def around(record: Record, request: HttpRequest) -> dict[str, Any]:
+    """What the page shows of other records."""
+    return {
+        "held": held_back.place_of(record, database_now()),
+        "same": same_error(record),
+        **neighbours(record, request),
+    }
+
+
+def state_of(record: Record, beside: dict[str, Any], request: HttpRequest) -> str:
     """What changes whenever the page of a record of an inbox does; empty where only a look tells.
 
     A table's row is shown as it is now, and nobody tells when it changes.
@@ -50,7 +59,6 @@ def state_of(record: Record, request: HttpRequest) -> str:
     event = Event.objects.filter(record=record).order_by("-id").values("id")[:1]
     told = [getattr(record, field.attname) for field in Record._meta.concrete_fields]  # noqa: SLF001
     last = [rows[0]["id"] if rows else None for rows in (list(attempt), list(event))]
-    beside = neighbours(record, request), same_error(record)
     return live.state_of(told, last, beside, frame.said(request), request.user.pk)
 
 
@@ -59,7 +67,7 @@ def live_ms(record: Record) -> int:
     return SETTLED_MS if record.state in (*NEEDS_ATTENTION, *FINISHED) else WAITING_MS
 
 
-def facts(record: Record, request: HttpRequest) -> dict[str, Any]:
+def facts(record: Record, beside: dict[str, Any], request: HttpRequest) -> dict[str, Any]:
     """Everything about one record."""
     may_see = request.user.has_perm(VIEW_PAYLOAD)
     attempts = told_attempts(record)
@@ -70,7 +78,6 @@ def facts(record: Record, request: HttpRequest) -> dict[str, Any]:
     return {
         "record": record,
         "report": reports.of_record(record, newest, request),
-        "held": held_back.place_of(record, database_now()),
         "payload": shown_payload(record) if may_see else None,
         "result": payloads.shown(record.result) if may_see else None,
         "has_result": record.result is not None,
@@ -81,13 +88,12 @@ def facts(record: Record, request: HttpRequest) -> dict[str, Any]:
         "is_finished": is_finished,
         "failed_before": sum(bool(one.attempt.error_type) for one in attempts),
         "events": told_events(record, may_see=may_see),
-        "same": same_error(record),
         "may_act": needs and may_manage,
         "may_settle": record.state == RecordState.PARKED and may_manage,
         "may_edit": needs and may_edit(record, request),
         "may_reprocess": is_finished and request.user.has_perm(dead_letters.REPROCESS),
         "live_ms": live_ms(record),
-        **neighbours(record, request),
+        **beside,
     }
 
 

@@ -186,10 +186,11 @@ class RecordAdmin(Exports, RecordActs):
     ) -> HttpResponse:
         """One record with everything that became of it."""
         record = self.find(request, object_id, Record.objects.select_related("processor"))
-        state = record_page.state_of(record, request) if live.is_poll(request) else ""
+        beside = record_page.around(record, request)
+        state = record_page.state_of(record, beside, request) if live.is_poll(request) else ""
         if state and live.is_known(request, state):
             return live.unchanged(state, record_page.live_ms(record))
-        context = record_page.facts(record, request) | {"live_state": state}
+        context = record_page.facts(record, beside, request) | {"live_state": state}
         return self.page(request, "admin/processors/record/page.html", record.key, **context)
 
     def edit_view(self, request: HttpRequest, pk: int) -> HttpResponse:

@@ -14,7 +14,7 @@ from django.utils import timezone
 from processors.admin import frame, live
 from processors.admin.live import LARGEST, fingerprint
 from processors.clock import database_now
-from processors.models import Attempt, Batch, Record
+from processors.models import Attempt, Batch, Record, Run
 from tests.admin.conftest import SignIn, a_batch, a_failed_record, a_processor, a_run, an_active_run
 
 pytestmark = pytest.mark.django_db
@@ -319,3 +319,18 @@ def queries_of(client: Client, url: str) -> int:
     with CaptureQueriesContext(connection) as queries:
         poll(client, url)
     return len(queries)
+
+
+def test_a_table_of_runs_is_drawn_again_when_a_run_ends(
+    admin: Client, history: dict[str, Any]
+) -> None:
+    url = history["processor"].get_absolute_url()
+    Run.objects.filter(pk=history["active"].pk).update(ended_at=database_now(), state="finished")
+    page = admin.get(url).text
+    quiet = poll_as_seen(admin, url, page).text
+
+    a_run(history["processor"], 3)
+    html = poll_as_seen(admin, url, page).text
+
+    assert 'data-live="runs"' not in quiet
+    assert 'data-live="runs"' in html
