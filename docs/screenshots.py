@@ -36,13 +36,14 @@ PAGES = {
     "not-found": "/admin/processors/run/0/change/",
 }
 # Name, the list to begin on, and the link on it that leads to the page.
+ACTIVE = "/admin/processors/run/?state=active"
 FAILED = "/admin/processors/record/?state=attention"
 FOLLOWED = (
     ("processor", "/admin/processors/processor/", "a:text-is('Geocode shipments')"),
     ("processor-paused", "/admin/processors/processor/", "a:text-is('Export to the warehouse')"),
     ("processor-active", "/admin/processors/processor/", "a:text-is('Partner notifications')"),
     ("run", "/admin/processors/run/?state=failures&q=Orders", "a:text-is('#1')"),
-    ("run-active", "/admin/processors/run/?state=active", "a.name"),
+    ("run-active", ACTIVE, "a.name"),
     ("record", FAILED, "a.key"),
 )
 # Pages that belong to one of those: the end of its address, and theirs.
@@ -84,7 +85,11 @@ def fill(page: Page, base: str) -> None:
         page.get_by_role("button", name="Start").first.click()
         page.wait_for_load_state()
     subprocess.run([sys.executable, "-m", "docs.picture_history", "work"], cwd=ROOT, check=True)
-    page.wait_for_timeout(8_000)
+    for _ in range(60):  # a run that goes on is wanted in the pictures, some records on its way
+        page.goto(f"{base}{ACTIVE}")
+        page.wait_for_timeout(1_000)
+        if page.locator("#content a.name").count():
+            return
 
 
 def addresses(page: Page, base: str) -> Iterator[tuple[str, str]]:
