@@ -19,6 +19,7 @@ from processors.admin import looks
 from processors.admin.base import OurAdmin, user_of
 from processors.admin.buttons import VERBS, Button, OldPage, Verb, act_of
 from processors.clock import database_now
+from processors.handlers import registry
 from processors.models import Processor, Run
 
 PAUSES = {
@@ -124,6 +125,7 @@ class Acts(OurAdmin):
             _("Run %(name)s with…") % {"name": processor},
             processor=processor,
             button=button,
+            can_dry_run=can_dry_run(processor),
             backlog=looks.backlogs([processor], database_now())[processor.pk],
         )
 
@@ -159,6 +161,12 @@ def bulk_action(verb: Verb) -> Callable[[Acts, HttpRequest, Any], None]:
     action.short_description = verb.label  # type: ignore[attr-defined]
     action.allowed_permissions = ("operate",)  # type: ignore[attr-defined]
     return action
+
+
+def can_dry_run(processor: Processor) -> bool:
+    """Whether what its handler does can be taken back."""
+    handler = registry.find(processor.handler)
+    return handler is not None and handler.effects == "database"
 
 
 def run_limited(request: HttpRequest, processor: Processor, begun: list[Run]) -> str:

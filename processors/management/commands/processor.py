@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from processors import control, dead_letters, loading, pause_all
+from processors import control, dead_letters, dry_run, loading, pause_all
 from processors.clock import database_now
 from processors.control import by_command_line
 from processors.definitions import dump
@@ -69,6 +69,10 @@ class Command(TerminalCommand):
         show.add_argument("--runs", type=whole_number(0, 10_000), default=reporting.RUNS_SHOWN)
         for name, text in VERBS.items():
             add_verb(with_slug(add(name, text), or_all=name in FOR_ALL), name)
+        dry = add_json(with_slug(add("dry-run", "what would become of records; nothing is kept")))
+        most = whole_number(1, dry_run.MOST)
+        dry.add_argument("--limit", type=most, default=dry_run.USUAL, metavar="N", help="at most N")
+        dry.add_argument("--key", action="append", default=[], metavar="KEY", help="only this one")
         force = with_slug(add("force-stop", "stop without waiting for the records in hand"))
         force.add_argument("--yes", action="store_true", help="I know what this does")
         force.add_argument("--reason", default="", help="why, for the history")
@@ -213,6 +217,19 @@ class Command(TerminalCommand):
         if options["json"]:
             return self.say_json(reporting.run_report(run))
         return self.say(f"Run {run.seq} of {processor} has begun.")
+
+    def dry_run(self, **options: Any) -> None:
+        """Let the handler treat records, and roll everything back."""
+        processor = find_processor(options["slug"])
+        tried = dry_run.dry_run(processor, limit=options["limit"], keys=options["key"])
+        if options["json"]:
+            self.say_json([dry_run.as_json(one) for one in tried])
+        else:
+            lines = [line for one in tried for line in dry_run.as_lines(one)]
+            said = f"{counted(len(tried), 'record')} tried. Nothing was kept."
+            self.say("\n".join([*lines, said]))
+        if bad := sum(not one.is_good for one in tried):
+            raise CommandError(f"{bad} of {len(tried)} would have failed.")
 
     def act(
         self,
