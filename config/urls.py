@@ -27,4 +27,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *handler_app_routes(),
 ]
 
+handler500 = "processors.outage.server_error"
 handler400 = "processors.admin.refusals.bad_request"

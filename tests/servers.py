@@ -189,6 +189,8 @@ class PostgresServer:
             "synchronous_commit": "on" if self.durable else "off",
             "full_page_writes": "on" if self.durable else "off",
             "max_connections": 100,
+            # A shutdown waits for whoever has connected and says nothing, as behind a silent line.
+            "authentication_timeout": "10s",
             "max_prepared_transactions": 5,
         }
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]

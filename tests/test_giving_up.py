@@ -83,6 +83,26 @@ def test_a_worker_whose_database_stays_away_gives_up_in_a_line(
     assert not Record.objects.exclude(state="done").exists()
 
 
+@postgres_only
+@pytest.mark.parametrize("handler", ["effect", "outside"])
+def test_a_database_that_takes_no_changes_costs_no_attempt(
+    handler: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    patient = SimpleNamespace(LEASE_SECONDS=30)
+    monkeypatch.setattr("processors.cycle.patience.settings", patient)
+    processor = define(handler, max_attempts=1)
+    fill_inbox(processor, numbered(3))
+    run = control.run_once(processor.pk, act())
+    connection.close()
+    with connection.cursor() as cursor:  # as a standby, until the connection is opened anew
+        cursor.execute("SET default_transaction_read_only = on")
+
+    cycle.work(run.pk)
+
+    run.refresh_from_db()
+    assert counters(run) == {"claimed": 3, "done": 3}
+
+
 def test_what_may_follow_a_commit_is_left_to_the_tick(caplog: pytest.LogCaptureFixture) -> None:
     with transaction.atomic():
         after_commit(refuse, "the next cycle of goods")

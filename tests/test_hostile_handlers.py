@@ -135,6 +135,22 @@ def test_what_a_handler_changes_of_its_process_is_put_back(
     assert (Path.cwd(), signal.getsignal(signal.SIGTERM)) == before
 
 
+def test_a_release_that_was_deleted_under_its_worker_stops_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("processors.cycle.manners.LOOK_SECONDS", 0.0)
+    release = tmp_path / "release"
+    release.mkdir()
+    monkeypatch.chdir(release)
+    release.rmdir()
+    processor = define("rude")
+    fill_inbox(processor, {how: {"how": how} for how in ("signals", "directory", "locale")})
+
+    run = run_here(processor)
+
+    assert counters(run) == {"claimed": 3, "done": 3}
+
+
 def test_ten_thousand_lines_are_cut(capfd: pytest.CaptureFixture[str]) -> None:
     processor = define("talk")
     fill_inbox(processor, {"chatty": {}})

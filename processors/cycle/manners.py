@@ -77,12 +77,20 @@ def leave_if_copy() -> None:
 # Signals, directory, locale
 
 
+def working_directory() -> Path | None:
+    """None where it was deleted, as a deploy does with the release before the last."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return None
+
+
 class Manners:
     """How the process was when its shift began."""
 
     def __init__(self) -> None:
         self._signals = {number: signal.getsignal(number) for number in SIGNALS}
-        self._directory = Path.cwd()
+        self._directory = working_directory()
         self._locale = locale.setlocale(locale.LC_ALL)
         self._look_at = 0.0
         self._in_main_thread = threading.current_thread() is threading.main_thread()
@@ -113,12 +121,14 @@ class Manners:
         return bool(changed)
 
     def _restore_directory(self) -> bool:
+        if self._directory is None or working_directory() == self._directory:
+            return False
         try:
-            if Path.cwd() == self._directory:
-                return False
-        except FileNotFoundError:
-            logger.debug("the working directory is gone")
-        os.chdir(self._directory)
+            os.chdir(self._directory)
+        except OSError as error:
+            logger.warning("%s cannot be gone back to: %s", self._directory, error.strerror)
+            self._directory = None
+            return False
         return True
 
     def _restore_locale(self) -> bool:

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connections
+from django.db import InterfaceError, InternalError, OperationalError, connections
 
 from processors.sources.dialect import can_pass
 
 logger = logging.getLogger(__name__)
 
-PASSING = (OperationalError, InterfaceError)
+PASSING = (OperationalError, InterfaceError, InternalError)  # where `can_pass` agrees
 FIRST_WAIT_SECONDS = 0.1
 LONGEST_WAIT_SECONDS = 5.0
 

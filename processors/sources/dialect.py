@@ -57,7 +57,7 @@ TROUBLE = (DatabaseError, InterfaceError)
 PASSING_ON_SQLITE = ("BUSY", "LOCKED", "IOERR", "FULL", "CANTOPEN", "READONLY", "PROTOCOL")
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException | None) -> str:
     """What a database said, without its context."""
     return str(error).strip().split("\n", 1)[0]
 
@@ -67,7 +67,15 @@ def can_pass(error: DatabaseError | InterfaceError) -> bool:
     name: str = getattr(error.__cause__, "sqlite_errorname", "")
     if name:
         return name.removeprefix("SQLITE_").startswith(PASSING_ON_SQLITE)
-    return isinstance(error, OperationalError | InterfaceError)
+    return isinstance(error, OperationalError | InterfaceError) or is_read_only(error)
+
+
+READ_ONLY = "25006"  # to Postgres an "internal" error
+
+
+def is_read_only(error: BaseException) -> bool:
+    """Whether we speak with a standby that is not promoted (yet): another one may answer next."""
+    return getattr(error.__cause__, "pgcode", None) == READ_ONLY
 
 
 # Postgres: undefined table, column or schema, no privilege, and what follows from a changed type.

@@ -2,6 +2,7 @@
 
 import contextlib
 import sqlite3
+import threading
 
 import psycopg2
 
@@ -46,6 +47,50 @@ def terminate_backends(scene: Scene) -> None:
     """About half of all sessions."""
     with contextlib.closing(connect(scene)) as session, session.cursor() as cursor:
         cursor.execute(TERMINATE, [0.5])
+
+
+def terminate_all(scene: Scene) -> Healing:
+    """Every session, and those that come after them for a while."""
+    ending = threading.Event()
+
+    def go_on() -> None:
+        while not ending.wait(0.1):
+            with contextlib.suppress(NotNow, psycopg2.Error):
+                strike_all(scene)
+
+    strike_all(scene)
+    thread = threading.Thread(target=go_on, name="terminator", daemon=True)
+    thread.start()
+
+    def leave_off() -> None:
+        ending.set()
+        thread.join()
+
+    return Healing(leave_off, scene.rng.uniform(0.5, 4))
+
+
+def strike_all(scene: Scene) -> None:
+    with contextlib.closing(connect(scene)) as session, session.cursor() as cursor:
+        cursor.execute(TERMINATE, [1.0])
+
+
+def forbid_writing(scene: Scene) -> Healing:
+    """As a standby does that is not promoted yet: sessions are read-only."""
+    set_read_only(scene, "on")
+    return Healing(lambda: set_read_only(scene, "off"), scene.rng.uniform(0.3, 2) * LEASE_SECONDS)
+
+
+def set_read_only(scene: Scene, value: str) -> None:
+    """For every session of the product: those that are open are ended."""
+    with contextlib.closing(connect(scene, "postgres")) as session, session.cursor() as cursor:
+        session.autocommit = True
+        cursor.execute(f"ALTER DATABASE recordmill SET default_transaction_read_only = {value}")
+        cursor.execute(TERMINATE, [1.0])
+
+
+def lock_our_records(scene: Scene) -> Healing:
+    """A migration of ours, or a VACUUM FULL, that takes its time."""
+    return hold(scene, "LOCK TABLE processors_record IN ACCESS EXCLUSIVE MODE")
 
 
 def connect(scene: Scene, name: str = "recordmill"):  # type: ignore[no-untyped-def]
@@ -121,6 +166,9 @@ ON_POSTGRES = (
     Fault("F34", "half of all sessions terminated", terminate_backends, 8),
     Fault("F34", "connections to Postgres cut", cut, 8),
     Fault("F34", "connections to Postgres cut in mid-sentence", cut_in_mid_sentence, 6, "line"),
+    Fault("F34", "all sessions terminated, for up to 4 s", terminate_all, 5),
+    Fault("F36", "Postgres read-only, up to 2 leases", forbid_writing, 5, "postgres"),
+    Fault("F39", "our table of records locked, up to 8 s", lock_our_records, 4),
     Fault("F35", "network to Postgres half-open, up to 2 leases", silence, 6, "line"),
     Fault("F35", "network to Postgres slow, up to 50 ms each way", slow_down, 6, "line"),
     Fault("F38", "rows of the source locked by somebody else", lock_rows, 6, "goods"),

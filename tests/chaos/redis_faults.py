@@ -1,6 +1,9 @@
 """Redis that forgets, restarts, hangs, is full, or is behind a bad network."""
 
-from tests.chaos.scene import Fault, Healing, Scene
+import signal
+
+from tests.chaos.crew import send
+from tests.chaos.scene import Fault, Healing, NotNow, Scene
 
 DEFAULT_QUEUE = "rq:queue:default"
 
@@ -23,6 +26,22 @@ def hang(scene: Scene) -> Healing:
     seconds = scene.rng.uniform(1, 6)
     scene.ask_redis("CLIENT", "PAUSE", int(seconds * 1000), "ALL")
     return Healing(lambda: None, seconds)
+
+
+def freeze(scene: Scene) -> Healing:
+    """SIGSTOP: the kernel goes on taking connections."""
+    process = scene.site.redis.process
+    if process is None:
+        raise NotNow
+    send(process.pid, signal.SIGSTOP)
+    return Healing(lambda: send(process.pid, signal.SIGCONT), scene.rng.uniform(1, 8))
+
+
+def kill_clients(scene: Scene) -> None:
+    """Every session ended by the server, and the scripts it knew forgotten."""
+    scene.ask_redis("SCRIPT", "FLUSH")
+    scene.ask_redis("CLIENT", "KILL", "TYPE", "normal")
+    scene.ask_redis("CLIENT", "KILL", "TYPE", "pubsub")
 
 
 def fill(scene: Scene) -> Healing:
@@ -62,6 +81,8 @@ FAULTS = (
     Fault("F30", "all wake-ups lost", lose_wake_ups, 5),
     Fault("F21", "Redis restarted or killed, away up to 5 s", restart, 8, "redis"),
     Fault("F24", "Redis hangs up to 6 s", hang, 6, "redis"),
+    Fault("F24", "SIGSTOP of Redis up to 8 s", freeze, 5, "redis"),
+    Fault("F78", "every session of Redis killed, scripts forgotten", kill_clients, 5),
     Fault("F25", "Redis out of memory up to 5 s", fill, 5, "redis"),
     Fault("F28", "a foreign job in our queue", push_foreign_job, 3),
     Fault("F78", "connections to Redis cut", cut, 6),
