@@ -21,7 +21,9 @@ def with_numbers(
     body = format_html_join("", "<tr>{}</tr>", ((cells(row),) for row in rows))
     if not body:
         return chart
-    head = format_html_join("", '<th scope="col">{}</th>', ((one,) for one in heads))
+    first, *others = heads
+    rest = format_html_join("", '<th scope="col" class="num">{}</th>', ((one,) for one in others))
+    head = format_html('<th scope="col">{}</th>{}', first, rest)
     return format_html(
         '{}<details class="numbers"><summary>{}</summary>'
         '<div class="scroll" tabindex="0" role="region" aria-label="{}">'

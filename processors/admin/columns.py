@@ -330,7 +330,7 @@ def narrowing(row: Any, name: str, value: object, word: object) -> SafeString | 
         return ""
     label = _("Only %(what)s") % {"what": word}
     return format_html(
-        '<a class="narrow" href="{}" aria-label="{}" title="{}"><svg viewBox="0 0 12 12"'
+        '<a class="narrows" href="{}" aria-label="{}" title="{}"><svg viewBox="0 0 12 12"'
         ' aria-hidden="true"><path d="M1 2h10L7 6.5V11L5 9.5v-3z"/></svg></a>',
         url, label, label,
     )  # fmt: skip

@@ -13,7 +13,9 @@ pytestmark = pytest.mark.django_db
 
 def narrowing(client: Client, model: str, **given: str) -> list[str]:
     html = client.get(f"/admin/processors/{model}/", given).content.decode()
-    return [url.replace("&amp;", "&") for url in re.findall(r'class="narrow" href="([^"]+)"', html)]
+    return [
+        url.replace("&amp;", "&") for url in re.findall(r'class="narrows" href="([^"]+)"', html)
+    ]
 
 
 def test_a_cell_of_a_run_narrows_to_its_processor_and_cause(admin: Client) -> None:
