@@ -56,6 +56,18 @@ TREATMENTS = {
     ),
 }
 
+# What to do with a record for which the asked act is the wrong one.
+INSTEAD = {
+    RecordState.READY: gettext_lazy("It waits already, and is handled by itself."),
+    RecordState.CLAIMED: gettext_lazy(
+        "Wait for its outcome, or stop its processor by force to take it back."
+    ),
+    RecordState.DONE: gettext_lazy("To have it handled anew, reprocess it."),
+    RecordState.SKIPPED: gettext_lazy("To have it handled anew, reprocess it."),
+    RecordState.DEAD: gettext_lazy("Retry or discard it."),
+    RecordState.PARKED: gettext_lazy("Retry it, discard it, or mark it as done."),
+}
+
 
 def retry(processor_id: int, act: Act, selection: Selection) -> int:
     """Failed records are tried again with fresh attempts, under the same idempotency key."""
@@ -234,8 +246,15 @@ def reprocess(record: Record, act: Act) -> str:
         record = locked(record, act)
         if record.state not in (RecordState.DONE, RecordState.SKIPPED):
             raise Refused(
-                _("Record %(key)s is %(state)s: only a finished record can be reprocessed.")
-                % {"key": record.key, "state": record.get_state_display().lower()}
+                _(
+                    "Record %(key)s is %(state)s: only a finished record can be reprocessed. "
+                    "%(instead)s"
+                )
+                % {
+                    "key": record.key,
+                    "state": record.get_state_display().lower(),
+                    "instead": INSTEAD[RecordState(record.state)],
+                }
             )
         reopen(record, act)
         log(act, record.processor, _("Record %(key)s is reprocessed.") % {"key": record.key})
@@ -271,12 +290,13 @@ def require_failed(record: Record, what: str, only: str = "") -> None:
     if record.state not in ({only} if only else NEEDS_ATTENTION):
         wanted = RecordState(only).label.lower() if only else "failed"
         raise Refused(
-            _("Record %(key)s is %(state)s: only a %(wanted)s record can be %(what)s.")
+            _("Record %(key)s is %(state)s: only a %(wanted)s record can be %(what)s. %(instead)s")
             % {
                 "key": record.key,
                 "state": record.get_state_display().lower(),
                 "wanted": wanted,
                 "what": what,
+                "instead": INSTEAD[RecordState(record.state)],
             }
         )
 

@@ -39,10 +39,10 @@ class Site(admin.AdminSite):
         return super().index(request, {**facts, **(extra_context or {})})
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:  # noqa: FBT001, FBT002 - Django's
-        """As the stock one; an act that was opened as a link answers with a page."""
-        from processors.admin.refusals import with_ways_back
+        """As the stock one; what is refused answers with a page that loses nothing."""
+        from processors.admin.refusals import with_ways_back, without_loss
 
-        return super().admin_view(with_ways_back(view), cacheable)
+        return without_loss(super().admin_view(with_ways_back(view), cacheable))
 
     def get_urls(self) -> list[Any]:
         """With the pages that belong to no model."""

@@ -212,6 +212,16 @@ def refuse_odd_search(request: HttpRequest) -> None:
         )
 
 
+def refuse_doubles(request: HttpRequest) -> None:
+    """A field that comes twice means two things. Raises BadRequest."""
+    for name, values in request.POST.lists():
+        if len(values) > 1:
+            raise BadRequest(
+                _("The field %(name)r was sent %(count)s times.")
+                % {"name": name[:80], "count": len(values)}
+            )
+
+
 def user_of(request: HttpRequest) -> "User":
     """Who is signed in; the admin's views have made sure that somebody is."""
     user: User = request.user  # type: ignore[assignment]

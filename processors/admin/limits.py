@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from processors import control, editing, held_back
 from processors.admin import looks
 from processors.admin.acts import say
-from processors.admin.base import OurAdmin, user_of
+from processors.admin.base import OurAdmin, refuse_doubles, user_of
 from processors.admin.masking import masked
 from processors.admin.record_page import VIEW_PAYLOAD
 from processors.definitions import differences, dump
@@ -49,6 +49,7 @@ class Limits(OurAdmin):
         processor: Processor = self.find(request, pk, Processor.objects.all())
         if not request.user.has_perm(editing.TUNE):
             raise PermissionDenied
+        refuse_doubles(request)
         form = LimitsForm(processor, request.POST or None)
         if request.method == "POST" and form.is_valid():
             before = dump(processor)

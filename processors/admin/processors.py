@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
-from django.core.exceptions import BadRequest, PermissionDenied
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
@@ -22,7 +22,7 @@ from processors.admin import columns, limits, looks, slots, throughput
 from processors.admin.access import Access
 from processors.admin.acts import Acts, bulk_action
 from processors.admin.add_records import AddRecords
-from processors.admin.base import LIVE_MS, user_of
+from processors.admin.base import LIVE_MS, refuse_doubles, user_of
 from processors.admin.buttons import VERBS, buttons
 from processors.admin.filters import LastResultFilter, ProcessorStateFilter, ScheduleFilter
 from processors.admin.limits import Limits
@@ -348,13 +348,3 @@ def sent(request: HttpRequest) -> dict[str, Any]:
 def may_change_source(request: HttpRequest) -> bool:
     """Whether the person may say which tables and hosts records come from."""
     return request.user.has_perm(editing.CHANGE_SOURCE)
-
-
-def refuse_doubles(request: HttpRequest) -> None:
-    """A field that comes twice means two things. Raises BadRequest."""
-    for name, values in request.POST.lists():
-        if len(values) > 1:
-            raise BadRequest(
-                _("The field %(name)r was sent %(count)s times.")
-                % {"name": name[:80], "count": len(values)}
-            )

@@ -28,6 +28,7 @@ from processors.models import Attempt, Event, Record
 from processors.sources import SourceTrouble, open_source
 from processors.sources.connecting import Unreachable
 from processors.states import NEEDS_ATTENTION, RecordState
+from processors.storable import BadJson, parsed
 
 VIEW_PAYLOAD = "processors.view_payload"
 ATTEMPTS = 50
@@ -288,12 +289,10 @@ def edit(admin: Any, record: Record, request: HttpRequest) -> HttpResponse:
 def send(record: Record, text: str, request: HttpRequest) -> str:
     """Retry with what was typed; what is wrong with it, or nothing."""
     try:
-        payload = json.loads(text)
-    except json.JSONDecodeError as error:
-        where = {"line": error.lineno, "column": error.colno, "error": error.msg}
-        return _("Line %(line)s, column %(column)s: %(error)s.") % where
-    except (ValueError, RecursionError):
-        return _("This is nested too deeply, or a number is too long.")
+        payload = parsed(text)
+    except BadJson as error:
+        said = str(error)
+        return f"{said[:1].upper()}{said[1:]}"
     act = control.by_user(user_of(request), reason_of(request))
     visit = request.POST.get("visit", "")
     try:

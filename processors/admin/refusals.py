@@ -1,4 +1,7 @@
-"""What people see instead of a page: a request that cannot be meant, an act opened as a link."""
+"""What people see instead of a page.
+
+For a request that cannot be meant, an act opened as a link, a form sent after the session ended.
+"""
 
 from functools import wraps
 from typing import Any
@@ -10,17 +13,24 @@ from django.core.exceptions import BadRequest, RequestDataTooBig, TooManyFieldsS
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.urls import NoReverseMatch, reverse
+from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
 from django.views import defaults
 
 from processors.admin.base import is_id
+from processors.definitions.parsing import SECRET_NAME
 
 TEMPLATE = "admin/refused.html"
 # Acts whose page has another name than theirs: the part that follows the model's name.
 PAGES = {"version_revert": "version", "limits_undo": "change", "many": "changelist"}
 # Fields that hold the numbers of rows, on Django's pages and ours.
 ROWS = ("_selected_action", "groups", "permissions", "user_permissions")
-NOT_ALLOWED, TOO_LARGE = 405, 413
+# Fields that pages fill in by themselves.
+UNSEEN = frozenset({
+    "csrfmiddlewaretoken", "seen", "operation", "next", "confirmed", "options_of", "action",
+    "visit", "selection", "index", "select_across",
+})  # fmt: skip
+FORBIDDEN, NOT_ALLOWED, TOO_LARGE = 403, 405, 413
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -41,7 +51,10 @@ def sentence_of(exception: Exception) -> tuple[int, str] | None:
         return 400, str(exception)
     if isinstance(exception, RequestDataTooBig):
         most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0
-        text = _("What was sent is too large: a form holds at most %(most)s MB. Nothing was saved.")
+        text = _(
+            "What was sent is too large for a page: a form holds at most %(most)s MB. Nothing was "
+            "saved. A large text is better sent as a file or by a command."
+        )
         return TOO_LARGE, text % {"most": f"{most / 1e6:.1f}"}
     if isinstance(exception, DisallowedModelAdminLookup):
         return 400, _("There is no such filter on this list. Nothing was looked for.")
@@ -64,6 +77,36 @@ def with_ways_back(view: Any) -> Any:
         return not_posted(request, found)
 
     return answer
+
+
+def without_loss(view: Any) -> Any:
+    """A view of the admin that shows what was typed to whom it does not know any more.
+
+    The form's token was examined before: nobody else can have sent it in this browser.
+    """
+
+    @wraps(view)
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        typed = typed_in(request) if request.method == "POST" else {}
+        if not typed or not request.user.is_anonymous:
+            return view(request, *args, **kwargs)  # type: ignore[no-any-return]
+        context = {"title": _("You were signed out"), "typed": typed}
+        html = render_to_string("admin/signed_out.html", context, request)
+        page = HttpResponse(html, status=FORBIDDEN)
+        add_never_cache_headers(page)
+        return page
+
+    return answer
+
+
+def typed_in(request: HttpRequest) -> dict[str, str]:
+    """What a person typed or chose in a form, without secrets and what the page put there."""
+    return {
+        name: value
+        for name, value in request.POST.items()
+        if isinstance(value, str) and value.strip()
+        and not (name in UNSEEN or name.startswith("_") or SECRET_NAME.search(name))
+    }  # fmt: skip
 
 
 def refuse_nul(request: HttpRequest) -> None:

@@ -109,7 +109,7 @@ def test_more_than_the_server_reads_is_told_on_a_page_of_ours(admin: Client, set
 
     answer = admin.post(url(a_processor()), {"what": "records", "text": LINES * 10})
 
-    assert answer.status_code == 400
+    assert answer.status_code == 413
     assert "too large for a page" in answer.content.decode()
 
 

@@ -32,6 +32,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
     **dict.fromkeys(VERBS, (NOBODY, OPERATORS)),
     "run-with": (OPERATORS, OPERATORS),
     "force-stop": (ADMINS, ADMINS),
+    "add-records": (OPERATORS, OPERATORS),
     "limits": (OPERATORS | EDITORS, OPERATORS | EDITORS),
     "limits_undo": (NOBODY, OPERATORS | EDITORS),
     "versions": (EVERYONE, EVERYONE),

@@ -105,7 +105,7 @@ def test_a_form_too_large_is_told_with_its_limit(admin: Client) -> None:
     answer = admin.post("/admin/processors/processor/add/", {"description": "x" * 3_000_000})
 
     assert answer.status_code == 413
-    assert "at most 2.6 MB. Nothing was saved." in answer.content.decode()
+    assert "at most 2.6 MB. Nothing was saved. A large text" in answer.content.decode()
 
 
 def test_a_strange_host_gets_no_frame(admin: Client) -> None:
