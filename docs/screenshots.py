@@ -37,7 +37,7 @@ PAGES = {
 }
 # Name, the list to begin on, and the link on it that leads to the page.
 ACTIVE = "/admin/processors/run/?state=active"
-FAILED = "/admin/processors/record/?state=attention"
+FAILED = "/admin/processors/record/?state=attention&q=error:GeocodingError"
 FOLLOWED = (
     ("processor", "/admin/processors/processor/", "a:text-is('Geocode shipments')"),
     ("processor-paused", "/admin/processors/processor/", "a:text-is('Export to the warehouse')"),
@@ -48,7 +48,7 @@ FOLLOWED = (
 )
 # Pages that belong to one of those: the end of its address, and theirs.
 BESIDE = (
-    ("processor", "versions"), ("processor", "run-with"), ("processor", "force-stop"),
+    ("processor-active", "versions"), ("processor", "run-with"), ("processor", "force-stop"),
     ("processor", "access"), ("processor", "delete"), ("processor", "limits"), ("record", "edit"),
 )  # fmt: skip
 # As a document shows it: picture in docs/images, page, height in pixels.

@@ -294,7 +294,7 @@ def test_more_than_some_hundred_go_to_the_background_and_a_page_shows_how_far_th
 
     html = admin.get(begun.get_absolute_url()).content.decode()
     assert "503 of about 503 records" in html
-    assert "Through" in html
+    assert "Finished" in html
     assert Record.objects.needing_attention().count() == 1
 
 

@@ -150,4 +150,4 @@ def test_an_act_on_many_shows_its_progress_by_itself(visit: Visit) -> None:
     page.wait_for_selector("text=800 of about 900", timeout=20_000)
     act.end(processor.created_at)
 
-    page.wait_for_selector(".badge:has-text('Through')", timeout=20_000)
+    page.wait_for_selector(".badge:has-text('Finished')", timeout=20_000)
