@@ -33,6 +33,7 @@ PAGES = {
     "bulk": "/admin/bulk/1/",
     "add": "/admin/processors/processor/add/",
     "import": "/admin/processors/processor/import/",
+    "pause-all": "/admin/pause-all/",
     "not-found": "/admin/processors/run/0/change/",
 }
 # Name, the list to begin on, and the link on it that leads to the page.
@@ -50,6 +51,7 @@ FOLLOWED = (
 BESIDE = (
     ("processor-active", "versions"), ("processor", "run-with"), ("processor", "force-stop"),
     ("processor", "access"), ("processor", "delete"), ("processor", "limits"), ("record", "edit"),
+    ("processor", "add-records"),
 )  # fmt: skip
 # As a document shows it: picture in docs/images, page, height in pixels.
 SHOWN = (("overview.png", "overview", 1180),)

@@ -58,8 +58,10 @@ def live_facts(request: HttpRequest, now: datetime) -> dict[str, Any]:
         ],
         "running": columns.capped(len(active), ACTIVE),
         "which": [run.pk for run in active],
-        "queued": sum(run.state == RunState.RUNNING and not run.claimed for run in active),
-        "paused": sum(run.state == RunState.PAUSED for run in active),
+        "queued": sum(
+            run.state == RunState.RUNNING and not run.claimed and not run.rests for run in active
+        ),
+        "paused": sum(run.rests or run.state == RunState.PAUSED for run in active),
         "failed": frame.failed_words(request),
         "day": history.of(None, "24h", now, Processor.objects.hidden_from(user)),
         "next": waiting[0] if waiting else None,

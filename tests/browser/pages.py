@@ -87,6 +87,8 @@ PAGES: dict[str, Address] = {
     "processor-add": lambda _: "/admin/processors/processor/add/",
     "processor": lambda seen: seen["processor"].get_absolute_url(),
     "processor-run-with": of_processor("run-with"),
+    "processor-add-records": of_processor("add-records"),
+    "pause-all": lambda _: "/admin/pause-all/",
     "processor-history": of_processor("history"),
     "processor-delete": of_processor("delete"),
     "processor-force-stop": of_processor("force-stop"),
@@ -124,6 +126,14 @@ SENT: dict[str, Sent] = {
     "discard-asks": lambda _: (f"{MANY}discard/", {}),
     "suspend-asks": lambda _: ("/admin/queues/do/suspend/", {}),
     "empty-asks": lambda _: ("/admin/queues/do/empty/?queue=default&place=failed", {}),
+    "records-previewed": lambda seen: (
+        of_processor("add-records")(seen),
+        {"what": "records", "text": json.dumps({"key": "K" * 200, "payload": {"n": LONG}})},
+    ),
+    "records-refused": lambda seen: (
+        of_processor("add-records")(seen),
+        {"what": "records", "text": f"{LONG}\n" * 20},
+    ),
     "limits-refused": lambda seen: (of_processor("limits")(seen), {"batch_size": "many"}),
     "import-planned": lambda seen: (
         "/admin/processors/processor/import/",

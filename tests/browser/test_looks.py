@@ -12,7 +12,8 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
 
-from tests.browser.pages import PAGES, SENT, filled
+from processors import control, pause_all
+from tests.browser.pages import LONG, PAGES, SENT, filled
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
@@ -89,6 +90,23 @@ def test_no_page_that_asks_or_refuses_has_a_barrier(
     page.goto("/admin/")
     found += findings(page, "login")
     console[:] = [line for line in console if not any(told in line for told in TOLD)]
+
+    assert not found, "\n".join(found)
+
+
+def test_dialogs_and_the_banner_of_a_pause_have_no_barrier(visit: Callable[..., Any]) -> None:
+    seen = filled()
+    pause_all.pause_all(control.by_command_line(LONG))
+    page = visit("/admin/", reduced_motion="reduce")
+    found = list(findings(page, "all paused"))
+
+    page.keyboard.press("?")
+    page.wait_for_selector("#keys[open]")
+    found += findings(page, "keys")
+    page.goto(seen["of_table"].get_absolute_url())
+    page.click("text=Run with…")
+    page.wait_for_selector("dialog[open] #limit")
+    found += findings(page, "run with, as a dialog")
 
     assert not found, "\n".join(found)
 
