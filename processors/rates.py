@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from math import floor
 from typing import Any
 
@@ -73,17 +74,15 @@ class Rate:
     @property
     def path(self) -> tuple[str, ...]:
         """Where in the payload its key is; nowhere where it is the record's own."""
-        if not self.by or self.by == OWN_KEY:
-            return ()
-        parts = tuple(self.by.split("."))
-        return parts[1:] if parts[0] == PAYLOAD and len(parts) > 1 else parts
+        return path_of(self.by)
 
     def value(self, key: str, payload: Mapping[str, Any]) -> str:
         """What a record counts for: records that lack the field count together, as ""."""
-        if not self.path:
+        path = path_of(self.by)
+        if not path:
             return shortened(key)
         found: Any = payload
-        for part in self.path:
+        for part in path:
             found = step_into(found, part)
         return in_short(found)
 
@@ -169,6 +168,15 @@ def usual_by(text: str) -> str:
     if len(parts) > 1 and parts[0] == PAYLOAD and (parts[1] != PAYLOAD and parts[1:] != [OWN_KEY]):
         parts = parts[1:]
     return ".".join(parts)
+
+
+@lru_cache(maxsize=1_000)
+def path_of(by: str) -> tuple[str, ...]:
+    """The parts of a path; none where it names the record's own key, or nothing."""
+    if not by or by == OWN_KEY:
+        return ()
+    parts = tuple(by.split("."))
+    return parts[1:] if parts[0] == PAYLOAD and len(parts) > 1 else parts
 
 
 def step_into(found: Any, part: str) -> Any:

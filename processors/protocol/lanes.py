@@ -114,30 +114,31 @@ class Book:
 
         `in_turn`: they come from their lanes, so nobody of their key waits before them.
         """
-        self._read(found)
+        counted = self._read(found)
         admitted: list[Claimed] = []
-        for place, claimed in enumerate(found):
+        for place, (claimed, lanes) in enumerate(zip(found, counted, strict=True)):
             if len(admitted) == room:
                 source.release(pick.batch_id, [one.ref for one in found[place:]])
                 break
-            lane = None if is_void(claimed) else self._spend(claimed, in_turn=in_turn)
+            lane = None if is_void(claimed) else self._spend(lanes, in_turn=in_turn)
             if lane is None:
                 admitted.append(claimed)
             else:
                 self.aside.append((claimed, lane))
         return admitted
 
-    def _read(self, found: Sequence[Claimed]) -> None:
-        """The lanes of these records, in a query for each limit."""
+    def _read(self, found: Sequence[Claimed]) -> list[tuple[Lane, ...]]:
+        """Of each record its lanes, in the order of the limits; a query for each limit."""
+        columns = []
         for rate in self.rates:
-            limit = str(rate)
-            values = {rate.value(c.key, c.payload) for c in found}
-            wanted = [value for value in values if (limit, value) not in self.lanes]
+            limit, values = str(rate), [rate.value(c.key, c.payload) for c in found]
+            wanted = [value for value in set(values) if (limit, value) not in self.lanes]
             rows = Lane.objects.filter(processor_id=self.processor_id, limit=limit)
             self.lanes |= {(limit, row.value): row for row in rows.filter(value__in=wanted)}
+            columns.append([self._lane(limit, value) for value in values])
+        return list(zip(*columns, strict=True))
 
-    def _lane(self, rate: Rate, claimed: Claimed) -> Lane:
-        limit, value = str(rate), rate.value(claimed.key, claimed.payload)
+    def _lane(self, limit: str, value: str) -> Lane:
         lane = self.lanes.get((limit, value))
         if lane is None:
             lane = self.lanes[limit, value] = Lane(
@@ -149,9 +150,11 @@ class Book:
             )
         return lane
 
-    def _spend(self, claimed: Claimed, *, in_turn: bool) -> Lane | None:
+    def _spend(self, lanes: Sequence[Lane], *, in_turn: bool) -> Lane | None:
         """The lane that a record has to wait in; None where it may go, which is noted."""
-        limits = [(rate, self._lane(rate, claimed)) for rate in self.rates]
+        if len(lanes) == 1 and lanes[0].waits and not in_turn:
+            return lanes[0]  # most of what is set aside is of a key that many wait for
+        limits = list(zip(self.rates, lanes, strict=True))
         full = [
             (rate.wait(lane.free_at, self.now), n)
             for n, (rate, lane) in enumerate(limits)
@@ -180,8 +183,7 @@ class Book:
         rows = Record.objects.filter(id=found[0].record_id or 0)
         if rows.filter(lane__isnull=False).update(lane=None):
             return found
-        self._read(found)
-        limits = [(rate, self._lane(rate, found[0])) for rate in self.rates]
+        limits = list(zip(self.rates, self._read(found)[0], strict=True))
         starts = [rate.start(lane.free_at, self.now) for rate, lane in limits]
         if max(starts) <= self.now:
             self._note(limits)

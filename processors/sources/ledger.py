@@ -105,12 +105,13 @@ UPDATE processors_record AS r
         LIMIT %s)
 """
 
-# Leave claimed records to wait in their lanes.
+# Leave claimed records to wait in their lanes. These are looked up in an object: joined with pairs,
+# a planner that expects one record of this batch compares each record with each pair.
 SET_ASIDE_POSTGRES = """
-UPDATE processors_record AS r
-   SET state = 'ready', batch_id = NULL, lane_id = given.lane_id, available_at = %s
-  FROM (SELECT unnest(%s::bigint[]) AS id, unnest(%s::bigint[]) AS lane_id) AS given
- WHERE r.id = given.id AND r.batch_id = %s AND r.state = 'claimed'
+UPDATE processors_record
+   SET state = 'ready', batch_id = NULL, lane_id = (%s::jsonb ->> id::text)::bigint,
+       available_at = %s
+ WHERE id = ANY(%s::bigint[]) AND batch_id = %s AND state = 'claimed'
 """
 SET_ASIDE_SQLITE = """
 UPDATE processors_record
@@ -216,8 +217,8 @@ class Ledger:
             return
         due = self.dialect.moment(IN_LANE)
         if self.dialect.is_postgres:
-            ids, lanes = [list(column) for column in zip(*found, strict=True)]
-            moved = self.dialect.run(SET_ASIDE_POSTGRES, (due, ids, lanes, pick.batch_id))
+            values = (json.dumps(dict(found)), due, [id_ for id_, _ in found], pick.batch_id)
+            moved = self.dialect.run(SET_ASIDE_POSTGRES, values)
         else:
             with self.dialect.connection.cursor() as cursor:
                 rows = [(lane, due, id_, pick.batch_id) for id_, lane in found]

@@ -9,12 +9,12 @@ from django.test.utils import CaptureQueriesContext
 
 from processors import control, publishing
 from processors.clock import database_now
-from processors.models import Record
+from processors.models import Lane, Record
 from processors.protocol import cycles, leases
 from processors.protocol.gate import Ask
 from processors.protocol.working import source_of
 from processors.sources.base import Settlement
-from processors.sources.ledger import PICK_POSTGRES
+from processors.sources.ledger import LANES_POSTGRES, PICK_POSTGRES, SET_ASIDE_POSTGRES
 from processors.sources.statements import Statements
 from processors.states import CloseReason
 from tests.stories import act, define
@@ -165,3 +165,37 @@ def some_done(processor_id: int) -> None:
             [processor_id],
         )
         cursor.execute("ANALYZE processors_record")
+
+
+def test_what_waits_in_lanes_is_claimed_and_set_aside_by_index() -> None:
+    processor = define("echo", rate_limits=["5/min by customer"])
+    with connection.cursor() as cursor:
+        cursor.execute(
+            'INSERT INTO processors_lane (processor_id, "limit", value, free_at, waits, window_at,'
+            " used, used_before)"
+            " SELECT %s, '5/min by customer', n, now() + n * interval '1 s', n %% 2 = 0, now(),"
+            "        0, 0"
+            "   FROM generate_series(1, 20000) AS n",
+            [processor.pk],
+        )
+        cursor.execute(
+            "INSERT INTO processors_record (processor_id, key, visit, state, priority,"
+            " available_at, attempts, crashes, alone, maybe_seen, synced, last_error, created_at,"
+            " lane_id)"
+            " SELECT processor_id, value, 1, 'ready', 0, now(), 0, 0, FALSE, FALSE, TRUE, '',"
+            "        now(), id FROM processors_lane",
+        )
+        cursor.execute("ANALYZE processors_record; ANALYZE processors_lane")
+    lanes = list(Lane.objects.values_list("pk", flat=True)[:500])
+    ids = list(Record.objects.values_list("pk", flat=True)[:500])
+    now = database_now()
+
+    taken = scans(plan_of(LANES_POSTGRES, (lanes, [1] * 500, processor.pk, 500, 1, now)))
+    aside = plan_of(SET_ASIDE_POSTGRES, ("{}", now, ids, 1))
+    due = Lane.objects.filter(processor=processor, limit="5/min by customer", waits=True)
+    due = due.filter(free_at__lte=now).order_by("free_at")[:500]
+
+    assert {name for _, name in taken} <= {"record_in_lane", ""}
+    assert not any(kind == "Seq Scan" for kind, _ in taken | scans(aside))
+    assert not any(node["Node Type"] == "Nested Loop" for node in aside)
+    assert "lane_due" in due.explain()
