@@ -64,6 +64,15 @@ class SafeWorker(Child):
         self._is_minding = False  # amid a tick, or another duty beside jobs
         self._spare: Spare | None = None
 
+    def register_birth(self) -> None:
+        """RQ's; a name that a twin has, or one that was just killed, is not begrudged."""
+        try:
+            super().register_birth()  # type: ignore[no-untyped-call]
+        except ValueError:
+            taken, self.name = self.name, f"{self.name}-{uuid.uuid4().hex[:6]}"
+            logger.warning("a worker %s is known already: this one is %s", taken, self.name)
+            super().register_birth()  # type: ignore[no-untyped-call]
+
     def serialize(self) -> Any:
         """RQ's facts about this worker and ours."""
         seconds, micros = self.connection.time()

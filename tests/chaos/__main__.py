@@ -22,11 +22,12 @@ def make_parser() -> ArgumentParser:
     for name, text in HELP.items():
         part = parts.add_parser(name, help=text, description=text)
         part.add_argument("--database", choices=DATABASES, default="postgres")
-        if name in ("soup", "soak"):
+        if name in ("soup", "soak", "outage"):
             part.add_argument("--seconds", type=float, default=120, help="of faults, then rest")
+            part.add_argument("--keep", action="store_true", help="leave logs and data")
+        if name in ("soup", "soak"):
             part.add_argument("--seed", type=int, help="the same seed draws the same faults")
             part.add_argument("--per-second", type=float, default=40, help="records inserted")
-            part.add_argument("--keep", action="store_true", help="leave logs and data")
     return parser
 
 
@@ -69,6 +70,20 @@ def boil(planned: plan.Plan, *, keep: bool) -> int:
         site.stop(keep=keep)
 
 
+def outage(options: Namespace) -> int:
+    """0 where nothing was lost or blamed, and every page said so."""
+    site = Site("postgres")
+    try:
+        site.start()
+        from tests.chaos import outage as away  # Django is set up now
+
+        figures = away.told(away.run(site, options.seconds))
+        print(f"kept in {results.keep('outage-postgres', figures)}")
+        return 1 if figures["broken"] else 0
+    finally:
+        site.stop(keep=options.keep)
+
+
 def run_matrix(options: Namespace) -> int:
     """pytest's exit code."""
     return matrix.run(options.database)
@@ -83,12 +98,14 @@ def write_report(_: Namespace) -> int:
 HELP = {
     "soup": "random faults for --seconds, then everything must end well",
     "soak": "the soup for long: fewer faults, what must happen regularly, and gauges",
+    "outage": "Postgres away for --seconds: pages say so, nobody spins, everything goes on",
     "matrix": "every fault that is tried by itself, every action at every failpoint",
     "report": "write docs/reliability.md from the newest results",
 }
 PARTS: dict[str, Callable[[Namespace], int]] = {
     "soup": soup,
     "soak": soak,
+    "outage": outage,
     "matrix": run_matrix,
     "report": write_report,
 }

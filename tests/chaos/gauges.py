@@ -10,6 +10,7 @@ from statistics import linear_regression, quantiles
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError, connection, connections, transaction
+from django.test.utils import CaptureQueriesContext
 from redis.exceptions import RedisError
 
 from benchmarks.watching import GONE
@@ -41,6 +42,7 @@ class Sample:
     dead_rows: int | None = None
     index_mb: float | None = None
     claims_ms: list[float] = field(default_factory=list)
+    claim_blocks: float | None = None
 
 
 class Gauges:
@@ -86,6 +88,7 @@ class Gauges:
                 cursor.execute(SIZES, [list(HOT)])
                 dead, size = cursor.fetchone()
             sample.dead_rows, sample.index_mb = int(dead or 0), int(size or 0) / MB
+            sample.claim_blocks = blocks_of_claim("fast")
         sample.claims_ms = [probe_claim("fast") for _ in range(PROBES)]
 
 
@@ -104,6 +107,26 @@ def probe_claim(slug: str) -> float:
         source.claim(Pick(0, processor.batch_size, database_now()))
         transaction.set_rollback(True)
     return (time.perf_counter() - begun) * 1000
+
+
+def blocks_of_claim(slug: str) -> float | None:
+    """Blocks that a claim reads for each record it takes; None where nothing waits. Postgres.
+
+    Milliseconds tell of the machine's other business as well; these tell of tables and indexes.
+    """
+    processor = Processor.objects.get(slug=slug)
+    source = open_source(processor.pk, processor.source)
+    with transaction.atomic():
+        with CaptureQueriesContext(connection) as captured:
+            source.claim(Pick(0, processor.batch_size, database_now()))
+        transaction.set_rollback(True)
+    picks = [each["sql"] for each in captured if "SKIP LOCKED" in each["sql"]]
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {picks[0]}")
+        plan = cursor.fetchone()[0][0]["Plan"]
+        transaction.set_rollback(True)
+    blocks = plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+    return blocks / plan["Actual Rows"] if plan["Actual Rows"] else None
 
 
 def slopes(samples: Sequence[Sample]) -> list[tuple[str, float, float]]:

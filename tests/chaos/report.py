@@ -44,6 +44,8 @@ def body() -> str:
     for database in DATABASES:
         if seeds := results.every(f"soup-{database}"):
             parts += [soup(database, [kept["figures"] for kept in seeds]), origin(seeds[-1]), ""]
+    if kept := results.newest("outage-postgres"):
+        parts += [outage(kept["figures"]), origin(kept), ""]
     for database in DATABASES:
         if kept := results.newest(f"soak-{database}"):
             parts += [soak(database, kept["figures"]), origin(kept), ""]
@@ -125,6 +127,20 @@ def one_of_soup(group: list[dict[str, Any]], lost: int, doubled: int) -> list[An
     longest = [line["longest_seconds"] for line in group if line["longest_seconds"] is not None]
     seconds = [round(median(medians), 2) if medians else None, max(longest, default=None)]
     return [first["fault"], first["what"], times, records, lost, doubled, *seconds]
+
+
+def outage(figures: dict[str, Any]) -> str:
+    """The database away for long."""
+    told = (
+        "`python -m tests.chaos outage --seconds {seconds:g}`: with {records} records waiting, "
+        "Postgres is shut down under three workers and two schedulers. {pages} pages were asked "
+        "for meanwhile: each was answered with 503, the slowest after {longest_page_ms} ms. All "
+        "processes together took {cpu_percent} % of one core and wrote {lines_a_minute} lines a "
+        "minute (with a lease of 4 s). {recovered_after} s after its start everything was through; "
+        "lost {lost}, doubled {doubled}, attempts burnt {blamed}."
+    )
+    minutes = figures["seconds"] / 60
+    return f"### F33: Postgres away for {minutes:g} minutes\n\n{told.format(**figures)}"
 
 
 def soak(database: str, figures: dict[str, Any]) -> str:

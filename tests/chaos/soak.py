@@ -8,6 +8,7 @@ from tests.chaos.soup import Soup
 
 CHECK_SECONDS = 180.0
 NAMES = {
+    "claim_blocks": "blocks read to claim a record, most",
     "redis_keys": "Redis keys, most",
     "redis_mb": "Redis memory MB, most",
     "dead_rows": "dead rows of the hot tables, most",
