@@ -22,6 +22,7 @@ from tests.chaos.scene import Scene
 
 SAMPLE_SECONDS = 5.0
 PROBES = 5  # claims a sample
+ENOUGH = 20  # records in a claim, for its blocks to be those of its records
 LEAST_SAMPLES = 12  # of a process, for a slope to mean something
 HOT = ("processors_batch", "processors_record", "processors_run", "processors_attempt")
 SIZES = """
@@ -110,7 +111,7 @@ def probe_claim(slug: str) -> float:
 
 
 def blocks_of_claim(slug: str) -> float | None:
-    """Blocks that a claim reads for each record it takes; None where nothing waits. Postgres.
+    """Blocks that a claim reads for each record it takes; None where few wait. Postgres.
 
     Milliseconds tell of the machine's other business as well; these tell of tables and indexes.
     """
@@ -126,7 +127,7 @@ def blocks_of_claim(slug: str) -> float | None:
         plan = cursor.fetchone()[0][0]["Plan"]
         transaction.set_rollback(True)
     blocks = plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
-    return blocks / plan["Actual Rows"] if plan["Actual Rows"] else None
+    return blocks / plan["Actual Rows"] if plan["Actual Rows"] >= ENOUGH else None
 
 
 def slopes(samples: Sequence[Sample]) -> list[tuple[str, float, float]]:
