@@ -143,6 +143,7 @@ RQ_QUEUES = {
 }
 RQ = {
     "JOB_CLASS": "processors.queues.SafeJob",
+    "QUEUE_CLASS": "processors.queues.SafeQueue",
     "WORKER_CLASS": "processors.queues.SafeWorker",
     "SCHEDULER_CLASS": "processors.queues.SafeScheduler",
     "COMMIT_MODE": "on_db_commit",

@@ -29,7 +29,7 @@ from processors.protocol.leases import LeaseLost
 from processors.protocol.reaping import Taking, take_back
 from processors.protocol.working import Equipment, Unable, equip, source_of
 from processors.queues.identity import own_name
-from processors.queues.wakeups import TIME_BUDGET_SECONDS
+from processors.queues.job import TIME_BUDGET_SECONDS
 from processors.sources.base import Ref
 from processors.sources.dialect import TROUBLE, can_pass, first_line
 from processors.sources.prepared import Unprepared, prepared

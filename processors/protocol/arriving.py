@@ -59,7 +59,7 @@ armed AS MATERIALIZED (
              WHERE id = 1 AND (paused_at IS NOT NULL OR home NOT IN ('', %s)))
         AND EXISTS (SELECT FROM stored, moment WHERE stored.available_at <= moment.now)
         FOR NO KEY UPDATE SKIP LOCKED),
-waiting AS (
+waiting AS MATERIALIZED (
      SELECT (SELECT count(*) FROM stored)
             + (SELECT count(*)
                  FROM (SELECT FROM processors_record

@@ -8,6 +8,7 @@ from processors.queues.census import WorkerFacts
 from processors.queues.job import GivenUp, SafeJob
 from processors.queues.roll_call import other_workers
 from processors.queues.scheduler import SafeScheduler
+from processors.queues.taking import SafeQueue
 from processors.queues.wakeups import (
     QueueState,
     queue_states,
@@ -22,6 +23,7 @@ __all__ = [
     "GivenUp",
     "QueueState",
     "SafeJob",
+    "SafeQueue",
     "SafeScheduler",
     "SafeWorker",
     "WorkerFacts",

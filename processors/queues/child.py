@@ -20,7 +20,7 @@ from rq import Worker
 from rq.executions import Execution
 
 from processors.queues.identity import Identity
-from processors.queues.job import GivenUp, SafeJob
+from processors.queues.job import GivenUp, SafeJob, TakenJob
 from processors.queues.spare import follow_parent, stop_waiting, wait_for_close, wait_for_errand
 
 logger = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class Child(Worker):
         self._door: socket.socket | None = None  # of a child that was a spare one
 
     def _errand(self, job: Any, queue: Any) -> bytes:
-        """In the parent: the job as it was read from Redis, for a child forked before that."""
+        """In the parent: the job as it was read, if it was, for a child forked before that."""
         assert self.execution is not None
         return marshal.dumps((job.id, job.stored, queue.name, self.execution.id))
 
@@ -88,8 +88,12 @@ class Child(Worker):
 
     def _read_errand(self, errand: bytes) -> tuple[Any, Any]:
         job_id, stored, queue_name, execution_id = marshal.loads(errand)  # noqa: S302 - our parent's
-        job = self.job_class(job_id, connection=self.connection)
-        job.restore(stored)
+        if stored:
+            job = self.job_class(job_id, connection=self.connection)
+            job.restore(stored)
+        else:
+            job = TakenJob.fetch(job_id, self.connection)
+            job.origin = queue_name
         queue = self.queue_class(
             queue_name,
             connection=self.connection,

@@ -18,13 +18,10 @@ from rq.queue import EnqueueData
 
 from processors import failpoints
 from processors.queues.census import line, listeners
-from processors.queues.job import ACT, WORK
+from processors.queues.job import ACT, TERMS, WORK, wake_up_name, wake_up_words
 
 logger = logging.getLogger(__name__)
 
-FAILED_TTL_SECONDS = 86_400
-TIME_BUDGET_SECONDS = 60  # after which a job hands over to its successor
-LAST_NET_SECONDS = 86_400 + 2 * TIME_BUDGET_SECONDS  # our own watchdog ends a record long before
 FLOOD = 4  # wake-ups that may wait in a queue, times those that are wanted
 
 
@@ -52,8 +49,7 @@ def wake_on_commit(run_id: int, queue_name: str, count: int = 1) -> None:
 
 def wake(run_id: int, queue_name: str, count: int = 1) -> bool:
     """Put `count` wake-ups for a run into its queue; whether Redis took them."""
-    jobs = [prepared(WORK, run_id, f"run {run_id}") for _ in range(count)]
-    if not push(queue_name, jobs):
+    if not push(queue_name, [wake_up(run_id) for _ in range(count)]):
         return False
     failpoints.reach("enqueue.after_push")
     return True
@@ -61,20 +57,15 @@ def wake(run_id: int, queue_name: str, count: int = 1) -> bool:
 
 def wake_for_act(act_id: int) -> bool:
     """Wake one worker for an operator's act on many records, before what waits already."""
-    return push("default", [prepared(ACT, act_id, f"act {act_id}", at_front=True)])
+    words = f"act {act_id}"
+    job = Queue.prepare_data(ACT, args=(act_id,), description=words, at_front=True, **TERMS)
+    return push("default", [job])
 
 
-def prepared(function: str, argument: int, words: str, *, at_front: bool = False) -> EnqueueData:
-    """A job that calls a function of ours with a number."""
-    return Queue.prepare_data(
-        function,
-        args=(argument,),
-        timeout=LAST_NET_SECONDS,
-        result_ttl=0,
-        failure_ttl=FAILED_TTL_SECONDS,
-        description=words,
-        at_front=at_front,
-    )
+def wake_up(run_id: int) -> EnqueueData:
+    """A job that wakes a worker for a run."""
+    words, name = wake_up_words(run_id), wake_up_name(run_id)
+    return Queue.prepare_data(WORK, args=(run_id,), description=words, job_id=name, **TERMS)
 
 
 def push(queue_name: str, jobs: list[EnqueueData]) -> bool:

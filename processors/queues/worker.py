@@ -28,6 +28,7 @@ from processors.queues import census, roll_call
 from processors.queues.child import Child, Left
 from processors.queues.identity import owner_name
 from processors.queues.job import SafeJob
+from processors.queues.late_log import LateLog
 from processors.queues.spare import Spare
 
 logger = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ class SafeWorker(Child):
         kwargs["serializer"] = JSONSerializer
         kwargs["worker_ttl"] = WORKER_TTL_SECONDS
         super().__init__(*args, **kwargs)
+        self.log: Any = LateLog(self.log)  # type: ignore[has-type]
         self.maintenance_interval = min(IDLE_TICK_SECONDS, settings.LEASE_SECONDS / 4)  # type: ignore[assignment]
         self._registries_cleaned_at = 0.0
         self._horse_status = 0
@@ -142,6 +144,7 @@ class SafeWorker(Child):
         """The next job; neither one that cannot be read nor a Redis that is away ends us."""
         self._keep_spare()
         while True:
+            self.log.tell()
             try:
                 return super().dequeue_job_and_maintain_ttl(*args, **kwargs)
             except (StopRequested, SystemExit):
@@ -153,6 +156,11 @@ class SafeWorker(Child):
                     return None
             except Exception as error:
                 logger.error("a job in our queues could not be read and was dropped: %r", error)
+
+    def reorder_queues(self, reference_queue: Any) -> None:
+        """RQ's; called when a job was taken, right before a line about it, which can wait."""
+        super().reorder_queues(reference_queue)
+        self.log.hold()
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
         """RQ's, which costs two round trips; one that says what was just said is left out."""
@@ -187,6 +195,7 @@ class SafeWorker(Child):
         finally:
             if spare is not None:
                 spare.close()
+            self.log.tell()
         if not is_at_work:
             connections.close_all()
             super().fork_work_horse(job, queue)
