@@ -23,6 +23,8 @@ POSTGRES_SESSION = {
     "statement_timeout": "60s",
     "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_SECONDS}s",
     "client_connection_check_interval": "1s",
+    # What is asked here is over before a compiler has begun, whatever its cost was guessed to be.
+    "jit": "off",
 }
 # Seconds, except tcp_user_timeout (milliseconds): a dead server is noticed within half a minute.
 POSTGRES_OPTIONS = {

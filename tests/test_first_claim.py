@@ -4,15 +4,22 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django import forms
 from django.db import connection
 
 from processors import control
 from processors.clock import database_now
+from processors.cycle import readiness
+from processors.cycle.readiness import Readiness
+from processors.cycle.rehearsal import NOTHING, rehearse
 from processors.cycle.shift import open_shift
+from processors.cycle.watch import Parked
+from processors.handlers import Context
+from processors.handlers.contract import Handler
 from processors.models import Batch, Installation, Processor, Record, Run
 from processors.protocol import first_claim, leases
 from processors.protocol.gate import Ask
-from processors.protocol.working import source_of
+from processors.protocol.working import Equipment, source_of
 from tests.factories import make_batch
 from tests.stories import act, counted_statements, define, fill_inbox, numbered
 from tests.tables import Table
@@ -68,10 +75,11 @@ def test_one_statement_takes_what_the_usual_way_takes(
 
     assert quick is not None
     assert usual is not None
-    assert plain(quick) == plain(usual)
-    assert quick.claimed[0].key == "key-0003"
-    said = [lease.limits for lease in (quick, usual)]
+    assert plain(quick.lease) == plain(usual)
+    assert quick.lease.claimed[0].key == "key-0003"
+    said = [lease.limits for lease in (quick.lease, usual)]
     assert len({(s.parallelism, s.batch_size, s.concurrency) for s in said}) == 1
+    assert (quick.run.config, quick.run.started_at) == (one.config, one.started_at)
 
 
 def of_run(**columns: Any) -> Callable[[Run], object]:
@@ -96,6 +104,7 @@ HINDRANCES = [
     of_run(claim_limit=3),
     of_run(ceiling="0"),
     of_processor(rate_limits=["1/h"]),
+    lambda _: Installation.objects.update(home="elsewhere"),
     of_processor(blackouts=["Sat,Sun"]),
     of_records(alone=True),
     lambda _: Installation.objects.update(paused_at=database_now()),
@@ -159,3 +168,69 @@ def test_a_shift_takes_two_statements_to_its_first_batch() -> None:
 
     assert lease is not None
     assert len(asked) == 2
+
+
+@pytest.fixture
+def ready() -> Iterator[None]:
+    """What a spare child has found out and made is put aside afterwards."""
+    yield
+    Readiness.equipment = {}
+    if Parked.one is not None:
+        Parked.one.start()
+        Parked.one.close()
+        Parked.one = None
+
+
+@on_postgres
+def test_a_child_that_is_ready_takes_one_statement_to_its_first_batch(ready: None) -> None:
+    begun("former")
+    run = begun("story")
+    rehearse()
+
+    with counted_statements() as asked:
+        shift = open_shift(run.pk)
+        assert shift is not None
+        lease = shift.commits.first()
+
+    assert len(asked) == 1
+    assert lease is not None
+    assert (shift.run.pk, shift.run.config, lease.size) == (run.pk, run.config, 5)
+    assert Batch.objects.count() == 1
+
+
+@on_postgres
+def test_a_child_looks_first_where_a_run_works_with_something_else(ready: None) -> None:
+    begun("former")
+    rehearse()
+    run = begun("story", max_attempts=2)
+
+    assert readiness.take_up(run.pk) is None
+
+    shift = open_shift(run.pk)
+    assert shift is not None
+    assert shift.commits.first() is not None
+
+
+def test_options_of_a_form_are_cleaned_when_the_job_comes() -> None:
+    class Wishes(forms.Form):
+        pass
+
+    def nothing(record: Any, context: Context) -> None:
+        return
+
+    asks = Handler("asks", "Ask", nothing, options=Wishes)
+
+    assert not readiness.is_lasting(Equipment(asks, {}))
+    assert readiness.is_lasting(Equipment(NOTHING, None))
+
+
+@on_postgres
+def test_rehearsing_leaves_nothing(ready: None) -> None:
+    begun()
+    before = Record.objects.count()
+
+    rehearse()
+
+    assert not Batch.objects.exists()
+    assert not Record.objects.filter(state="claimed").exists()
+    assert Record.objects.count() == before

@@ -14,11 +14,12 @@ from django.db import OperationalError, transaction
 
 from processors import control
 from processors.clock import database_now
+from processors.cycle.assignment import Assignment
 from processors.cycle.commits import Commits, Stretch
 from processors.cycle.hands import Coroutines, Hands, Threads
 from processors.cycle.judging import Judge
 from processors.cycle.pace import Pace
-from processors.cycle.shift import Assignment, Leaving, Shift
+from processors.cycle.shift import Leaving, Shift
 from processors.cycle.treatment import Treatment
 from processors.cycle.watch import Desk
 from processors.models import Batch, Processor, Record

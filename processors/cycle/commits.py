@@ -98,22 +98,22 @@ class Commits:
         self._refill: Refill | None = None
         # The rate limit that the last claim met.
         self.held: Held | None = None
+        # A batch that was claimed before there was a shift.
+        self.given: Lease | None = None
 
     def first(self) -> Lease | None:
         """The first batch, None where there is none for us."""
+        given, self.given = self.given, None
+        if given is not None:
+            return self._confirmed(given)
         hand = self.pace.hand(1, MOST_AT_ONCE)
         ask = Ask(self.run.pk, self.owner, hand, ledger_only=self.run.config["ledger_only"])
-        lease = patiently(lambda: first_claim.claim(self.source, ask), self._give_back_unanswered)
+        lease = patiently(
+            lambda: first_claim.claim(self.source, ask),
+            lambda: give_back_unanswered(self.run.pk, self.owner),
+        )
         self.held = ask.held
         return self._confirmed(lease)
-
-    def _give_back_unanswered(self) -> bool:
-        """Open what a claim took whose answer was lost, for it to be taken anew; never landed."""
-        for batch in Batch.objects.leased().filter(run=self.run, owner=self.owner):
-            how = Move(MACHINE, database_now(), "the claim was not answered")
-            taking = Taking(CloseReason.RELEASED, how.reason, how, begun=frozenset())
-            take_back(batch, taking)
-        return False
 
     def settlement(self, lease: Lease) -> Settlement:
         """An empty one; its time is set when it is written."""
@@ -306,6 +306,15 @@ class Commits:
             else:
                 return
         raise error
+
+
+def give_back_unanswered(run_id: int, owner: str) -> bool:
+    """Open what a claim took whose answer was lost, for it to be taken anew; never landed."""
+    for batch in Batch.objects.leased().filter(run_id=run_id, owner=owner):
+        how = Move(MACHINE, database_now(), "the claim was not answered")
+        taking = Taking(CloseReason.RELEASED, how.reason, how, begun=frozenset())
+        take_back(batch, taking)
+    return False
 
 
 def times_not_now(claimed: Claimed) -> int:

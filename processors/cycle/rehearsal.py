@@ -13,16 +13,21 @@ from dataclasses import dataclass
 from django.db import connection, transaction
 
 from processors.clock import database_now
-from processors.cycle.shift import Assignment, Shift
-from processors.cycle.watch import Watch
+from processors.cycle import readiness
+from processors.cycle.assignment import Assignment
+from processors.cycle.shift import Shift
+from processors.cycle.watch import Watch, park_one
 from processors.handlers import Context, registry
 from processors.handlers.contract import Handler, Record
 from processors.handlers.options import options_form
 from processors.models import Processor, Run
 from processors.protocol import first_claim, leases, twins
 from processors.protocol.gate import Ask, Limits
-from processors.protocol.working import Equipment, Unable, equip, freeze
+from processors.protocol.working import Equipment, freeze
+from processors.queues.identity import own_name
+from processors.sources import arrivals
 from processors.sources.base import Claimed, Pick, Settlement
+from processors.sources.ledger import Ledger
 
 TIMES = 3
 NOWHERE = 0  # no processor, run or batch has this id
@@ -46,22 +51,22 @@ def rehearse() -> None:
     """Connect, and be ready. Changes nothing; raises what the database raises."""
     for _ in range(TIMES):
         go_through()
+    if connection.vendor == "postgresql":
+        claim_and_undo()
+    park_one()
 
 
 def go_through() -> None:
     """All of it once."""
     newest = Run.objects.order_by("-pk").values_list("pk", flat=True).first()
-    found = Assignment.find(newest or NOWHERE)
-    if found is not None:
-        with suppress(Unable):  # told when it matters
-            equip(found.run)
+    Assignment.find(newest or NOWHERE)
     twins.is_barred()
     shift = Shift(assignment(), Equipment(NOTHING, NOTHING.clean_options({"text": "a"})))
     # A claim that finds nothing would still wait for an SQLite file's only writer.
     if connection.vendor == "postgresql":
         claim(shift)
-        if found is not None:
-            open_and_undo(found.run.pk, shift.commits.owner)
+        readiness.get_ready()
+        readiness.take_up(NOWHERE)
     watch = Watch(shift.desk, lambda _: None)
     watch.start()
     settlement = Settlement(NOWHERE, NOWHERE, shift.commits.owner, database_now())
@@ -79,13 +84,19 @@ def assignment() -> Assignment:
     return Assignment(run, identity="", home="", time_limit_seconds=1)
 
 
-def open_and_undo(run_id: int, owner: str) -> None:
-    """A batch that nobody ever sees: what checks it is planned at the first one."""
+def claim_and_undo() -> None:
+    """A record and a batch that nobody ever sees: what checks rows is found at the first one."""
+    run_id = Run.objects.order_by("-pk").values_list("pk", flat=True).first()
+    if run_id is None:
+        return
+    own = -os.getpid()  # nobody's batch, and no slot of anybody's
+    limits = Limits(parallelism=1, batch_size=1, concurrency=1, record_timeout_seconds=1)
+    lease = leases.Lease(own, run_id, str(uuid.uuid4()), own, own_name(), limits)
     with transaction.atomic(durable=True):
-        own = -os.getpid()  # no batch of anybody's, and no slot
-        limits = Limits(parallelism=1, batch_size=1, concurrency=1, record_timeout_seconds=1)
-        lease = leases.Lease(own, run_id, str(uuid.uuid4()), own, owner, limits)
-        leases.open_batch(lease, database_now())
+        now = database_now()
+        arrivals.store(NOWHERE, [arrivals.Prepared("", str(uuid.uuid4()), "{}")], now)
+        Ledger(NOWHERE).claim(Pick(own, 1, now))
+        leases.open_batch(lease, now)
         with connection.cursor() as cursor:
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         transaction.set_rollback(True)

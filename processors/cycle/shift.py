@@ -1,16 +1,14 @@
 """A worker's shift on one run: batch after batch until nothing is left or it must leave."""
 
-import json
 import logging
 import time
-import uuid
-from dataclasses import dataclass
-from functools import cache
 
 from django.db import DatabaseError, connection, connections, transaction
 
 from processors import queues
 from processors.clock import database_now
+from processors.cycle import readiness
+from processors.cycle.assignment import Assignment
 from processors.cycle.commits import Commits, members
 from processors.cycle.judging import Judge
 from processors.cycle.manners import leave_if_copy, watch_forks
@@ -18,10 +16,10 @@ from processors.cycle.pace import Pace
 from processors.cycle.patience import PASSING, OutOfReach, empty_handed, patiently
 from processors.cycle.stretches import way_for
 from processors.cycle.treatment import RetryPolicy, Treatment
-from processors.cycle.watch import Desk, Watch
+from processors.cycle.watch import Desk, watch_over
 from processors.cycle.way import Tools, Way
 from processors.handlers.context import Surroundings
-from processors.models import Batch, Run
+from processors.models import Batch
 from processors.models.door import Move
 from processors.protocol import cycles, faults, gate, leases, twins
 from processors.protocol.allowances import SHORT_WAIT, Held
@@ -32,7 +30,6 @@ from processors.queues.identity import own_name
 from processors.queues.job import TIME_BUDGET_SECONDS
 from processors.sources.base import Ref
 from processors.sources.dialect import TROUBLE, can_pass, first_line
-from processors.sources.prepared import Unprepared, prepared
 from processors.states import CloseReason, RunState
 
 logger = logging.getLogger(__name__)
@@ -50,61 +47,6 @@ class Leaving:
 def leave() -> None:
     """Finish the record in hand, give back the rest, end the shift. Safe in a signal handler."""
     Leaving.asked = True
-
-
-# All that a shift needs to know before its first claim, in one round trip.
-ASSIGNMENT = """
-SELECT {run}, processor.record_timeout_seconds AS time_limit,
-       installation.identity AS identity, installation.home AS home
-  FROM processors_run AS run
-  JOIN processors_processor AS processor ON processor.id = run.processor_id
-  JOIN processors_installation AS installation ON installation.id = 1
- WHERE run.id = %s
-"""
-
-
-COLUMNS = [field.attname for field in Run._meta.concrete_fields]  # noqa: SLF001 - public by its documentation
-
-
-@cache
-def of_columns() -> str:
-    """Each column by name: a statement that was prepared must not change what it returns."""
-    return ASSIGNMENT.format(run=", ".join(f"run.{name}" for name in COLUMNS))
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """A run to work on; `identity` and `home` are the installation's.
-
-    The limit is that of a record, in seconds.
-    """
-
-    run: Run
-    identity: str
-    home: str
-    time_limit_seconds: int
-
-    @classmethod
-    def find(cls, run_id: int) -> "Assignment | None":
-        """None for a run that is not known."""
-        try:
-            rows = prepared("default").fetch(of_columns(), [run_id], one_plan=True)
-        except Unprepared:
-            return cls.find_unprepared(run_id)
-        for *columns, time_limit, identity, home in rows:
-            run = Run.from_db("default", COLUMNS, columns)
-            run.config = json.loads(run.config)
-            return cls(run, str(identity), home, time_limit)
-        return None
-
-    @classmethod
-    def find_unprepared(cls, run_id: int) -> "Assignment | None":
-        """The same on SQLite, where everything is read through the ORM."""
-        for run in Run.objects.raw(ASSIGNMENT.format(run="run.*"), [run_id]):
-            found = vars(run)
-            identity = str(uuid.UUID(str(found["identity"])))
-            return cls(run, identity, found["home"], found["time_limit"])
-        return None
 
 
 def work(run_id: int) -> None:
@@ -133,6 +75,10 @@ def open_shift(run_id: int) -> "Shift | None":
 
     A run that has ended or is unknown needs nothing: its processor may be due again, though.
     """
+    if (begun := readiness.take_up(run_id)) is not None:
+        shift = Shift(begun.assignment, begun.equipment)
+        shift.commits.given = begun.lease
+        return shift
     assignment = Assignment.find(run_id)
     if assignment is None or twins.is_barred(assignment.home):
         return None
@@ -228,7 +174,7 @@ class Shift:
         if lease is None:
             return False
         self.desk.lease = lease
-        watch = Watch(self.desk, self._save_from_hanging)
+        watch = watch_over(self.desk, self._save_from_hanging)
         watch.start()
         way = way_for(self.tools, lease.limits.concurrency)
         try:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from django.conf import settings
 from django.db import connections
@@ -59,11 +60,19 @@ class Watch(threading.Thread):
         self._orphan_since: float | None = None
         self._wound_until = 0.0
         self._beaten = time.monotonic()
+        self._called = threading.Event()
+
+    def park(self) -> None:
+        """Have the thread there before it is called by `start`; until then it only waits."""
+        super().start()
 
     def start(self) -> None:
         """Wound up before any record is begun: that one may hold the interpreter's lock."""
+        self._beaten = time.monotonic()
         self._wind_up()
-        super().start()
+        self._called.set()
+        if not self.is_alive():
+            super().start()
 
     def close(self) -> None:
         """End the thread; nothing is in hand any more."""
@@ -71,6 +80,7 @@ class Watch(threading.Thread):
         self.join()
 
     def run(self) -> None:
+        self._called.wait()
         try:
             while not self._closing.wait(LOOK_SECONDS):
                 try:
@@ -146,6 +156,27 @@ class Watch(threading.Thread):
         self._orphan_since = self._orphan_since or time.monotonic()
         if time.monotonic() - self._orphan_since > ORPHAN_GRACE_SECONDS:
             leave_hard(EXIT_ORPHAN, "the parent is gone and the record in hand did not end")
+
+
+class Parked:
+    """The watch whose thread a spare child has made beforehand."""
+
+    one: ClassVar[Watch | None] = None
+
+
+def park_one() -> None:
+    """Make it, for the first that asks."""
+    Parked.one = Watch(Desk(), lambda _: None)
+    Parked.one.park()
+
+
+def watch_over(desk: Desk, on_hung: Callable[[Ref], None]) -> Watch:
+    """A watch, not started yet: the one that was parked, else a new one."""
+    watch, Parked.one = Parked.one, None
+    if watch is None:
+        return Watch(desk, on_hung)
+    watch.desk, watch.on_hung = desk, on_hung
+    return watch
 
 
 def leave_hard(code: int, why: str) -> None:

@@ -10,16 +10,22 @@ by the constraint; a record that came meanwhile is left to the ordinary claim.
 """
 
 import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError
 
 from processors import failpoints
 from processors.clock import as_utc
+from processors.models import Run
+from processors.models.installation import home_of_database
 from processors.protocol import leases
 from processors.protocol.gate import LIMITS_IN_FORCE, RUN_STATE, Ask, limits_from
 from processors.protocol.leases import OPEN_BATCH, Lease, token_value
+from processors.protocol.working import RUN_IN_FULL, run_from
 from processors.sources.base import Source
 from processors.sources.prepared import Unprepared, filled, prepared
 
@@ -34,6 +40,9 @@ WITH gate (run_id, ceiling, parallelism, batch_size, concurrency, record_timeout
        JOIN processors_processor AS processor ON processor.id = run.processor_id
       WHERE run.id = %s AND {state} = 'running' AND run.claim_limit IS NULL
         AND processor.rate_limits = '[]' AND processor.blackouts = '[]'
+        AND coalesce(md5(run.config::text) = ANY(%s::text[]), TRUE)
+        AND NOT EXISTS (
+            SELECT FROM processors_installation WHERE id = 1 AND home NOT IN ('', %s))
         FOR NO KEY UPDATE OF run),
 slot AS (
      SELECT free.number
@@ -54,8 +63,10 @@ opened AS (
       WHERE taken.number > 0)
 SELECT gate.parallelism, gate.batch_size, gate.concurrency, gate.record_timeout_seconds,
        gate.processor_id, gate.rate_limits, gate.blackouts, gate.moment, gate.batch_id,
-       slot.number, claimed.*
-  FROM gate, slot, claimed
+       slot.number, claimed.*, installation.identity,
+       md5(run.config::text), {run}
+  FROM gate, slot, claimed, processors_installation AS installation, processors_run AS run
+ WHERE installation.id = 1 AND run.id = gate.run_id
 """
 
 # Of the pick: nothing is taken where no slot is free.
@@ -85,33 +96,56 @@ OPENED = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A batch that was committed, with what its worker must know of the run."""
+
+    lease: Lease
+    identity: str
+    configuration: str
+    run_columns: Sequence[Any]
+
+    @property
+    def run(self) -> Run:
+        """The run; made anew by every look."""
+        return run_from(self.run_columns)
+
+
 def claim(source: Source, ask: Ask) -> Lease | None:
     """The first batch of a shift, in as few steps as can be; None as `leases.claim` says it."""
-    return claim_at_once(source, ask) or leases.claim(source, ask)
+    if source.claim_statement() is not None:
+        failpoints.reach("claim.before_commit")
+    taken = claim_at_once(source, ask)
+    return taken.lease if taken else leases.claim(source, ask)
 
 
-def claim_at_once(source: Source, ask: Ask) -> Lease | None:
-    """A batch, committed; None where nothing was written and `leases.claim` is to be asked."""
+def claim_at_once(
+    source: Source, ask: Ask, configurations: Sequence[str] | None = None
+) -> Taken | None:
+    """A batch, committed; None where nothing was written and the usual way is to be gone.
+
+    With `configurations`, only where the run's is one of them; each as its text's MD5 digest.
+    """
     pick = source.claim_statement()
     if pick is None:
         return None
-    failpoints.reach("claim.before_commit")
     token = str(uuid.uuid4())
+    known = None if configurations is None else list(configurations)
+    run = [ask.run_id, known, home_of_database(), not ask.ledger_only]
     batch = [token_value(token), ask.owner, settings.LEASE_SECONDS, ask.hand]
-    values = [ask.run_id, not ask.ledger_only, *batch]
     try:
-        found = prepared("default").fetch(whole(pick), values, one_plan=True)
+        found = prepared("default").fetch(whole(pick), [*run, *batch], one_plan=True)
     except (IntegrityError, Unprepared):
         return None
     if not found:
         return None
     *limits, moment, batch_id, slot = found[0][:10]
-    now = as_utc(moment)
+    identity, configuration, *columns = found[0][20:]
     lease = Lease(batch_id, ask.run_id, token, slot, ask.owner, limits_from(*limits))
-    lease.claimed = source.claimed_from([row[10:] for row in found], now)
+    lease.claimed = source.claimed_from([row[10:20] for row in found], as_utc(moment))
     lease.keys = [claimed.ref for claimed in lease.claimed]
     lease.in_hand = min(max(ask.hand, lease.limits.concurrency), len(lease.keys))
-    return lease
+    return Taken(lease, str(identity), configuration, columns)
 
 
 @cache
@@ -120,6 +154,7 @@ def whole(pick: str) -> str:
     return FIRST_CLAIM.format(
         state=RUN_STATE,
         limits=LIMITS_IN_FORCE,
+        run=RUN_IN_FULL,
         pick=filled(pick, PICKED),
         open_batch=filled(OPEN_BATCH, OPENED),
     )

@@ -81,6 +81,9 @@ class Child(Worker):
                 pipeline.ping()
                 pipeline.execute()
             SafeJob.sample(self.connection).func  # noqa: B018 - found once, it is known
+            TakenJob.get_ready(self.connection)
+            for queue in self.queues:
+                self._queue_named(queue.name).started_job_registry  # noqa: B018 - the same
             import_string(REHEARSE)()
         except Exception as error:
             logger.info("a spare child waits without its connections: %s", error)
@@ -94,14 +97,17 @@ class Child(Worker):
         else:
             job = TakenJob.fetch(job_id, self.connection)
             job.origin = queue_name
-        queue = self.queue_class(
-            queue_name,
+        queue = self._queue_named(queue_name)
+        self.execution = Execution(execution_id, job_id, self.connection, self.name)
+        return job, queue
+
+    def _queue_named(self, name: str) -> Any:
+        return self.queue_class.from_queue_key(
+            f"{self.queue_class.redis_queue_namespace_prefix}{name}",
             connection=self.connection,
             job_class=self.job_class,
             serializer=self.serializer,
         )
-        self.execution = Execution(execution_id, job_id, self.connection, self.name)
-        return job, queue
 
     def main_work_horse(self, job: Any, queue: Any) -> None:
         """The child: asked to leave when its parent dies."""

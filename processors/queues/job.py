@@ -6,7 +6,7 @@ any importable function, or by a callback.
 
 import re
 import uuid
-from typing import Any
+from typing import Any, ClassVar
 
 from rq.job import Job
 from rq.serializers import JSONSerializer
@@ -19,7 +19,11 @@ ALLOWED = frozenset({WORK, ACT})
 FAILED_TTL_SECONDS = 86_400
 TIME_BUDGET_SECONDS = 60  # after which a job hands over to its successor
 LAST_NET_SECONDS = 86_400 + 2 * TIME_BUDGET_SECONDS  # our own watchdog ends a record long before
-TERMS = {"timeout": LAST_NET_SECONDS, "result_ttl": 0, "failure_ttl": FAILED_TTL_SECONDS}
+TERMS: dict[str, Any] = {
+    "timeout": LAST_NET_SECONDS,
+    "result_ttl": 0,
+    "failure_ttl": FAILED_TTL_SECONDS,
+}
 """What all our jobs have in common."""
 
 # A wake-up's name says which run it is for; the rest is random.
@@ -105,9 +109,18 @@ class TakenJob(SafeJob):
     @classmethod
     def fetch(cls, id: str, connection: Any = None, serializer: Any = None) -> Any:  # noqa: A002
         """As the base class's; raises NoSuchJobError."""
-        found = NAMED.fullmatch(id)
-        if found is None:
+        named = NAMED.fullmatch(id)
+        if named is None:
             return super().fetch(id, connection, serializer)
-        run_id = int(found[1])
-        words = wake_up_words(run_id)
-        return cls.create(WORK, (run_id,), connection=connection, id=id, description=words, **TERMS)
+        blank, cls.blank = cls.blank, None
+        job = blank or cls.create(WORK, (0,), connection=connection, **TERMS)
+        job.id, job.connection = id, connection
+        job.args, job.description = (int(named[1]),), wake_up_words(int(named[1]))
+        return job
+
+    blank: ClassVar[Any] = None  # made beforehand, for the next one
+
+    @classmethod
+    def get_ready(cls, connection: Any) -> None:
+        """Make the next one's while there is time."""
+        cls.blank = cls.create(WORK, (0,), connection=connection, **TERMS)

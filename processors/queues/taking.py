@@ -19,3 +19,15 @@ class SafeQueue(DjangoRQ):
             job, queue = found
             job.origin = queue.name
         return found
+
+    @classmethod
+    def from_queue_key(cls, queue_key: str, *args: Any, **kwargs: Any) -> Any:
+        """The queue of that key; made once for each connection that a process has."""
+        place = queue_key, id(kwargs.get("connection")), kwargs.get("job_class")
+        if place not in MADE:
+            MADE[place] = super().from_queue_key(queue_key, *args, **kwargs)
+        return MADE[place]
+
+
+# Each queue holds its connection, so no other one comes to have the same id.
+MADE: dict[tuple[object, ...], Any] = {}

@@ -27,7 +27,7 @@ from rq.worker import WorkerStatus
 from processors.queues import census, roll_call
 from processors.queues.child import Child, Left
 from processors.queues.identity import owner_name
-from processors.queues.job import SafeJob
+from processors.queues.job import SafeJob, TakenJob
 from processors.queues.late_log import LateLog
 from processors.queues.spare import Spare
 
@@ -59,7 +59,7 @@ class SafeWorker(Child):
         kwargs["serializer"] = JSONSerializer
         kwargs["worker_ttl"] = WORKER_TTL_SECONDS
         super().__init__(*args, **kwargs)
-        self.log: Any = LateLog(self.log)  # type: ignore[has-type]
+        self.log: Any = LateLog(self.log)
         self.maintenance_interval = min(IDLE_TICK_SECONDS, settings.LEASE_SECONDS / 4)  # type: ignore[assignment]
         self._registries_cleaned_at = 0.0
         self._horse_status = 0
@@ -241,6 +241,7 @@ class SafeWorker(Child):
         with suppress(RedisError, OSError):
             # After a fork the parent, too, copies each page that it writes to. Better now.
             SafeJob.sample(self.connection)
+        TakenJob.get_ready(self.connection)
 
     def handle_warm_shutdown_request(self) -> None:
         """SIGTERM to us: the child finishes its record, gives back the rest, and ends."""

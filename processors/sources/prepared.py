@@ -12,10 +12,9 @@ from typing import Any
 
 from django.db import DatabaseError, connections
 
-# Postgres makes a plan for the values given five times before it considers one for all; that one's
-# cost it guesses high, and would compile it. This lasts to the end of the string, which is a
-# transaction of its own.
-ONE_PLAN = "SET LOCAL plan_cache_mode = force_generic_plan; SET LOCAL jit = off; "
+# Postgres makes a plan for the values given five times before it considers one for all. This lasts
+# to the end of the string, which is a transaction of its own.
+ONE_PLAN = "SET LOCAL plan_cache_mode = force_generic_plan; "
 
 NOT_THERE = "26000"  # invalid_sql_statement_name
 THERE_ALREADY = "42P05"  # duplicate_prepared_statement

@@ -160,7 +160,7 @@ def test_sigterm_ends_both_when_idle(start_worker: StartWorker) -> None:
     worker.send(signal.SIGTERM)
 
     assert worker.wait(10) == 0
-    assert not is_alive(spare)
+    wait_until_gone(spare)
 
 
 def test_a_spare_that_segfaults_at_work_is_blamed_by_its_name(start_worker: StartWorker) -> None:
