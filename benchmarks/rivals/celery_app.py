@@ -21,3 +21,4 @@ app.conf.update(
 treat_one = app.task(name="treat_one")(tasks.treat_one)
 treat_many = app.task(name="treat_many")(tasks.treat_many)
 note_moment = app.task(name="note_moment")(tasks.note_moment)
+note_row = app.task(name="note_row")(tasks.note_row)

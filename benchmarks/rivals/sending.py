@@ -5,11 +5,13 @@ import sys
 import redis
 from rq import Queue
 
-from benchmarks.databases import BATCH
+from benchmarks.databases import BATCH, NEW
+from benchmarks.labour import body
 from benchmarks.latency import send_each
 from benchmarks.rivals import tasks
 
 CHUNK = 1_000
+STORE_ROW = "INSERT INTO goods (id, body, status) VALUES (%s, %s, %s)"
 
 
 def send_rq(count: int) -> None:
@@ -51,11 +53,26 @@ def send_celery_moments(count: int) -> None:
     send_each(count, tasks.assignment().trace, send, lambda: True)
 
 
+def send_celery_row_moments(count: int) -> None:
+    """The same of rows: stored and committed, then named in a message."""
+    from benchmarks.rivals.celery_app import note_row
+
+    database = tasks.database()
+
+    def send(key: str) -> None:
+        with database.transaction():
+            database.run(STORE_ROW, [int(key), body(int(key)), NEW])
+        note_row.delay(int(key))
+
+    send_each(count, tasks.assignment().trace, send, lambda: True)
+
+
 SENDERS = {
     "rq": send_rq,
     "celery": send_celery,
     "celery500": send_celery500,
     "celery-moments": send_celery_moments,
+    "celery-row-moments": send_celery_row_moments,
 }
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ TAKE_MANY = """
 UPDATE goods SET status = 'TAKEN' WHERE id = ANY(%s) AND status = 'NEW' RETURNING id, body
 """
 
+READ_ROW = "SELECT body FROM goods WHERE id = %s"
+
 _kept = threading.local()
 
 
@@ -54,3 +56,9 @@ def treat_many(keys: list[int]) -> None:
 def note_moment(key: str) -> None:
     """When a task began."""
     leave_moment(assignment().trace, key)
+
+
+def note_row(key: int) -> None:
+    """When a task had read what it is for."""
+    for _ in database().run(READ_ROW, [key]):
+        leave_moment(assignment().trace, str(key))
