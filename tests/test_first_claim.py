@@ -1,13 +1,14 @@
 """The first claim of a shift in one statement: it takes what the usual way takes, or nothing."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from django import forms
-from django.db import connection
+from django.db import OperationalError, connection
 
-from processors import control
+from processors import control, cycle
 from processors.clock import database_now
 from processors.cycle import readiness
 from processors.cycle.readiness import Readiness
@@ -16,12 +17,12 @@ from processors.cycle.shift import open_shift
 from processors.cycle.watch import Parked
 from processors.handlers import Context
 from processors.handlers.contract import Handler
-from processors.models import Batch, Installation, Processor, Record, Run
+from processors.models import Attempt, Batch, Installation, Processor, Record, Run
 from processors.protocol import first_claim, leases
 from processors.protocol.gate import Ask
 from processors.protocol.working import Equipment, source_of
 from tests.factories import make_batch
-from tests.stories import act, counted_statements, define, fill_inbox, numbered
+from tests.stories import act, counted_statements, counters, define, fill_inbox, numbered
 from tests.tables import Table
 
 pytestmark = pytest.mark.usefixtures("goods", "clean_ledger")
@@ -196,6 +197,28 @@ def test_a_child_that_is_ready_takes_one_statement_to_its_first_batch(ready: Non
     assert lease is not None
     assert (shift.run.pk, shift.run.config, lease.size) == (run.pk, run.config, 5)
     assert Batch.objects.count() == 1
+
+
+@on_postgres
+def test_a_ready_child_whose_claim_was_not_answered_blames_no_record(
+    ready: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = begun()
+    rehearse()
+    original, claims = first_claim.claim_at_once, itertools.count()
+
+    def lose_the_first_answer(*given: Any) -> Any:
+        taken = original(*given)
+        if next(claims) == 0:
+            raise OperationalError("server closed the connection unexpectedly")
+        return taken
+
+    monkeypatch.setattr(first_claim, "claim_at_once", lose_the_first_answer)
+    cycle.work(run.pk)
+
+    run.refresh_from_db()
+    assert counters(run) == {"claimed": 10, "done": 5, "released": 5}
+    assert not Attempt.objects.exists()
 
 
 @on_postgres

@@ -11,7 +11,7 @@ from django.db import InterfaceError, OperationalError, connection, connections
 from processors import control, cycle, maintenance
 from processors.cycle import watch
 from processors.models import Attempt, Run
-from processors.protocol import leases
+from processors.protocol import first_claim
 from processors.sources.foreign import ForeignTableSource
 from tests.servers import PostgresServer
 from tests.stories import act, counters, define, fill_inbox, numbered, run_here
@@ -93,7 +93,7 @@ def test_another_databases_lost_connection_blames_no_record(
 def test_a_claim_whose_answer_was_lost_blames_no_record(monkeypatch: pytest.MonkeyPatch) -> None:
     processor = define("outside", batch_size=5)
     fill_inbox(processor, numbered(ROWS))
-    original, claims = leases.claim, itertools.count()
+    original, claims = first_claim.claim, itertools.count()
 
     def lose_the_first_answer(*given: Any) -> Any:
         lease = original(*given)
@@ -101,7 +101,7 @@ def test_a_claim_whose_answer_was_lost_blames_no_record(monkeypatch: pytest.Monk
             raise OperationalError("server closed the connection unexpectedly")
         return lease
 
-    monkeypatch.setattr(leases, "claim", lose_the_first_answer)
+    monkeypatch.setattr(first_claim, "claim", lose_the_first_answer)
 
     run = run_here(processor)
 

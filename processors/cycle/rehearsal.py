@@ -49,10 +49,10 @@ NOTHING = Handler("nothing", "Nothing", nothing, options=Options)
 
 def rehearse() -> None:
     """Connect, and be ready. Changes nothing; raises what the database raises."""
-    for _ in range(TIMES):
-        go_through()
     if connection.vendor == "postgresql":
         claim_and_undo()
+    for _ in range(TIMES):
+        go_through()
     park_one()
 
 
