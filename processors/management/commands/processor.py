@@ -1,6 +1,5 @@
 """`manage.py processor …`: definitions, state, and the operator's verbs, from a shell."""
 
-import sys
 from argparse import ArgumentParser
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -16,11 +15,13 @@ from processors.control import by_command_line
 from processors.definitions import dump
 from processors.management import reporting, tuning
 from processors.management.terminal import (
+    SHOWN,
     WRONG_USAGE,
     TerminalCommand,
     counted,
     find_processor,
     seconds,
+    standard_input,
     whole_number,
 )
 from processors.management.waiting import Patience, failures, has_ended
@@ -45,6 +46,8 @@ WAITS = {
     "resume": "until the run that waited has ended",
     "run": "until the run has ended; exit 1 when records failed",
 }
+LONGEST_LENGTH = 8  # characters of a length such as 2h
+FARTHEST = timedelta(days=36_525)
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -378,7 +381,7 @@ def read(file: str) -> tuple[str, str]:
     """The text of a file or of standard input, and its name. Raises CommandError."""
     name = "standard input" if file == "-" else file
     try:
-        raw = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        raw = standard_input().read() if file == "-" else Path(file).read_bytes()
         return raw.decode("utf-8-sig"), name
     except OSError as error:
         raise CommandError(f"Can't read {name}: {error.strerror or error}.") from error
@@ -391,18 +394,23 @@ def parse_time(option: str, text: str, now: datetime, *, ahead: bool = False) ->
 
     Raises CommandError.
     """
-    if text[:-1].isascii() and text[:-1].isdigit() and text[-1:] in UNITS and len(text) <= 8:
-        length = timedelta(**{UNITS[text[-1]]: int(text[:-1])})
-        return now + length if ahead else now - length
+    is_length = text[:-1].isascii() and text[:-1].isdigit() and text[-1:] in UNITS
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise CommandError(
-            f"{option}: '{text}' is neither a length such as 2h nor a time such as "
-            "2026-11-25T10:00:00+01:00.",
-            returncode=WRONG_USAGE,
-        ) from error
+        if is_length and len(text) <= LONGEST_LENGTH:
+            length = timedelta(**{UNITS[text[-1]]: int(text[:-1])})
+            moment = now + length if ahead else now - length
+        else:
+            moment = datetime.fromisoformat(text)
+    except (ValueError, OverflowError) as error:
+        said = (
+            f"{option}: '{text[:SHOWN]}' is neither a length such as 2h nor a time such as "
+            "2026-11-25T10:00:00+01:00."
+        )
+        raise CommandError(said, returncode=WRONG_USAGE) from error
     if moment.tzinfo is None:
         said = f"{option}: give a time zone, e.g. 2026-11-25T10:00:00+01:00."
+        raise CommandError(said, returncode=WRONG_USAGE)
+    if abs(moment - now) > FARTHEST:  # databases and time zones end before Python's years do
+        said = f"{option}: '{text[:SHOWN]}' is more than a hundred years away."
         raise CommandError(said, returncode=WRONG_USAGE)
     return moment

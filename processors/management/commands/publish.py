@@ -1,7 +1,6 @@
 """`manage.py publish`: JSON Lines into an inbox, all of them or none."""
 
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from typing import Any, BinaryIO
 from django.core.management.base import CommandError, CommandParser
 
 from processors.incoming import JsonLines
-from processors.management.terminal import TerminalCommand
+from processors.management.terminal import TerminalCommand, standard_input
 from processors.models import Processor
 from processors.publishing import UnknownTarget, publish
 from processors.screening import InvalidRecord
@@ -60,7 +59,7 @@ def opened(file: str) -> Iterator[BinaryIO]:
             raise CommandError(f"Can't read {file}: {error.strerror or error}.") from error
         return
     with tempfile.TemporaryFile() as spool:
-        shutil.copyfileobj(sys.stdin.buffer, spool)
+        shutil.copyfileobj(standard_input(), spool)
         spool.seek(0)
         yield spool
 
