@@ -13,14 +13,23 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from processors import control, pause_all
+from tests import bootstrap
 from tests.browser.pages import LONG, PAGES, SENT, filled
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.timeout(900),  # hundreds of looks
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(bootstrap.TEST_DATABASE == "postgres", reason="pages look alike on both"),
+]
 
 WIDTHS, SCHEMES = (390, 1440), ("light", "dark")
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 # Without preload: it would write styles into the page, which our policy refuses.
-RUN_AXE = """async () => (await axe.run(document, {preload: false})).violations.map(
+RUN_AXE = """async () => (
+  await axe.run(document, {preload: false, resultTypes: ["violations"]})
+).violations.map(
   (one) => [one.id, one.nodes.map((node) => node.html.slice(0, 160)).join("\\n   ")])"""
 # What a page's button does, without the page.
 SEND = """([url, fields]) => {
