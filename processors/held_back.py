@@ -118,7 +118,14 @@ class Place:
         told = {"limit": self.limit, "n": counted(self.before)}
         if not self.before:
             return _("Held back by the limit %(limit)s: it is the next of its key.") % told
-        return _("Held back by the limit %(limit)s: %(n)s of its key go before it.") % told
+        return (
+            ngettext(
+                "Held back by the limit %(limit)s: %(n)s record of its key goes first.",
+                "Held back by the limit %(limit)s: %(n)s records of its key go first.",
+                self.before,
+            )
+            % told
+        )
 
 
 def place_of(record: Record, now: datetime) -> Place | None:
