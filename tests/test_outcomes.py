@@ -97,6 +97,19 @@ def test_an_exception_is_retried_later_and_dead_after_the_last_attempt() -> None
     assert attempt.fingerprint
 
 
+def test_a_row_that_the_database_refuses_is_the_records_failure_and_leaves_nothing() -> None:
+    processor = define("colliding", backoff={"base_seconds": 600, "cap_seconds": 600})
+    fill_inbox(processor, numbered(2))
+
+    run = run_here(processor)
+
+    assert counters(run) == {"claimed": 2, "retried": 2}
+    assert {attempt.error_type for attempt in Attempt.objects.all()} == {
+        "django.db.utils.IntegrityError"
+    }
+    assert not Effect.objects.exists()
+
+
 def test_a_cycle_does_not_wait_for_a_record_that_waits() -> None:
     processor = define("obey", backoff={"base_seconds": 600, "cap_seconds": 600})
     fill_inbox(processor, {"a": {"do": "raise"}, "b": {}})

@@ -158,8 +158,9 @@ class Inside(Way):
         if not new or new[0][1].kind == "done":
             keep(savepoint)
             return
-        transaction.savepoint_rollback(savepoint)
+        # Django refuses even this where a model's save() failed: the savepoint is from before it.
         connection.needs_rollback = False
+        transaction.savepoint_rollback(savepoint)
         if forgiving and new[0][1].is_free:
             raise OperationalError(new[0][1].message)
 

@@ -14,6 +14,7 @@ from processors import Context, Reject, Retry, Skip, cycle, handler
 from processors.handlers import Record
 from tests.handling import hostile
 from tests.handling.effects import leave_effect
+from tests.handling.models import Effect
 
 
 @dataclass
@@ -204,3 +205,9 @@ def flaky(record: Record, context: Context) -> Any:
     if chance < 17:
         return Skip("not needed")
     return Reject("never") if chance < 19 else None
+
+
+@handler("Write a row that is there already", effects="database")
+def colliding(record: Record, context: Context) -> None:
+    leave_effect(record, context)
+    Effect(Effect.objects.latest("pk").pk, record.key, "", 0, 0, 0.0).save(force_insert=True)
