@@ -21,7 +21,7 @@ from processors.forms.options import declared
 from processors.handlers import registry
 from processors.models import Processor
 from tests.admin.conftest import NASTY, click
-from tests.browser.pages import LONG, PAGES, filled
+from tests.browser.pages import LONG, PAGES, SENT, filled
 
 pytestmark = pytest.mark.django_db
 
@@ -202,6 +202,7 @@ def acts(seen: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     record = seen["record"].pk
     of = "/admin/processors/processor/{}/{}/".format
     return [
+        *(sent(seen) for sent in SENT.values()),
         *((of(processor.pk, verb), {"seen": "old"}) for verb in VERBS),
         *(
             (of(of_table.pk, verb), click(of_table))

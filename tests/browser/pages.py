@@ -124,6 +124,10 @@ SENT: dict[str, Sent] = {
     "stop-asks": lambda seen: (of_processor("stop")(seen), a_click(seen["processor"])),
     "retry-asks": lambda seen: (f"{MANY}retry/?processor={seen['processor'].pk}", {}),
     "discard-asks": lambda _: (f"{MANY}discard/", {}),
+    "delete-asks": lambda seen: (
+        "/admin/processors/run/",
+        {"action": "delete_chosen", "_selected_action": str(seen["run"].pk)},
+    ),
     "suspend-asks": lambda _: ("/admin/queues/do/suspend/", {}),
     "empty-asks": lambda _: ("/admin/queues/do/empty/?queue=default&place=failed", {}),
     "records-previewed": lambda seen: (
