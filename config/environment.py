@@ -47,6 +47,10 @@ class Environment:
         """A function that gives the value of a variable, None where it is unset or refused."""
         return lambda name: None if name in refusing else self._values.get(name) or None
 
+    def given(self, *, refusing: Collection[str]) -> frozenset[str]:
+        """The names of the variables that the reader would give a value for."""
+        return frozenset(name for name, value in self._values.items() if value) - set(refusing)
+
     def flag(self, name: str, *, default: bool = False) -> bool:
         """1/0, true/false, yes/no, on/off in any case."""
         word = self._values.get(name, str(int(default))).strip().lower()

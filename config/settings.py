@@ -54,6 +54,7 @@ if "default" not in QUEUES:
 DATABASE_VARIABLES = [f"DATABASE_URL_{alias}" for alias in env.starting_with("DATABASE_URL_")]
 OWN_SECRETS = frozenset({"SECRET_KEY", "DATABASE_URL", "REDIS_URL", *DATABASE_VARIABLES})
 READ_OPTION = env.reader(refusing=OWN_SECRETS)
+OPTION_VARIABLES = env.given(refusing=OWN_SECRETS)
 # A worker that waits has its next child ready, connected to the database.
 SPARE_CHILD = env.flag("SPARE_CHILD", default=True)
 # Where the sample handlers send their orders; only the demo app reads it.

@@ -38,6 +38,7 @@ ON_TABLES: tuple[Callable[[], Iterable[Finding]], ...] = (
     work.faults,
     work.handlers,
     fleet.handlers,
+    fleet.variables,
     work.sources,
     work.unsynced,
 )

@@ -8,10 +8,12 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from processors.diagnosis.finding import Finding, error, warning
+from processors.handlers.options import reference
 from processors.models import Processor
 from processors.queues import census
 from processors.queues.census import WorkerFacts
 from processors.queues.inspection import redis_facts
+from processors.queues.roll_call import mark_of
 
 SKEW_SECONDS = 5.0
 
@@ -83,6 +85,33 @@ def handlers() -> Iterator[Finding]:
                 % {"queue": processor.queue, "handler": processor.handler},
                 _("Name its app in the workers' HANDLER_APPS, and restart them."),
             )
+
+
+def variables() -> Iterator[Finding]:
+    """Has every worker what the options of the processors on its queues name?"""
+    for processor in Processor.objects.order_by("slug"):
+        named = {option: reference(value) for option, value in processor.options.items()}
+        for option, variable in named.items():
+            if variable is not None:
+                yield from lacking(processor, option, variable)
+
+
+def lacking(processor: Processor, option: str, variable: str) -> Iterator[Finding]:
+    """The workers on a processor's queue that have not what an option names."""
+    level = error if processor.is_started else warning
+    for worker in ours():
+        if processor.queue in worker.queues and lacks(worker, variable):
+            yield level(
+                _("processor '%(slug)s'") % {"slug": processor.slug},
+                _("%(variable)s, which its option '%(option)s' names, is not set on %(worker)s.")
+                % {"variable": variable, "option": option, "worker": where(worker)},
+                _("Set it in the environment of the workers there, and restart them."),
+            )
+
+
+def lacks(worker: WorkerFacts, variable: str) -> bool:
+    """Whether a worker told what it has, and this is not among it."""
+    return worker.variables is not None and mark_of(variable) not in worker.variables
 
 
 def versions() -> Iterator[Finding]:

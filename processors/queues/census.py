@@ -104,6 +104,7 @@ class WorkerFacts:
     python_version: str = ""
     # What only our workers tell; None for another's.
     handlers: tuple[str, ...] | None = None
+    variables: frozenset[str] | None = None  # marks of what options may name, see roll_call
     code: str = ""
     zones: str = ""
     clock_ahead_seconds: float = 0.0
@@ -319,6 +320,7 @@ def read_worker(name: str, raw: Mapping[bytes, bytes], jobs: Mapping[str, JobFac
         version=told.get("version", ""),
         python_version=told.get("python_version", ""),
         handlers=tuple(ours["handlers"]) if "handlers" in ours else None,
+        variables=frozenset(ours["variables"]) if "variables" in ours else None,
         code=str(ours.get("code", "")),
         zones=str(ours.get("zones", "")),
         clock_ahead_seconds=float(ours.get("ahead", 0.0)),

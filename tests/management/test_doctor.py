@@ -336,6 +336,31 @@ def test_a_handler_that_no_worker_has_is_told(client: Any) -> None:
     assert "No worker on queue 'default' has its handler 'demo.price_order'" in found.what
 
 
+@pytest.mark.parametrize(("state", "level"), [("started", "error"), ("stopped", "warning")])
+def test_b17_a_variable_that_a_worker_does_not_have_is_named_with_the_worker(
+    client: Any, state: str, level: str
+) -> None:
+    make_processor("orders", state=state, options={"token": "env:SHOP_TOKEN", "text": "env: no"})
+    add_worker(client, "one", variables=[roll_call.mark_of("SHOP_TOKEN")])
+    add_worker(client, "two", variables=[roll_call.mark_of("OTHER")])
+    add_worker(client, "old")
+
+    [found] = findings("processor 'orders'")
+
+    assert found.level == level
+    assert found.what.startswith("SHOP_TOKEN, which its option 'token' names, is not set on worker")
+    assert "two" in found.what
+    assert "restart them" in found.mend
+
+
+def test_b17_a_worker_tells_marks_of_its_variables_and_no_names() -> None:
+    told = roll_call.own_facts(0.0)
+
+    assert roll_call.mark_of("PATH") in json.loads(told)["variables"]
+    assert "PATH" not in told
+    assert roll_call.mark_of("SECRET_KEY") not in told
+
+
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_our_workers_tell_what_they_are(start_worker: StartWorker) -> None:
