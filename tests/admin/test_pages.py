@@ -143,7 +143,7 @@ def test_records_are_found_by_key_error_processor_and_run(
     [
         ("run", {"state": "active"}), ("run", {"state": "failures"}),
         ("run", {"state": "finished"}),
-        ("run", {"q": "#1"}), ("run", {"q": "script"}), ("run", {"trigger__exact": "manual"}),
+        ("run", {"q": "#1"}), ("run", {"q": "script"}), ("run", {"trigger": "manual"}),
         ("processor", {"state": "stopped"}), ("event", {"actor": "machine"}),
         ("event", {"action_is": "start"}),
     ],
