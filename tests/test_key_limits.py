@@ -290,6 +290,23 @@ def test_many_records_of_one_key_stop_nobody(clock: Clockwork) -> None:
     assert Record.objects.in_lanes().count() == 2_999
 
 
+def test_what_waits_for_another_limit_too_is_not_tried_one_by_one(clock: Clockwork) -> None:
+    limits = ["60/min by customer", "1/h by region"]
+    processor = define("echo", rate_limits=limits, batch_size=10)
+    payload = {"customer": "slow", "region": "x"}
+    fill_inbox(processor, {f"{n}": payload | {"region": f"{n // 100}"} for n in range(300)})
+    run = begin(processor)
+    take(run, clock)
+    Record.objects.in_lanes().update(lane=Lane.objects.get(value="slow"))
+    Lane.objects.filter(value="slow").update(waits=True)
+    clock.advance(2)
+
+    taken = take(run, clock) + take(run, clock)
+
+    assert len(taken) == 1
+    assert Record.objects.in_lanes().filter(lane__limit=limits[1]).count() > 90
+
+
 def test_what_waits_in_a_lane_is_not_looked_at_again(clock: Clockwork) -> None:
     processor = define("echo", rate_limits=[BY_CUSTOMER])
     fill_inbox(processor, customers(slow=50))

@@ -74,10 +74,20 @@ class Book:
         due = self._due(room) if room > 0 else []
         if not due:
             return []
-        found = source.claim_in_lanes(
-            replace(pick, size=room), [(lane.pk, spare) for lane, spare in due]
-        )
+        admitted = self._popped(source, replace(pick, size=room), due, room)
+        if not admitted and len(self.rates) > 1:
+            # They wait for another limit as well; those behind them probably too.
+            far = [(lane, LOOKED_AT) for lane, _ in due]
+            admitted = self._popped(source, replace(pick, size=LOOKED_AT), far, room)
         self._note_empty([lane for lane, _ in due])
+        return admitted
+
+    def _popped(
+        self, source: Source, pick: Pick, due: Sequence[tuple[Lane, int]], room: int
+    ) -> list[Claimed]:
+        """Of the next records of these lanes those that may go, `room` of them at most."""
+        rooms = [(lane.pk, spare) for lane, spare in due]
+        found = source.claim_in_lanes(pick, rooms)
         return self._admitted(source, pick, found, room, in_turn=True)
 
     def _due(self, most: int) -> list[tuple[Lane, int]]:
