@@ -151,6 +151,17 @@ def test_a_release_that_was_deleted_under_its_worker_stops_nothing(
     assert counters(run) == {"claimed": 3, "done": 3}
 
 
+def test_a_handler_that_deletes_its_own_record_harms_no_other() -> None:
+    processor = define("disowning")
+    fill_inbox(processor, {"bad": {"mine": True}} | GOOD)
+
+    run = run_here(processor)
+
+    assert counters(run) == {"claimed": 11, "done": 10, "dead": 1}
+    assert states() == {"bad": "dead"}
+    assert not Effect.objects.exists()
+
+
 def test_ten_thousand_lines_are_cut(capfd: pytest.CaptureFixture[str]) -> None:
     processor = define("talk")
     fill_inbox(processor, {"chatty": {}})

@@ -190,6 +190,8 @@ class Inside(Way):
             return outcome_of_change()
         except BrokenTransaction:
             return broken_outcome()
+        except LookupError as error:  # the record is not in hand any more
+            return refused_by_database("dead", error)
         except TROUBLE as error:
             # Nothing stays of this transaction, whatever was left open of it.
             connection.close_if_unusable_or_obsolete()

@@ -16,6 +16,7 @@ from typing import Any
 from django.db import connection
 
 from processors import Context, handler
+from processors import models as rows
 from processors.handlers import Record
 from tests.handling.effects import leave_effect
 
@@ -125,6 +126,13 @@ def meet_trouble(record: Record) -> None:
     if seen < record.payload["trouble"]:
         with connection.cursor() as cursor:
             cursor.execute(record.payload["sql"])
+
+
+@handler("Delete the record in hand", effects="database")
+def disowning(record: Record, context: Context) -> None:
+    if "mine" in record.payload:
+        leave_effect(record, context)
+        rows.Record.objects.filter(key=record.key).delete()
 
 
 @handler("Write while another program holds the file")
