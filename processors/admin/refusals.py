@@ -127,7 +127,7 @@ def not_posted(request: HttpRequest, found: HttpResponse) -> HttpResponse:
     """An act was opened as a link, by hand or by a program that reads ahead."""
     text = _(
         "This address acts when a button sends it, and never when it is opened as a link. "
-        "Nothing was done. Go to the page with the button and press it there."
+        "Go to the page with the button and press it there."
     )
     back = page_of_act(request)
     page = refused(request, NOT_ALLOWED, _("Nothing was done"), text, back=back)
