@@ -147,8 +147,9 @@ def settle(savepoint: str, *, keep: bool) -> None:
     if keep and not connection.needs_rollback:
         transaction.savepoint_commit(savepoint)
         return
-    transaction.savepoint_rollback(savepoint)
+    # A save that failed forbids every statement; the way back is allowed.
     connection.needs_rollback = False
+    transaction.savepoint_rollback(savepoint)
 
 
 def as_json(tried: Tried) -> dict[str, Any]:

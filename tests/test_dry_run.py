@@ -57,6 +57,23 @@ def test_it_tells_each_outcome_and_keeps_nothing(judging: str) -> None:
     assert set(Record.objects.values_list("state", "attempts")) == {("ready", 0)}
 
 
+def test_a_save_that_failed_costs_its_record_alone() -> None:
+    def handle(record: Any, context: Any) -> None:
+        effect = Effect(key=record.key, idempotency_key="", run=0, pid=0, begun_at=0)
+        effect.key = None if record.payload["n"] == 0 else record.key  # type: ignore[assignment]
+        effect.save()
+
+    registry.add(Handler("handling.saving", "Save", handle, effects="database"))
+    processor = define("saving")
+    fill_inbox(processor, numbered(2))
+
+    tried = dry_run.dry_run(processor)
+
+    del registry._handlers["handling.saving"]
+    assert [one.outcome.kind for one in tried] == ["retry", "done"]
+    assert not Effect.objects.exists()
+
+
 def test_chosen_keys_are_tried_whatever_became_of_them(judging: str) -> None:
     processor = define(judging)
     fill_inbox(processor, numbered(3))
