@@ -2,14 +2,17 @@
 
 import logging
 import signal
+import time
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, NoReturn
 
 import psycopg2
 import pytest
+import rq
 from django.db import OperationalError, connection, connections, transaction
 from django_rq import get_queue
+from redis.exceptions import OutOfMemoryError
 from rq.exceptions import StopRequested
 
 from processors import control, cycle, failpoints, maintenance
@@ -133,6 +136,25 @@ def test_a_job_whose_end_redis_does_not_take_is_told_in_a_line(
     assert "is through, which Redis was not told" in caplog.text
     assert "Traceback" not in caplog.text
     assert handled_keys() == sorted(numbered(3))
+
+
+def test_a_redis_that_answers_and_refuses_is_not_asked_without_end(
+    worker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker.register_birth()
+    slept: list[float] = []
+    clock = SimpleNamespace(sleep=slept.append, monotonic=time.monotonic)
+    monkeypatch.setattr("processors.queues.worker.time", clock)
+    answers = iter([OutOfMemoryError("command not allowed when used memory > 'maxmemory'")] * 3)
+
+    def full(*_: object, **__: object) -> None:
+        for answer in answers:
+            raise answer
+
+    monkeypatch.setattr(rq.Worker, "dequeue_job_and_maintain_ttl", full)
+
+    assert worker.dequeue_job_and_maintain_ttl(1) is None
+    assert slept == [0.5] * 3
 
 
 # A row that somebody else locks for long

@@ -37,6 +37,7 @@ WORKER_TTL_SECONDS = 30
 IDLE_TICK_SECONDS = 5.0
 CLEAN_REGISTRIES_SECONDS = 30.0
 REDIS_WAIT_SECONDS = 2.0
+REDIS_PAUSE_SECONDS = 0.5
 
 # Upwards through the layers by name: the queue must not import what uses it.
 TICK = "processors.maintenance.tick"
@@ -271,6 +272,7 @@ class SafeWorker(Child):
         super().teardown()  # type: ignore[no-untyped-call]
 
     def _wait_for_redis(self) -> None:
+        time.sleep(REDIS_PAUSE_SECONDS)  # one that is full answers, and refuses the next command
         while not self._stop_requested:
             try:
                 self.register_again()
