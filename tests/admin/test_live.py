@@ -102,7 +102,7 @@ def test_a_page_that_knows_its_state_is_a_304_before_it_is_drawn(
 
         assert answer.status_code == 304, url
         assert answer["X-Live-Next"] == known["X-Live-Next"]
-        assert len(queries) <= 12, url
+        assert len(queries) <= 14, url
 
 
 @pytest.mark.parametrize("changed", ["state", "attempt", "other"])
