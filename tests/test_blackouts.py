@@ -131,10 +131,12 @@ class TestOfAProcessor:
     def test_records_that_are_not_begun_are_given_back_when_it_begins(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        processor = define("outside", options={"seconds": 0.1})
+        processor = define("outside", options={"seconds": 0.1}, blackouts=["2001-01-01"])
         fill_inbox(processor, numbered(10))
-        moments = iter([database_now() + timedelta(seconds=0.35)])
-        monkeypatch.setattr(leases, "closes_at", lambda *_: next(moments, None))
+        ahead = iter([timedelta(seconds=0.5)])  # of the first claim; half of its records
+        monkeypatch.setattr(
+            leases, "closes_at", lambda _, now: next((now + one for one in ahead), None)
+        )
 
         run = run_here(processor)
 
