@@ -32,7 +32,9 @@ from django.utils.translation import gettext as _
 LONGEST_PAUSE_SECONDS = 366 * 24 * 60 * 60
 LONGEST_EXPRESSION = 200
 
-_FIVE_FIELDS = gettext_lazy("Use five fields: minute hour day month weekday.")
+_FIVE_FIELDS = gettext_lazy(
+    "Use five fields: minute hour day month weekday. “30 6 * * 1-5” is 06:30 from Monday to Friday."
+)
 WORDS_IN = Path(cron_descriptor.__file__).parent / "locale"
 _SECOND = timedelta(seconds=1)
 _DAY = timedelta(days=1)

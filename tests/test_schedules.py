@@ -20,7 +20,9 @@ from processors.schedules import (
     next_slots,
 )
 
-FIVE_FIELDS = "Use five fields: minute hour day month weekday."
+FIVE_FIELDS = (
+    "Use five fields: minute hour day month weekday. “30 6 * * 1-5” is 06:30 from Monday to Friday."
+)
 PAUSE_RANGE = "A whole number of seconds from 1 to 31622400 (366 days)."
 MINUTE = timedelta(minutes=1)
 NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)

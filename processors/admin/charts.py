@@ -39,17 +39,18 @@ class Bar:
 
 
 def bars(
-    given: Sequence[Bar], summary: str, label: Label = compact, *, line: float | None = None
+    given: Sequence[Bar], summary: str, label: Label | None = None, *, line: float | None = None
 ) -> SafeString:
-    """Bars beside each other; `line` is drawn across, dashed."""
-    top = nice(max((bar.total for bar in given), default=0))
+    """Bars beside each other, of counts unless `label` says else; `line` is drawn across, dashed."""
+    highest = max((bar.total for bar in given), default=0)
+    top = nice(highest) if label else even(highest)
     width = 100 / max(1, len(given))
     drawn = format_html_join(
         "", "{}", ((bar_of(bar, at * width, width, top),) for at, bar in enumerate(given))
     )
     across = "" if line is None else level(line, top, "median")
     marks = [((at + 0.5) * width, bar.mark) for at, bar in enumerate(given)]
-    return framed(format_html("{}{}", drawn, across), top, marks, summary, label)
+    return framed(format_html("{}{}", drawn, across), top, marks, summary, label or compact)
 
 
 def bar_of(bar: Bar, x: float, width: float, top: float) -> SafeString:
@@ -167,6 +168,14 @@ def nice(value: float) -> float:
         return 1.0
     power = 10.0 ** floor(log10(value))
     return next(step * power for step in STEPS if step * power >= value * 0.999)
+
+
+def even(count: float) -> float:
+    """The next round number for a count whose half is a count as well; 2 for none."""
+    if count <= 10:
+        return max(2, 2 * ceil(count / 2))
+    top = nice(count)
+    return top if top % 2 == 0 else nice(top + 1)
 
 
 def middle(values: Sequence[float]) -> float | None:

@@ -13,7 +13,7 @@ from processors.sources.catalogue import Column, Table
 from processors.sources.connecting import Unreachable, connect
 from processors.sources.inspection import count_by_status, no_new_rows
 from processors.sources.introspection import columns, estimated_tables, find_table
-from processors.sources.judgement import DEFAULT_WORDS
+from processors.sources.judgement import DEFAULT_WORDS, table_problem
 
 MOST_ROWS = 20_000  # whose status is counted
 MOST_TABLES = 500  # that are offered; any other can be typed
@@ -29,12 +29,16 @@ USUAL_WORDS: dict[str, tuple[str, ...]] = {
 
 @dataclass
 class Offer:
-    """What there is to choose from; `problem` says why there is nothing."""
+    """What there is to choose from; `problem` says why there is nothing.
+
+    `table_problem` says why the table that was named is none.
+    """
 
     tables: list[Table] = field(default_factory=list)
     columns: list[Column] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     problem: str = ""
+    table_problem: str = ""
 
     @property
     def names(self) -> list[str]:
@@ -68,7 +72,10 @@ def offer(source: Mapping[str, str]) -> Offer:
 def look(found: Offer, alias: str, source: Mapping[str, str]) -> None:
     """Tables, the columns of the chosen one, and how often its status has which value."""
     found.tables = estimated_tables(alias)[:MOST_TABLES]
-    table = find_table(alias, source["table"]) if source["table"] else None
+    if not source["table"]:
+        return
+    found.table_problem = table_problem(alias, source["table"])
+    table = find_table(alias, source["table"])
     if table is None or not table.is_writable:
         return
     found.columns = columns(alias, table.name)

@@ -47,6 +47,13 @@ COUNT_LIMIT_ROWS = 100_000
 NOT_ALLOWED = "42501"  # Postgres: insufficient_privilege
 
 
+def table_problem(alias: str, name: str) -> str:
+    """Why this table can't be a source, or an empty text. Raises Unreachable, DatabaseError."""
+    look = Judgement({})
+    look.found.normal["database"] = alias
+    return look.table_problem(name)
+
+
 class Judgement(Look):
     """One look at one source; each method judges a field and notes what is wrong with it."""
 
@@ -112,7 +119,9 @@ class Judgement(Look):
 
     def unknown_table(self, name: str) -> str:
         """Names the tables that were probably meant."""
-        similar = close(name, tables(self.alias), 3)
+        known = tables(self.alias)
+        typed = name.casefold()
+        similar = close(name, known, 3) or [one for one in known if typed in one.casefold()][:3]
         hint = f" Similar: {', '.join(similar)}." if similar else ""
         return _("Table '%(shown)s' isn't in database '%(alias)s'.%(hint)s") % {
             "shown": shown(name),

@@ -7,7 +7,7 @@ import pytest
 
 from processors.admin import history, throughput
 from processors.admin.chart_table import thinned
-from processors.admin.charts import Bar, area, bars, nice
+from processors.admin.charts import Bar, area, bars, even, nice
 from processors.admin.throughput import Stretch
 from processors.models import RunHour
 from tests.factories import make_processor, make_run
@@ -24,6 +24,13 @@ def seconds(count: float) -> datetime:
 )
 def test_the_top_line_is_a_round_number(value: float, top: float) -> None:
     assert nice(value) == pytest.approx(top)
+
+
+@pytest.mark.parametrize(
+    ("count", "top"), [(0, 2), (1, 2), (3, 4), (10, 10), (17, 20), (21, 50), (240, 250)]
+)
+def test_half_of_a_count_is_a_count(count: int, top: int) -> None:
+    assert even(count) == top
 
 
 def test_a_chart_says_what_it_shows() -> None:

@@ -130,6 +130,13 @@ def test_what_is_wrong_with_a_table_is_said_beside_its_field(
     assert field in errors_of(answer)
 
 
+def test_the_first_line_of_what_is_wrong_leads_to_every_marked_field(admin: Client) -> None:
+    html = admin.post(ADD, typed(parallelism="x", rate_limits="x")).content.decode()
+
+    assert '<a href="#id_parallelism">Parallelism</a>' in html
+    assert '<a href="#id_rate_limits">Rate limits</a>' in html
+
+
 def test_what_was_typed_comes_back_escaped(admin: Client) -> None:
     html = admin.post(ADD, typed(name="<b>x</b>", batch_size="0")).content.decode()
 

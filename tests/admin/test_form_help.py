@@ -315,6 +315,19 @@ def test_what_is_no_source_offers_no_columns(
     assert not form.offered.columns
 
 
+@pytest.mark.parametrize(
+    ("typed_name", "sentence"),
+    [("nope", "isn&#x27;t in database &#x27;default&#x27;."), ("arc", "Similar: parcel."),
+     ("auth_user", "Tables of Django")],
+)  # fmt: skip
+def test_looking_at_a_table_that_can_be_no_source_says_why(
+    admin: Client, table: str, typed_name: str, sentence: str
+) -> None:
+    html = admin.post(ADD, typed(**A_TABLE, table=typed_name, _show="table")).content.decode()
+
+    assert sentence in html
+
+
 def test_no_more_than_the_first_rows_are_counted(admin: Client, table: str) -> None:
     with CaptureQueriesContext(connections["default"]) as queries:
         show(admin, **A_TABLE, table=table)
