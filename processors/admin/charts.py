@@ -41,7 +41,7 @@ class Bar:
 def bars(
     given: Sequence[Bar], summary: str, label: Label | None = None, *, line: float | None = None
 ) -> SafeString:
-    """Bars beside each other, of counts unless `label` says else; `line` is drawn across, dashed."""
+    """Bars beside each other, of counts unless `label` says else; `line` is drawn dashed."""
     highest = max((bar.total for bar in given), default=0)
     top = nice(highest) if label else even(highest)
     width = 100 / max(1, len(given))
