@@ -243,10 +243,9 @@ def why_nobody_works(run: Run, facts: Facts) -> str:
             "No worker listens to queue '%(queue)s', so run %(seq)s waits: start one with "
             "manage.py rqworker %(queue)s."
         ) % {"queue": name, "seq": run.seq}
-    return _("Run %(seq)s waits for a free worker on queue '%(queue)s'.") % {
-        "queue": name,
-        "seq": run.seq,
-    }
+    told = {"queue": name, "seq": run.seq}
+    waits = _("Run %(seq)s waits for a free worker on queue '%(queue)s'.") % told
+    return with_holds(waits, run, facts)
 
 
 # No run is active

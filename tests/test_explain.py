@@ -7,10 +7,11 @@ import pytest
 from django.utils import timezone
 
 from processors.clock import database_now
-from processors.explain import why
+from processors.explain import why, whys
 from processors.models import Actor, Allowance, Processor
 from processors.models.door import Move
 from processors.protocol.working import freeze
+from processors.queues.wakeups import QueueState
 from tests.admin.conftest import a_batch, a_processor, an_active_run
 from tests.factories import make_lane, make_record
 
@@ -149,3 +150,15 @@ def test_a_key_that_waits_is_no_reason_while_others_could_go_on() -> None:
     make_record(processor, available_at=now)
 
     assert "No worker listens" in reason(processor, now)
+
+
+def test_a_run_without_a_worker_tells_what_limits_hold_back_as_well() -> None:
+    now = database_now()
+    processor = a_processor(state="started", rate_limits=["5/min by customer"])
+    an_active_run(processor, started_at=now - timedelta(minutes=1), config=freeze(processor))
+    make_lane(processor, waiting=3, free_at=now + timedelta(seconds=12))
+    make_record(processor, available_at=now)
+
+    told = whys([processor], now, lambda name: QueueState(name, waiting=0, workers=2))[processor.pk]
+
+    assert told.startswith("Run 9 waits for a free worker on queue 'default'. 3 records are held")

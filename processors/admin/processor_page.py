@@ -93,7 +93,9 @@ def why_look(processor: Processor, run: Any) -> str:
     """The colour of the sentence that says why."""
     if processor.is_faulted:
         return "callout bad"
-    is_stuck = run is not None and (run.is_silent or (run.state == "running" and not run.in_hand))
+    is_stuck = run is not None and (
+        run.is_silent or (run.state == "running" and not (run.in_hand or run.rate))
+    )
     return "callout warn" if is_stuck else "callout calm"
 
 
