@@ -159,7 +159,7 @@ def test_b1_an_empty_name_is_refused(name: object) -> None:
 
 
 def test_b2_a_long_name_is_counted() -> None:
-    assert errors(name="x" * 10_000)["name"] == ["At most 80 characters (this has 10 000)."]
+    assert errors(name="x" * 10_000)["name"] == ["At most 80 characters (this has 10,000)."]
 
 
 @pytest.mark.parametrize("name", ["café", "CAFÉ", "cafe\u0301", " café\u200b ", "саfé"])  # noqa: RUF001

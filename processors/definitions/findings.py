@@ -40,8 +40,3 @@ def unknown_field(name: str, known: Iterable[str]) -> str:
     found = difflib.get_close_matches(name[:80], list(known), n=1)
     hint = _(" Did you mean '%(found)s'?") % {"found": found[0]} if found else ""
     return f"Unknown field '{name[:80]}'.{hint}"
-
-
-def spaced(number: int) -> str:
-    """10000 as "10 000"."""
-    return f"{number:,}".replace(",", " ")

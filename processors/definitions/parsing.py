@@ -8,10 +8,10 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from processors.blackouts import Blackout, InvalidBlackout
-from processors.definitions.findings import spaced
 from processors.handlers.options import reference
 from processors.rates import InvalidRate, Rate
 from processors.storable import BadJson, first_trouble, parsed
+from processors.wording import number
 
 MOST_RATES = 5
 MOST_BLACKOUTS = 100
@@ -89,7 +89,7 @@ def line(text: str, longest: int) -> str:
     if len(text) > longest:
         raise Unfit(
             _("At most %(longest)s characters (this has %(length)s).")
-            % {"longest": longest, "length": spaced(len(text))}
+            % {"longest": longest, "length": number(len(text))}
         )
     if any(
         unicodedata.category(letter) in ("Cc", "Cs") and letter not in "\r\n\t" for letter in text

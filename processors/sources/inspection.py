@@ -17,7 +17,8 @@ from processors.sources.look import Inspection
 from processors.sources.modes import in_words, sample_mark
 from processors.sources.statements import Statements, claim_sql_text
 from processors.sources.trial import index_warning, refusals
-from processors.sources.wording import close, spaced
+from processors.sources.wording import close
+from processors.wording import number
 
 __all__ = [
     "Inspection",
@@ -132,7 +133,7 @@ def cut(value: object) -> str | None:
     if value is None:
         return None
     if isinstance(value, bytes | memoryview):
-        return f"{spaced(len(bytes(value)))} bytes"
+        return f"{number(len(bytes(value)))} bytes"
     text = str(value)
     return text if len(text) <= PREVIEW_CHARACTERS else text[: PREVIEW_CHARACTERS - 1] + "…"
 
@@ -164,11 +165,11 @@ def count_warnings(source: Mapping[str, Any], counts: Mapping[str, int]) -> list
     if counts.get(NO_STATUS):
         warnings.append(
             _("%(count)s rows have no status and are never taken.")
-            % {"count": spaced(counts[NO_STATUS])}
+            % {"count": number(counts[NO_STATUS])}
         )
     if sum(counts.values()) >= COUNT_LIMIT_ROWS:
         warnings.append(
-            _("Counted in the first %(count)s rows only.") % {"count": spaced(COUNT_LIMIT_ROWS)}
+            _("Counted in the first %(count)s rows only.") % {"count": number(COUNT_LIMIT_ROWS)}
         )
     return warnings
 
@@ -182,6 +183,6 @@ def no_new_rows(new: str, counts: Mapping[str, int]) -> str:
     word = similar[0]
     return _("0 rows are '%(new)s'; %(count)s are '%(word)s'. Did you mean '%(word)s'?") % {
         "new": new,
-        "count": spaced(counts[word]),
+        "count": number(counts[word]),
         "word": word,
     }

@@ -24,7 +24,8 @@ from processors.sources.look import Inspection, Look
 from processors.sources.modes import mode_by_catalogue
 from processors.sources.selection import judge_filter, judge_order, judge_outputs, judge_payload
 from processors.sources.values import InvalidValue, fit
-from processors.sources.wording import close, meant, shown, spaced
+from processors.sources.wording import close, meant, shown
+from processors.wording import number
 
 WORDS = ("new", "claimed", "done", "failed")
 OPTIONAL_WORDS = ("skipped",)  # left out, a skipped row is done
@@ -166,7 +167,7 @@ class Judgement(Look):
         duplicates, empty = self.count_bad_keys(column)
         if duplicates or empty:
             counts = [(duplicates, "duplicate"), (empty, "empty")]
-            said = " and ".join(f"{spaced(count)} {word}" for count, word in counts if count)
+            said = " and ".join(f"{number(count)} {word}" for count, word in counts if count)
             values = "value" if duplicates + empty == 1 else "values"
             self.found.refuse(
                 "key",

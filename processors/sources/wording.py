@@ -14,11 +14,6 @@ def shown(name: object) -> str:
     return text if len(text) <= SHOWN_NAME_CHARACTERS else text[:SHOWN_NAME_CHARACTERS] + "…"
 
 
-def spaced(number: int) -> str:
-    """1240 as "1 240"."""
-    return f"{number:,}".replace(",", " ")
-
-
 def close(name: str, known: Iterable[str], count: int = 1) -> list[str]:
     """The known names most like this one, whatever their case."""
     by_fold = {each.casefold(): each for each in known}

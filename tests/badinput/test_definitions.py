@@ -38,7 +38,7 @@ def plain(field: str, value: Any) -> tuple[dict[str, Any], dict[str, Any]]:
 LINES: dict[str, tuple[tuple[dict[str, Any], dict[str, Any]], str]] = {
     "B1 no name": (plain("name", " "), "Give the processor a name."),
     "B1 zero width": (plain("name", "\u200b\u200b"), "Give the processor a name."),
-    "B2": (plain("name", "x" * 10_000), "At most 80 characters (this has 10 000)."),
+    "B2": (plain("name", "x" * 10_000), "At most 80 characters (this has 10,000)."),
     "B3 case": (plain("name", "TAKEN"), "A processor named 'Taken' exists already."),
     "B3 Cyrillic": (plain("name", "T\u0430ken"), "A processor named 'Taken' exists already."),
     "B4": (plain("slug", "../../x"), "Give a slug of at most 80 lower case letters"),
