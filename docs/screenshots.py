@@ -8,11 +8,12 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from dotenv import dotenv_values
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = ROOT / "docs" / "images"
@@ -53,8 +54,26 @@ BESIDE = (
     ("processor", "access"), ("processor", "delete"), ("processor", "limits"), ("record", "edit"),
     ("processor", "add-records"),
 )  # fmt: skip
-# As a document shows it: picture in docs/images, page, height in pixels.
-SHOWN = (("overview.png", "overview", 1180),)
+
+
+class Shown(NamedTuple):
+    """A picture that a document shows: `NAME.png` in docs/images. Sizes in pixels."""
+
+    name: str
+    page: str
+    height: int
+    width: int = 1440
+    scheme: str = "light"
+
+
+SHOWN = (
+    Shown("overview", "overview", 1180),
+    Shown("processor", "processor", 1000),
+    Shown("run", "run-active", 900),
+    Shown("errors", "failed-records", 760),
+    Shown("record", "record", 1000),
+    Shown("small", "processors", 844, 390, "dark"),
+)
 
 
 class NoDemo(Exception):
@@ -107,18 +126,15 @@ def addresses(page: Page, base: str) -> Iterator[tuple[str, str]]:
         yield f"{owner}-{name}", f"{path}{name}/"
 
 
-def take(browser: Browser, base: str, password: str, found: Sequence[tuple[str, str]]) -> None:
+def take(browser: Browser, base: str, password: str, found: Mapping[str, str]) -> None:
     for scheme in SCHEMES:
         for width in WIDTHS:
-            context = browser.new_context(
-                viewport={"width": width, "height": 900},
-                color_scheme="dark" if scheme == "dark" else "light",
-            )
+            context = open_context(browser, width, 900, scheme)
             page = context.new_page()
             page.goto(f"{base}/admin/login/")
             page.screenshot(path=IMAGES / f"login-{scheme}-{width}.png")
             sign_in(page, base, password)
-            for name, path in found:
+            for name, path in found.items():
                 page.goto(base + path)
                 # As high as the page: what sticks to the window's edge then lies where it belongs.
                 high = page.evaluate("document.documentElement.scrollHeight")
@@ -128,14 +144,22 @@ def take(browser: Browser, base: str, password: str, found: Sequence[tuple[str, 
             context.close()
 
 
-def take_shown(browser: Browser, base: str, password: str) -> None:
+def take_shown(browser: Browser, base: str, password: str, found: Mapping[str, str]) -> None:
     """Those that are kept: cut at a height, so that they stay small."""
-    for file, name, height in SHOWN:
-        page = browser.new_page(viewport={"width": 1440, "height": height})
+    for shown in SHOWN:
+        context = open_context(browser, shown.width, shown.height, shown.scheme)
+        page = context.new_page()
         sign_in(page, base, password)
-        page.goto(base + PAGES[name])
-        page.screenshot(path=IMAGES / file)
-        page.close()
+        page.goto(base + found[shown.page])
+        page.screenshot(path=IMAGES / f"{shown.name}.png")
+        context.close()
+
+
+def open_context(browser: Browser, width: int, height: int, scheme: str) -> BrowserContext:
+    return browser.new_context(
+        viewport={"width": width, "height": height},
+        color_scheme="dark" if scheme == "dark" else "light",
+    )
 
 
 def main() -> int:
@@ -151,8 +175,9 @@ def main() -> int:
         page = browser.new_page()
         sign_in(page, base, password)
         fill(page, base)
-        take(browser, base, password, list(addresses(page, base)))
-        take_shown(browser, base, password)
+        found = dict(addresses(page, base))
+        take(browser, base, password, found)
+        take_shown(browser, base, password, found)
         browser.close()
     return 0
 

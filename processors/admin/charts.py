@@ -19,6 +19,7 @@ TOP = 8
 FOOT = 22
 GUTTER = 44  # pixels for the numbers at the left
 MARKS = 6  # labels under a chart
+FEWEST = 12  # bars that a chart has room for; fewer stand at its left, no wider than these
 STEPS = (1, 2, 2.5, 5, 10)
 
 Label = Callable[[float], str]
@@ -44,7 +45,7 @@ def bars(
     """Bars beside each other, of counts unless `label` says else; `line` is drawn dashed."""
     highest = max((bar.total for bar in given), default=0)
     top = nice(highest) if label else even(highest)
-    width = 100 / max(1, len(given))
+    width = 100 / max(FEWEST, len(given))
     drawn = format_html_join(
         "", "{}", ((bar_of(bar, at * width, width, top),) for at, bar in enumerate(given))
     )
