@@ -29,3 +29,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
 
 handler500 = "processors.outage.server_error"
 handler400 = "processors.admin.refusals.bad_request"
+handler403 = "processors.admin.refusals.forbidden"
+handler404 = "processors.admin.refusals.not_found"

@@ -30,7 +30,7 @@ UNSEEN = frozenset({
     "csrfmiddlewaretoken", "seen", "operation", "next", "confirmed", "options_of", "action",
     "visit", "selection", "index", "select_across",
 })  # fmt: skip
-FORBIDDEN, NOT_ALLOWED, TOO_LARGE = 403, 405, 413
+FORBIDDEN, NOT_FOUND, NOT_ALLOWED, TOO_LARGE = 403, 404, 405, 413
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -43,6 +43,24 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
         return defaults.bad_request(request, exception)
     status, text = told
     return refused(request, status, _("This request makes no sense"), text)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler of 403s."""
+    return in_frame(request, FORBIDDEN) or defaults.permission_denied(request, exception)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's handler of 404s."""
+    return in_frame(request, NOT_FOUND) or defaults.page_not_found(request, exception)
+
+
+def in_frame(request: HttpRequest, status: int) -> HttpResponse | None:
+    """The page of this status with all ways that lead from it, for whoever is signed in here."""
+    if not hasattr(request, "user") or not admin.site.has_permission(request):
+        return None
+    html = render_to_string(f"{status}.html", admin.site.each_context(request), request)
+    return HttpResponse(html, status=status)
 
 
 def sentence_of(exception: Exception) -> tuple[int, str] | None:

@@ -29,6 +29,23 @@ def test_a_missing_right_is_named_as_the_cause(sign_in: SignIn) -> None:
     assert "lacks the right" in answer.content.decode()
 
 
+def test_pages_that_refuse_keep_the_ways_that_lead_elsewhere(sign_in: SignIn) -> None:
+    viewer = sign_in("view_record", "view_run")
+
+    for path in ("/admin/processors/record/add/", "/admin/processors/run/0/change/", "/nowhere/"):
+        html = viewer.get(path).content.decode()
+        assert reverse("admin:processors_run_changelist") in html
+        assert reverse("admin:logout") in html
+        assert reverse("admin:processors_processor_changelist") not in html
+
+
+def test_a_stranger_is_shown_no_way_into_the_admin() -> None:
+    answer = Client().get("/nowhere/")
+
+    assert answer.status_code == 404
+    assert reverse("admin:logout") not in answer.content.decode()
+
+
 def test_a_form_older_than_the_session_says_what_to_do() -> None:
     answer = Client(enforce_csrf_checks=True).post(reverse("admin:login"), {})
 
