@@ -47,9 +47,12 @@ def visit_all(repeats: int) -> list[Page]:
 
 
 def with_links(client: Any, path: str) -> list[str]:
-    """A page and its filters, also two at once; none for a form's target, or what leads away."""
+    """A page and its filters, also two at once; none for a form's target, or what leads away.
+
+    Nor for a file to be downloaded, which nobody waits in front of.
+    """
     response = client.get(path)
-    if response.status_code not in (200, 500):
+    if response.status_code not in (200, 500) or response.streaming:
         return []
     if "?" in path:
         return [path]

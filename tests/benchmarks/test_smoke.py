@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.test import Client
 
-from benchmarks import drain, picture
+from benchmarks import drain, picture, visiting
 from benchmarks.databases import Goods
 from benchmarks.findings import Finding, as_markdown
 from benchmarks.labour import Labour, body
@@ -137,3 +138,9 @@ def test_processor_time_is_counted_for_a_process_and_its_children(parent: Manage
     wait_until(lambda: len(family(parent.pid)) == 2)
 
     assert family(parent.pid)[0] == parent.pid
+
+
+@pytest.mark.django_db
+def test_a_file_to_download_is_no_page_to_wait_for(admin_client: Client) -> None:
+    assert visiting.with_links(admin_client, "/admin/processors/run/export.csv") == []
+    assert visiting.with_links(admin_client, "/admin/processors/run/") != []
