@@ -9,6 +9,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from processors.admin.asking import once
 from processors.admin.base import is_id
 from processors.admin.tabs import StateTabs
 from processors.clock import database_now
@@ -36,8 +37,11 @@ class ProcessorFilter(admin.SimpleListFilter):
     parameter_name = "processor"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        visible = Processor.objects.visible_to(request.user)
-        return [(str(pk), name) for pk, name in visible.values_list("pk", "name")]
+        def ask() -> Choices:
+            visible = Processor.objects.visible_to(request.user)
+            return [(str(pk), name) for pk, name in visible.values_list("pk", "name")]
+
+        return once(request, "processors to choose from", ask)
 
     def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
         owner = whole(self.value())

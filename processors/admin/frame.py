@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 from processors import explain, times
 from processors.admin import columns, looks, pause_all
 from processors.admin.acts import way_back
+from processors.admin.asking import once
 from processors.clock import database_now
 from processors.diagnosis import databases
 from processors.models import Processor, Record
@@ -82,13 +83,13 @@ def said(request: HttpRequest) -> tuple[object, ...]:
 
 def failed_words(request: HttpRequest) -> str:
     """How many records need a person, counted up to FAILED_CAP once a page; empty for none."""
-    kept = request.__dict__
-    if "failed_words" not in kept:
+
+    def ask() -> str:
         rows = Record.objects.needing_attention().visible_to(request.user)
         count = rows.count_to(FAILED_CAP)
-        kept["failed_words"] = columns.capped(count, FAILED_CAP) if count else ""
-    words: str = kept["failed_words"]
-    return words
+        return columns.capped(count, FAILED_CAP) if count else ""
+
+    return once(request, "failed_words", ask)
 
 
 def switch_times(request: HttpRequest) -> HttpResponse:
@@ -129,11 +130,7 @@ def banners(request: HttpRequest) -> list[str]:
     """What everybody should know, as sentences for the top of every page; asked once a page."""
     if not request.user.has_perm("processors.view_processor"):
         return []
-    kept = request.__dict__
-    if "banners" not in kept:
-        kept["banners"] = [*trouble(), *pauses(request)]
-    sentences: list[str] = kept["banners"]
-    return sentences
+    return once(request, "banners", lambda: [*trouble(), *pauses(request)])
 
 
 def pauses(request: HttpRequest) -> list[str]:

@@ -23,6 +23,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from processors.admin.asking import once
 from processors.wording import number
 
 FRAME = "admin/live.html"
@@ -96,12 +97,12 @@ def asked(request: HttpRequest, kind: str) -> list[str]:
 
 def shown_hashes(request: HttpRequest) -> frozenset[str]:
     """Of the regions that the browser shows."""
-    if "live_has" not in request.__dict__:
+
+    def read() -> frozenset[str]:
         sent = request.headers.get(HAS, "")
-        cut = (sent[at : at + HASH_LENGTH] for at in range(0, len(sent), HASH_LENGTH))
-        request.__dict__["live_has"] = frozenset(cut)
-    known: frozenset[str] = request.__dict__["live_has"]
-    return known
+        return frozenset(sent[at : at + HASH_LENGTH] for at in range(0, len(sent), HASH_LENGTH))
+
+    return once(request, "live_has", read)
 
 
 def in_sight(request: HttpRequest, rows: Iterable[Any]) -> list[Any]:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from processors import pause_all
 from processors.admin.acts import PAUSES, end_of_pause, say, way_back
+from processors.admin.asking import once
 from processors.admin.base import page
 from processors.admin.buttons import act_of
 from processors.clock import database_now
@@ -48,11 +49,7 @@ def is_offered(request: HttpRequest) -> bool:
 
 def asked(request: HttpRequest) -> AllPaused | None:
     """The pause of everything, asked once for a page."""
-    kept = request.__dict__
-    if "all_paused" not in kept:
-        kept["all_paused"] = all_paused.current()
-    found: AllPaused | None = kept["all_paused"]
-    return found
+    return once(request, "all_paused", all_paused.current)
 
 
 def seen(found: AllPaused | None) -> str:

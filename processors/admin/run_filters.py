@@ -9,6 +9,7 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from processors.admin.asking import once
 from processors.admin.filters import Choices, Rows
 from processors.admin.tabs import StateTabs
 from processors.clock import database_now
@@ -91,14 +92,16 @@ class WorkerFilter(admin.SimpleListFilter):
     parameter_name = "worker"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        asked, found = self.value(), newest_workers()
-        if asked and asked not in found:
-            found[asked] = asked
-        return list(found.items())
+        asked, known = self.value(), once(request, "newest workers", newest_workers)
+        more = {asked: asked} if asked and asked not in known else {}
+        return list((known | more).items())
 
     def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
         value = self.value()
-        return queryset.filter(pk__in=runs_of_worker(value)) if value else queryset
+        if not value:
+            return queryset
+        runs = once(request, ("runs of worker", value), lambda: runs_of_worker(value))
+        return queryset.filter(pk__in=runs)
 
 
 class LongerFilter(admin.SimpleListFilter):
@@ -120,10 +123,8 @@ class LongerFilter(admin.SimpleListFilter):
         value = self.value()
         if value not in self.SECONDS:
             return queryset
-        ended = Coalesce("ended_at", Value(database_now()))
-        took = newest(Run.objects.order_by("-pk")).alias(ended=ended)
-        long = took.filter(started_at__lt=F("ended") - timedelta(seconds=int(value)))
-        return queryset.filter(pk__in=list(long.values_list("pk", flat=True)[:FOUND]))
+        runs = once(request, ("longer", value), lambda: runs_longer_than(int(value)))
+        return queryset.filter(pk__in=runs)
 
 
 def newest(rows: Rows) -> Rows:
@@ -152,3 +153,11 @@ def runs_of_worker(worker: str) -> list[int]:
     """The runs of the newest batches that a worker held."""
     held = newest(Batch.objects.order_by()).filter(owner__endswith=worker[:200])
     return list(held.values_list("run", flat=True).distinct()[:FOUND])
+
+
+def runs_longer_than(seconds: int) -> list[int]:
+    """The newest runs that took longer, or take longer already."""
+    ended = Coalesce("ended_at", Value(database_now()))
+    took = newest(Run.objects.order_by("-pk")).alias(ended=ended)
+    long = took.filter(started_at__lt=F("ended") - timedelta(seconds=seconds))
+    return list(long.values_list("pk", flat=True)[:FOUND])

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from processors.admin import columns, live, looks, run_search, throughput
+from processors.admin.asking import once
 from processors.admin.base import LIVE_MS, OurList
 from processors.admin.export import Column, Exports
 from processors.admin.filters import ProcessorFilter
@@ -99,7 +100,8 @@ class RunAdmin(Exports, RunActs):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         """See run_search."""
-        return run_search.find(queryset, search_term), False
+        meant = once(request, ("runs", search_term), lambda: run_search.meaning(search_term))
+        return queryset.filter(meant), False
 
     def export_rows(self) -> QuerySet[Any]:
         return super().export_rows().defer("config")

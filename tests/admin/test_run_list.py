@@ -3,8 +3,10 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.db.models import F
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from processors.admin import run_filters
 from processors.clock import database_now
@@ -13,6 +15,7 @@ from tests.admin.conftest import a_batch, a_failed_record, a_processor, a_run, a
 
 pytestmark = pytest.mark.django_db
 
+QUERIES = 30
 RUNS = "/admin/processors/run/"
 
 
@@ -111,3 +114,22 @@ def test_a_runs_page_leads_to_the_other_runs_of_a_worker(admin: Client) -> None:
     a_batch(first, owner="north:71:aaaa1111", state="closed", closed_at=first.ended_at)
 
     assert f"{RUNS}?worker=aaaa1111" in admin.get(first.get_absolute_url()).content.decode()
+
+
+@pytest.mark.parametrize("given", [{"q": "north"}, {"worker": "aaaa1111"}, {"longer": "60"}])
+def test_a_look_through_the_newest_runs_is_made_once_for_a_page(
+    admin: Client, given: dict[str, str]
+) -> None:
+    first, _ = two_runs()
+    a_batch(first, owner="north:71:aaaa1111")
+    admin.get(RUNS, given)
+
+    with CaptureQueriesContext(connection) as asked:
+        admin.get(RUNS, given)
+
+    statements = [query["sql"] for query in asked]
+    limit = f"LIMIT {run_filters.FOUND}"
+    looks = [one for one in statements if limit in one and "COUNT(" not in one]
+    assert looks
+    assert len(looks) == len(set(looks))
+    assert len(statements) <= QUERIES
