@@ -17,6 +17,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.db import transaction
+from django.db.models import Model
 from django.utils.translation import gettext as _
 
 from processors import failpoints
@@ -155,15 +156,15 @@ def remember_click(processor: Processor, act: Act) -> None:
         Event.objects.filter(pk=newest.pk).update(operation=act.operation)
 
 
-def log(act: Act, processor: Processor, message: str) -> None:
-    """Django's own history of the processor."""
+def log(act: Act, subject: Model, message: str, *, name: str = "") -> None:
+    """Django's own history, of people's acts; `name` is the subject's where it has none itself."""
     if act.actor.user is None:
         return
     LogEntry.objects.create(
         user=act.actor.user,
-        content_type=ContentType.objects.get_for_model(Processor),
-        object_id=str(processor.pk),
-        object_repr=str(processor)[:200],
+        content_type=ContentType.objects.get_for_model(subject),
+        object_id=str(subject.pk),
+        object_repr=(name or str(subject))[:200],
         action_flag=CHANGE,
         change_message=f"{message} {act.reason}".strip(),
     )

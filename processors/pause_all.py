@@ -6,15 +6,13 @@ As the verbs in `control`: one transaction with right, effect, events and Django
 from collections.abc import Callable
 from datetime import datetime
 
-from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from processors.clock import database_now
-from processors.control import OPERATE, Act, Refused, check_end, refuse_copy
+from processors.control import OPERATE, Act, Refused, check_end, log, refuse_copy
 from processors.models import Event, Installation, Processor, Run
 from processors.protocol import all_paused
 from processors.protocol.all_paused import AllPaused
@@ -98,7 +96,7 @@ def perform(act: Act, verb: Verb) -> str:
         found, now = all_paused.current(), database_now()
         check_page(act, found, now)
         message = verb(found, now)
-        log(act, this, message)
+        log(act, this, message, name="Everything")
     return message
 
 
@@ -123,17 +121,3 @@ def check_page(act: Act, found: AllPaused | None, now: datetime) -> None:
 def stamp(found: AllPaused | None) -> int:
     """What a page notes of the state that it shows."""
     return found.stamp if found else 0
-
-
-def log(act: Act, this: Installation, message: str) -> None:
-    """Django's own history of the installation."""
-    if act.actor.user is None:
-        return
-    LogEntry.objects.create(
-        user=act.actor.user,
-        content_type=ContentType.objects.get_for_model(Installation),
-        object_id=str(this.pk),
-        object_repr="Everything",
-        action_flag=CHANGE,
-        change_message=f"{message} {act.reason}".strip(),
-    )

@@ -6,12 +6,10 @@ put back by the next tick.
 
 from collections.abc import Callable
 
-from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.contenttypes.models import ContentType
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from processors.control import Act, Refused
+from processors.control import Act, Refused, log
 from processors.models import Installation
 from processors.queues import commands
 from processors.queues.census import WAITING
@@ -27,15 +25,7 @@ def perform(act: Act, about: str, command: Callable[[], str]) -> str:
         message = command()
     except (commands.NoAnswer, commands.NotThere) as trouble:
         raise Refused(str(trouble)) from trouble
-    if act.actor.user is not None:
-        LogEntry.objects.create(
-            user=act.actor.user,
-            content_type=ContentType.objects.get_for_model(Installation),
-            object_id="1",
-            object_repr=about[:200],
-            action_flag=CHANGE,
-            change_message=f"{message} {act.reason}".strip(),
-        )
+    log(act, Installation(pk=1), message, name=about)
     return message
 
 
