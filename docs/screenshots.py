@@ -80,6 +80,10 @@ class NoDemo(Exception):
     """No demo is running in this clone."""
 
 
+class NotShown(Exception):
+    """A page that is to be taken does not come up."""
+
+
 def demo() -> tuple[str, str]:
     """Address and password of the demo of this clone. Raises NoDemo."""
     password = ROOT / "var" / "demo-password"
@@ -106,11 +110,6 @@ def fill(page: Page, base: str) -> None:
         page.get_by_role("button", name="Start").first.click()
         page.wait_for_load_state()
     subprocess.run([sys.executable, "-m", "docs.picture_history", "work"], cwd=ROOT, check=True)
-    for _ in range(60):  # a run that goes on is wanted in the pictures, some records on its way
-        page.goto(f"{base}{ACTIVE}")
-        page.wait_for_timeout(1_000)
-        if page.locator("#content a.name").count():
-            return
 
 
 def addresses(page: Page, base: str) -> Iterator[tuple[str, str]]:
@@ -118,12 +117,22 @@ def addresses(page: Page, base: str) -> Iterator[tuple[str, str]]:
     yield from PAGES.items()
     found = {}
     for name, path, link in FOLLOWED:
-        page.goto(base + path)
-        found[name] = str(page.locator(f"#content {link}").first.get_attribute("href"))
+        found[name] = follow(page, base + path, f"#content {link}")
     yield from found.items()
     for owner, name in BESIDE:
         path = found[owner].partition("?")[0].removesuffix("change/")
         yield f"{owner}-{name}", f"{path}{name}/"
+
+
+def follow(page: Page, listed: str, link: str) -> str:
+    """Where a list leads to; what is still on its way, as an active run, is waited for."""
+    for _ in range(60):
+        page.goto(listed)
+        found = page.locator(link)
+        if found.count():
+            return str(found.first.get_attribute("href"))
+        page.wait_for_timeout(1_000)
+    raise NotShown(f"{listed} has no {link}: begin anew with an empty var/.")
 
 
 def take(browser: Browser, base: str, password: str, found: Mapping[str, str]) -> None:
