@@ -1,9 +1,8 @@
 """What is wrong with a definition, collected so that everything is said at once."""
 
-import difflib
 from collections.abc import Collection, Iterable, Mapping
 
-from django.utils.translation import gettext as _
+from processors.sources.wording import meant
 
 
 class InvalidDefinition(ValueError):
@@ -37,6 +36,4 @@ class Findings:
 
 def unknown_field(name: str, known: Iterable[str]) -> str:
     """Names the field that was probably meant."""
-    found = difflib.get_close_matches(name[:80], list(known), n=1)
-    hint = _(" Did you mean '%(found)s'?") % {"found": found[0]} if found else ""
-    return f"Unknown field '{name[:80]}'.{hint}"
+    return f"Unknown field '{name[:80]}'{meant(name, known)}"

@@ -121,8 +121,7 @@ class Judgement(Look):
     def unknown_table(self, name: str) -> str:
         """Names the tables that were probably meant."""
         known = tables(self.alias)
-        typed = name.casefold()
-        similar = close(name, known, 3) or [one for one in known if typed in one.casefold()][:3]
+        similar = close(name, known, 3)
         hint = f" Similar: {', '.join(similar)}." if similar else ""
         return _("Table '%(shown)s' isn't in database '%(alias)s'.%(hint)s") % {
             "shown": shown(name),

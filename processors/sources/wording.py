@@ -1,11 +1,15 @@
 """Names and numbers in sentences for people."""
 
-import difflib
+import re
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 from django.utils.translation import gettext as _
 
 SHOWN_NAME_CHARACTERS = 80
+BETWEEN_PARTS = re.compile(r"[\W_]+")
+LIKE_A_PART = 0.75  # of 1: two letters of four may have changed places, as in `paly`
+LEAST_CONTAINED = 3  # characters; fewer are in too many names
 
 
 def shown(name: object) -> str:
@@ -15,10 +19,18 @@ def shown(name: object) -> str:
 
 
 def close(name: str, known: Iterable[str], count: int = 1) -> list[str]:
-    """The known names most like this one, whatever their case."""
-    by_fold = {each.casefold(): each for each in known}
-    found = difflib.get_close_matches(shown(name).casefold(), by_fold, n=count)
-    return [by_fold[fold] for fold in found]
+    """The known names most like this one, whatever their case.
+
+    Else those of which a part is, as `stock-levels` for `stokc`; else those that contain it.
+    """
+    typed = shown(name).casefold()
+    wholes = {each.casefold(): each for each in known}
+    parts = {part: whole for fold, whole in wholes.items() for part in BETWEEN_PARTS.split(fold)}
+    found = [wholes[fold] for fold in get_close_matches(typed, wholes, n=count)]
+    found = found or [parts[part] for part in get_close_matches(typed, parts, count, LIKE_A_PART)]
+    if len(typed) < LEAST_CONTAINED:
+        return found
+    return found or [whole for fold, whole in wholes.items() if typed in fold][:count]
 
 
 def meant(name: object, known: Iterable[str]) -> str:
