@@ -1,6 +1,7 @@
 """The forecast on a processor's page, in words: when is it empty, and how many workers by when?"""
 
 import re
+from dataclasses import dataclass
 from datetime import datetime
 from math import isinf
 from typing import Any
@@ -20,25 +21,36 @@ BY = "06:00"
 TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
 
 
-def facts(processor: Processor, request: HttpRequest, now: datetime) -> dict[str, Any]:
-    """Everything the card says."""
+@dataclass(frozen=True)
+class Measured:
+    """What a forecast is made of, as it was `at` a time; `counted` as lists show a backlog."""
+
+    at: datetime
+    counted: int
+    seen: Outlook
+
+
+def measure(processor: Processor, now: datetime) -> Measured:
+    """Count and measure: a few queries. The words that are made of it cost none."""
     counted = looks.backlogs([processor], now)[processor.pk]
     waiting = None if counted in (columns.NOT_COUNTED, columns.UNKNOWN) else counted
-    seen = outlook(processor, waiting, columns.BACKLOG_CAP, now)
-    workers = at_once(processor)
+    return Measured(now, counted, outlook(processor, waiting, columns.BACKLOG_CAP, now))
+
+
+def words(processor: Processor, request: HttpRequest, measured: Measured) -> dict[str, Any]:
+    """Everything the card says, as of the time of its measurement."""
+    now, seen, workers = measured.at, measured.seen, at_once(processor)
     given = request.GET.get("by", BY)
     asked = TIME.fullmatch(given)
     return {
-        "forecast": {
-            "as_of": moment(now, now),
-            "waiting": columns.waiting(counted),
-            "arriving": arriving_words(seen, now),
-            "handling": handling_words(seen, workers),
-            "empty": empty_words(seen, workers, now),
-            "by": given if asked else BY,
-            "mistake": "" if asked else mistake(given),
-            "needed": needed_words(processor, seen, asked, now) if asked else "",
-        }
+        "as_of": moment(now, now),
+        "waiting": columns.waiting(measured.counted),
+        "arriving": arriving_words(seen, now),
+        "handling": handling_words(seen, workers),
+        "empty": empty_words(seen, workers, now),
+        "by": given if asked else BY,
+        "mistake": "" if asked else mistake(given),
+        "needed": needed_words(processor, seen, asked, now) if asked else "",
     }
 
 

@@ -10,8 +10,8 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from processors import control, dead_letters, failures
-from processors.admin import columns, figures, history, live, looks, outlook_card, slots, throughput
+from processors import control
+from processors.admin import columns, figures, history, live, looks, slots, throughput
 from processors.admin.buttons import buttons
 from processors.admin.chart_table import with_numbers
 from processors.admin.charts import Bar, bars, middle
@@ -22,7 +22,7 @@ from processors.explain import whys
 from processors.forms import ProcessorForm
 from processors.handlers import Handler, registry
 from processors.handlers.options import options_form
-from processors.models import Event, Processor, Record, Run
+from processors.models import Processor, Record, Run
 from processors.sources.connecting import Unreachable
 from processors.sources.inspection import InvalidSource, Preview
 from processors.sources.inspection import preview as preview_source
@@ -30,9 +30,6 @@ from processors.sources.modes import in_words
 from processors.wording import duration
 
 RUNS = 10
-EVENTS = 20
-ERRORS = 15
-FAILED = 2_000  # the newest failed records, which are grouped: so few are read by their index
 STRIP = 40
 LIVE_MS = 2_000
 
@@ -99,25 +96,17 @@ def why_look(processor: Processor, run: Any) -> str:
     return "callout warn" if is_stuck else "callout calm"
 
 
-def still_facts(processor: Processor, request: HttpRequest) -> dict[str, Any]:
+def still_facts(processor: Processor) -> dict[str, Any]:
     """What the page shows and never renews."""
     now = database_now()
-    events = Event.objects.filter(processor=processor, subject="processor").order_by("-id")
     newest = looks.last_runs([processor], STRIP).get(processor.pk, [])
     ended = [run for run in newest if run.has_ended]
     return {
         "history": history.of(processor, "30d", now),
-        "errors": failures.groups(
-            Record.objects.filter(processor=processor), now, newest=FAILED, most=ERRORS
-        ),
-        "sample": FAILED,
-        "may_manage": request.user.has_perm(dead_letters.MANAGE_DEAD),
         "durations": durations_chart(ended),
-        "events": events[:EVENTS],
         "handler": registry.find(processor.handler),
         "figures": figures.beside_others(ended[-1]) if ended else [],
         "figures_of": ended[-1] if ended else None,
-        **outlook_card.facts(processor, request, now),
     }
 
 

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from processors import control, editing
-from processors.admin import columns, limits, looks, slots, throughput
+from processors.admin import columns, limits, looks, slots, slow_cards, throughput
 from processors.admin.access import Access
 from processors.admin.acts import Acts, bulk_action
 from processors.admin.add_records import AddRecords
@@ -242,8 +242,9 @@ class ProcessorAdmin(Acts, Access, AddRecords, Limits, Versions, Transfer):
             )
             return self.answer_form(request, form, processor)
         own = facts(processor, request) | limits.facts(processor, request, database_now())
+        own |= slow_cards.facts(processor, request, own["now"])
         if not is_poll(request):
-            own |= still_facts(processor, request) | limits.still_facts(processor, request)
+            own |= still_facts(processor) | limits.still_facts(processor, request)
             own |= self.form_facts(request, processor, may_change=may_change)
         template = "admin/processors/processor/page.html"
         return self.page(request, template, processor.name, **own)
