@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.model.laboratory import without_wakes
 from tests.model.stepwise import Stage, stage
-from tests.model.world import without_wakes
 
 
 @pytest.fixture

@@ -102,7 +102,7 @@ def database() -> Iterator[Any]:
     django.setup()
     from django.test.utils import setup_databases, setup_test_environment, teardown_databases
 
-    from tests.model.world import laboratory
+    from tests.model.laboratory import laboratory
 
     logging.disable(logging.CRITICAL)
     setup_test_environment()

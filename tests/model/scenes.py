@@ -20,8 +20,8 @@ from processors.publishing import Published
 from processors.sources.base import Settlement
 from processors.states import CloseReason
 from tests.handling.models import Effect
+from tests.model.laboratory import empty_database
 from tests.model.stepwise import Scene, Stage, explore
-from tests.model.world import empty_database
 from tests.stories import act, define, fill_inbox, numbered
 
 LONG_AGO, JUST_NOW = timedelta(hours=1), timedelta(seconds=1)

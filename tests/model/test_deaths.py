@@ -13,9 +13,9 @@ from processors.models import Batch, Processor, Record, Run
 from tests import bootstrap
 from tests.handling.models import Effect
 from tests.model.clockwork import run as run_sql
+from tests.model.laboratory import without_wakes
 from tests.model.scenes import LONG_AGO, Story
 from tests.model.stepwise import Killed, Scene, kill_everywhere, stage
-from tests.model.world import without_wakes
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "shop"])
 

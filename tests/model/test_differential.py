@@ -12,7 +12,7 @@ import pytest
 
 from tests import bootstrap
 from tests.model.history import tell
-from tests.model.world import laboratory
+from tests.model.laboratory import laboratory
 from tests.servers import ROOT
 
 SEEDS = range(8)

@@ -8,10 +8,11 @@ from hypothesis import HealthCheck, Phase, settings
 
 from tests import bootstrap
 from tests.model import mutants, test_deaths, test_interleavings
+from tests.model.agreement import Disagreement
+from tests.model.laboratory import laboratory
 from tests.model.machine import tell_stories
 from tests.model.scenes import Story
 from tests.model.stepwise import Stage
-from tests.model.world import Disagreement, laboratory
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "shop"])
 

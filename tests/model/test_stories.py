@@ -5,9 +5,10 @@ import os
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+from tests.model.laboratory import laboratory
 from tests.model.machine import tell_stories
 from tests.model.reference import Shape
-from tests.model.world import World, laboratory
+from tests.model.world import World
 
 EXAMPLES = int(os.environ.get("MODEL_EXAMPLES", "40"))
 QUICK = settings(

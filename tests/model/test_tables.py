@@ -24,9 +24,9 @@ from processors.sources.foreign import ForeignTableSource
 from processors.states import CloseReason
 from tests import bootstrap
 from tests.handling.models import Effect
+from tests.model.laboratory import empty_database, without_wakes
 from tests.model.scenes import BRIEF, JUST_NOW, effect_of, no_error, sound
 from tests.model.stepwise import THRIFTY, Scene, Stage, explore, kill_everywhere, stage
-from tests.model.world import empty_database, without_wakes
 from tests.stories import define
 from tests.tables import Table
 

@@ -4,42 +4,27 @@ Every act is done by both; `World.agree` then compares what each knows, and asks
 questions. Wake-ups are counted, not sent: Redis is a far end here.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from unittest.mock import patch
 
-from django.apps import apps
-from django.contrib.admin.models import LogEntry
-from django.db import DatabaseError, connection, transaction
-from django.test import override_settings
+from django.db import DatabaseError, transaction
 
 from processors import control, dead_letters, definitions, maintenance, publish
 from processors.handlers.outcomes import Outcome
-from processors.ledger_check import QUESTIONS, check
-from processors.models import Attempt, Batch, Installation, Processor, Record, Run
+from processors.models import Processor, Run
 from processors.protocol import cycles, leases, reaping
 from processors.protocol.gate import Ask, pass_gate
 from processors.protocol.leases import Lease, LeaseLost, Step
 from processors.protocol.working import source_of
 from processors.sources.base import Settlement, Source
-from processors.states import COUNTERS, CloseReason
+from processors.states import CloseReason
 from tests.handling.models import Effect
-from tests.model.clockwork import BEGINNING, Clockwork, run, stopped_clock
+from tests.model.agreement import Disagreement, ask_ledger, compare, same
+from tests.model.clockwork import BEGINNING, Clockwork
+from tests.model.laboratory import empty_database
 from tests.model.reference import LEASE, PAUSE, Hand, Reference, Shape
 from tests.tables import Table
-
-# These order by time what only a clock that never goes back orders rightly.
-BY_TIME = {"nothing_opens_after_stop", "pauses_are_kept"}
-# This wants somebody to tick now and then.
-TICKED = {"owners_are_alive"}
-# This looks up the schema, which no act changes, and is slow.
-STATIC = {"keys_are_unique"}
-
-
-class Disagreement(AssertionError):
-    """The protocol did not do what its reference says."""
 
 
 @dataclass
@@ -50,33 +35,6 @@ class Worker:
     hand: Hand
     source: Source
     todo: list[str] = field(default_factory=list)
-
-
-@contextmanager
-def laboratory() -> Iterator[Clockwork]:
-    """A stopped clock, short leases, and no Redis."""
-    with stopped_clock() as clock, override_settings(LEASE_SECONDS=int(LEASE)), without_wakes():
-        yield clock
-
-
-@contextmanager
-def without_wakes() -> Iterator[None]:
-    """Redis is far away and takes what it is given."""
-    with (
-        patch("processors.queues.wakeups.wake", return_value=True),
-        patch("processors.queues.relay", return_value=True),
-    ):
-        yield
-
-
-def empty_database() -> None:
-    """As after migrating. Our foreign keys are looked at when the transaction ends."""
-    ours: list[Any] = list(apps.get_app_config("processors").get_models(include_auto_created=True))
-    with transaction.atomic():
-        for model in [*ours, LogEntry, Effect]:
-            if model is not Installation:
-                run(f"DELETE FROM {model._meta.db_table}")
-    Installation.objects.update(reaped_at=BEGINNING)
 
 
 class World:
@@ -116,10 +74,6 @@ class World:
         made = Processor.objects.create(**definitions.clean(definition))
         Processor.objects.update(changed_at=BEGINNING, created_at=BEGINNING)
         return made
-
-    def same(self, what: str, real: object, expected: object) -> None:
-        if real != expected:
-            raise Disagreement(f"{what}: it is {real!r}, but should be {expected!r}")
 
     # Records arrive
 
@@ -211,7 +165,7 @@ class World:
         for claimed in lease.claimed:
             row = self.reference.rows[claimed.key]
             if not self.reference.waits_as_new(row):
-                self.same(
+                same(
                     f"tries of {row.key}",
                     (claimed.attempts, claimed.crashes),
                     (row.attempts, row.crashes),
@@ -335,13 +289,13 @@ class World:
 
     def begin_due(self) -> None:
         expected = self.reference.begin_due()
-        self.same("begin_due", cycles.begin_due(self.processor.pk) is not None, expected)
+        same("begin_due", cycles.begin_due(self.processor.pk) is not None, expected)
 
     def end_cycle(self) -> None:
         cycle = self.reference.active
         if cycle:
             real = cycles.end_cycle(Run.objects.get(seq=cycle.seq).pk)
-            self.same("end_cycle", real, self.reference.end_cycle(cycle))
+            same("end_cycle", real, self.reference.end_cycle(cycle))
 
     # Operators
 
@@ -353,92 +307,21 @@ class World:
             real = True
         except control.Refused:
             real = False
-        self.same(verb, real, expected)
+        same(verb, real, expected)
 
     def treat_dead(self, verb: str) -> None:
         act = getattr(dead_letters, verb)
         moved = act(self.processor.pk, self.act, dead_letters.Selection())
-        self.same(verb, moved, getattr(self.reference, f"{verb}_dead")())
-
-    # What both know
-
-    def agree(self) -> None:
-        """Compare everything."""
-        self.same("the processor", self._real_processor(), self._processor())
-        self.same(
-            "the runs",
-            self._real_runs(),
-            [(c.seq, c.state, c.trigger) for c in self.reference.cycles],
-        )
-        ids = dict(Record.objects.values_list("pk", "key"))
-        self.same(
-            "the batches", self._real_batches(ids), [batch_view(h) for h in self.reference.hands]
-        )
-        self.same("the records", self._real_records(), self._records())
-        lines = Attempt.objects.order_by("id").values_list("record__key", "outcome")
-        self.same("the history", by_key(lines), by_key(self.reference.told))
-        self._agree_outside()
-
-    def ask_ledger(self, *, ticked: bool) -> None:
-        """The product's own questions; they see history, so they need not be asked at each act."""
-        left_out = (BY_TIME if self.went_back else set()) | (set() if ticked else TICKED) | STATIC
-        breaches = check([q for q in QUESTIONS if q.ask.__name__ not in left_out])
-        if breaches:
-            raise Disagreement("\n".join(map(str, breaches)))
-
-    def _agree_outside(self) -> None:
-        """I2, I3: an effect for every success, and none else; the user's words."""
-        rows = self.reference.rows.values()
-        effects: dict[str, int] = {}
-        for key in Effect.objects.values_list("key", flat=True):
-            effects[key] = effects.get(key, 0) + 1
-        self.same("the effects", effects, {r.key: r.handled for r in rows if r.handled})
-        if self.goods:
-            words = {str(k): word for k, word in self.goods.fetch("SELECT id, status FROM goods")}
-            self.same("the user's words", words, {r.key: r.word for r in rows})
-
-    def _real_processor(self) -> tuple[Any, ...]:
-        p = Processor.objects.get()
-        return p.state, p.next_due_at, p.last_seq
-
-    def _processor(self) -> tuple[Any, ...]:
-        r = self.reference
-        return r.state, r.due, len(r.cycles)
-
-    def _real_runs(self) -> list[tuple[Any, ...]]:
-        return list(Run.objects.order_by("seq").values_list("seq", "state", "trigger"))
-
-    def _real_batches(self, ids: dict[int, str]) -> list[tuple[Any, ...]]:
-        views = []
-        for batch in Batch.objects.select_related("run").defer("run__config").order_by("id"):
-            keys = [ids[int(k)] if self.shape.is_inbox else str(k) for k in batch.open_keys]
-            counted = {n: batch.counters[n] for n in COUNTERS if batch.counters[n]}
-            closed = batch.close_reason
-            views.append((batch.run.seq, batch.slot, closed, counted, keys, batch.in_hand))
-        return views
-
-    def _real_records(self) -> dict[str, Any]:
-        names = ("key", "state", "attempts", "crashes", "alone", "available_at")
-        return {row[0]: record_view(*row[1:]) for row in Record.objects.values_list(*names)}
-
-    def _records(self) -> dict[str, Any]:
-        return {
-            r.key: record_view(
-                r.state if r.remembered or r.state != "ready" else "done",
-                r.attempts,
-                r.crashes,
-                r.alone,
-                r.available_at,
-            )
-            for r in self.reference.rows.values()
-            if r.noted
-        }
+        same(verb, moved, getattr(self.reference, f"{verb}_dead")())
 
     # The end
 
+    def agree(self) -> None:
+        compare(self.reference, self.goods)
+
     def drain(self) -> None:
         """Faults stop; then everything that is due must come to its end (I15)."""
-        self.ask_ledger(ticked=False)
+        ask_ledger(ticked=False, went_back=self.went_back)
         for worker in list(self.workers):
             self.crash(worker)
         self.expire()
@@ -456,33 +339,10 @@ class World:
             self.end_cycle()
             if self.shape.trigger == "manual" and not self.reference.active and self.waiting():
                 self.operate("run_once")
-        self.same("what waits in the end", self.waiting(), [])
+        same("what waits in the end", self.waiting(), [])
         self.agree()
-        self.ask_ledger(ticked=True)
+        ask_ledger(ticked=True, went_back=self.went_back)
 
     def waiting(self) -> list[str]:
         rows = self.reference.rows.values()
         return [row.key for row in rows if row.state in ("ready", "claimed")]
-
-
-def record_view(state: str, attempts: int, crashes: int, alone: bool, at: Any) -> tuple[Any, ...]:
-    """What counts of a record: a finished one waits for nothing."""
-    if state != "ready":
-        return state, attempts, crashes
-    return state, attempts, crashes, bool(alone), at
-
-
-def by_key(lines: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Each record's history in its order, whatever happened to others meanwhile."""
-    return sorted(lines, key=lambda line: line[0])
-
-
-def batch_view(hand: Hand) -> tuple[Any, ...]:
-    keys = [row.key for row in hand.rest]
-    marked = 0 if hand.closed else hand.marked
-    counted = {n: c for n, c in hand.counts.items() if c}
-    return hand.cycle.seq, hand.slot, hand.closed, counted, keys, marked
-
-
-def vendor() -> str:
-    return str(connection.vendor)

@@ -1,6 +1,6 @@
 """Rate limits: how they are written, how much passes, and what a limited run does meanwhile."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from unittest.mock import Mock
 
 import pytest
@@ -17,9 +17,9 @@ from processors.protocol.working import source_of
 from processors.rates import InvalidRate, Rate
 from processors.sources import Source
 from tests.conftest import StartWorker
-from tests.stories import act, counters, define, fill_inbox, numbered, run_here, wait_for_end
-
-START = datetime(2026, 3, 1, tzinfo=UTC)
+from tests.limits.conftest import begin, let_through, most_within
+from tests.model.clockwork import BEGINNING
+from tests.stories import counters, define, fill_inbox, numbered, run_here, wait_for_end
 
 
 @pytest.mark.parametrize(
@@ -46,25 +46,18 @@ def test_what_is_no_limit_is_refused_with_an_example(text: str) -> None:
 def test_over_a_minute_no_more_passes_than_one_percent_above_the_limit(
     count: int, unit: str, pauses: list[float]
 ) -> None:
-    rate, now, free_at = Rate(count, unit), START, START
-    taken: list[tuple[datetime, int]] = []
+    rate = Rate(count, unit)
 
-    for pause in pauses:
-        now += timedelta(seconds=pause)
-        room = rate.room(free_at, now)
-        free_at = rate.after(free_at, room, now)
-        taken.append((now, room))
+    passed = let_through(rate, pauses)
 
-    window = timedelta(seconds=max(60, rate.per_seconds))
-    allowed = window.total_seconds() / rate.interval
-    for at, _ in taken:
-        within = sum(number for when, number in taken if at <= when < at + window)
-        assert within <= max(allowed * 1.01, allowed + 1)
+    seconds = max(60, rate.per_seconds)
+    allowed = seconds / rate.interval
+    assert most_within(seconds, passed) <= max(allowed * 1.01, allowed + 1)
 
 
 @given(count=st.integers(1, 2000), unit=st.sampled_from(["s", "min", "h"]))
 def test_whoever_comes_when_it_is_worth_while_loses_nothing(count: int, unit: str) -> None:
-    rate, now, free_at, total = Rate(count, unit), START, START, 0
+    rate, now, free_at, total = Rate(count, unit), BEGINNING, BEGINNING, 0
 
     for _ in range(200):
         now += timedelta(seconds=rate.wait(free_at, now))
@@ -72,15 +65,15 @@ def test_whoever_comes_when_it_is_worth_while_loses_nothing(count: int, unit: st
         assert room >= 1
         free_at, total = rate.after(free_at, room, now), total + room
 
-    passed = (now - START).total_seconds() / rate.interval
+    passed = (now - BEGINNING).total_seconds() / rate.interval
     assert passed <= total <= passed + rate.slack / rate.interval + 2
 
 
 def test_a_time_that_another_clock_wrote_does_not_hold_for_hours() -> None:
     rate = Rate.parse("100/s")
 
-    assert rate.room(START + timedelta(hours=1), START) > 0
-    assert rate.wait(START + timedelta(hours=1), START) == 0
+    assert rate.room(BEGINNING + timedelta(hours=1), BEGINNING) > 0
+    assert rate.wait(BEGINNING + timedelta(hours=1), BEGINNING) == 0
 
 
 @pytest.mark.django_db(transaction=True)
@@ -143,13 +136,15 @@ class TestOfAProcessor:
 
     def test_the_figures_of_a_window_begin_anew_with_the_next(self) -> None:
         processor = define("echo", rate_limits=["100/min"])
-        row = Allowance(processor=processor, limit="100/min", free_at=START, window_at=START)
+        row = Allowance(
+            processor=processor, limit="100/min", free_at=BEGINNING, window_at=BEGINNING
+        )
 
-        allowances.count(row, Rate.parse("100/min"), 7, START + timedelta(seconds=59))
-        allowances.count(row, Rate.parse("100/min"), 2, START + timedelta(seconds=61))
+        allowances.count(row, Rate.parse("100/min"), 7, BEGINNING + timedelta(seconds=59))
+        allowances.count(row, Rate.parse("100/min"), 2, BEGINNING + timedelta(seconds=61))
 
         assert (row.used_before, row.used) == (7, 2)
-        assert row.window_at == START + timedelta(seconds=60)
+        assert row.window_at == BEGINNING + timedelta(seconds=60)
 
     @pytest.mark.slow
     def test_two_workers_together_keep_to_the_limit(self, start_worker: StartWorker) -> None:
@@ -157,7 +152,7 @@ class TestOfAProcessor:
         fill_inbox(processor, numbered(200))
         for _ in range(2):
             start_worker()
-        run = begun(processor)
+        run = begin(processor)
 
         wait_for_end(run)
 
@@ -169,11 +164,5 @@ class TestOfAProcessor:
 
 
 def asking(processor: Processor) -> tuple[Source, Ask]:
-    run = begun(processor)
+    run = begin(processor)
     return source_of(run), Ask(run.pk, "worker")
-
-
-def begun(processor: Processor) -> Run:
-    from processors import control
-
-    return control.run_once(processor.pk, act())

@@ -1,0 +1,173 @@
+"""Mode B: rows that are given back, taken from lost workers or swept are new again."""
+
+import time
+from typing import Any
+
+import pytest
+
+from processors import control, cycle, maintenance
+from processors.clock import database_now
+from processors.handlers import Record as Given
+from processors.models import Batch, Installation, Processor, Record, Run
+from processors.protocol import reaping
+from processors.protocol.working import source_of
+from processors.states import RecordState
+from tests.sources.marked.conftest import Deed, begun, look_again, marks_of, visits
+from tests.stories import act, counters, define, run_here
+from tests.tables import Table
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "shop"])
+
+
+def test_rows_that_are_given_back_are_new_again(goods: Table, deeds: dict[str, Deed]) -> None:
+    goods.fill(range(1, 6))
+    processor = define("behind", goods.source())
+    deeds["2"] = lambda _: control.stop(processor.pk, act())
+    # So long that the worker sees that it was stopped.
+    deeds["3"] = deeds["4"] = lambda _: time.sleep(0.02)
+
+    run = run_here(processor)
+
+    given_back = counters(run)["released"]
+    assert goods.statuses() == {"DONE": 5 - given_back, "NEW": given_back}
+    assert not Record.objects.exists()
+
+
+def lost_batch(processor: Processor, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A run whose worker died after it had marked its rows."""
+    run = begun(processor)
+
+    class Died(BaseException):
+        pass
+
+    def die(*_: Any) -> None:
+        raise Died
+
+    with monkeypatch.context() as patch:
+        patch.setattr("processors.cycle.treatment.Treatment.treat", die)
+        with pytest.raises(Died):
+            cycle.work(run.pk)
+    return run
+
+
+def expire() -> None:
+    """Two strikes against every open batch."""
+    Batch.objects.leased().update(lease_until="2020-01-01 00:00:00+00:00")
+    reaping.reap(database_now())
+    reaping.reap(database_now())
+
+
+def test_rows_of_a_lost_worker_are_new_again_or_wait_for_their_next_try(
+    goods: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goods.fill(range(1, 5))
+    processor = define("outside", goods.source())
+    run = lost_batch(processor, monkeypatch)
+    assert all(marks_of(processor).is_own(status) for status in goods.statuses())
+
+    expire()
+    in_doubt = Record.objects.count()
+    assert goods.statuses()["NEW"] == 4 - in_doubt
+    cycle.work(run.pk)
+
+    assert goods.statuses() == {"DONE": 4}
+    assert set(visits()) == {"1", "2", "3", "4"}
+
+
+def test_a_mark_that_a_worker_writes_after_it_was_replaced_is_swept(
+    goods: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goods.fill(range(1, 4))
+    processor = define("outside", goods.source())
+    run = lost_batch(processor, monkeypatch)
+    late = marks_of(processor).of(Batch.objects.get().pk)
+    expire()
+    Record.objects.all().delete()
+    goods.run("UPDATE goods SET status = %s", [late])
+
+    swept = look_again()
+
+    assert swept == 3
+    assert goods.statuses() == {"NEW": 3}
+    assert source_of(run).sweep() == 0
+
+
+def test_a_sweep_leaves_what_is_in_hand_or_waits_or_is_untold(
+    goods: Table, deeds: dict[str, Deed]
+) -> None:
+    goods.fill([1, 2])
+    backoff = {"base_seconds": 600, "cap_seconds": 600}
+    processor = define("behind", goods.source(), backoff=backoff)
+    swept = []
+
+    def fail(_: Given) -> None:
+        swept.append(look_again())
+        raise ValueError("later")
+
+    deeds["1"] = deeds["2"] = fail
+    run_here(processor)
+
+    assert swept == [0, 0]
+    assert look_again() == 0
+    assert all(marks_of(processor).is_own(status) for status in goods.statuses())
+    assert Record.objects.filter(state=RecordState.READY).count() == 2
+
+
+def test_a_row_that_waits_and_is_reset_by_its_owner_is_the_same_request(goods: Table) -> None:
+    goods.fill([1])
+    goods.run("UPDATE goods SET name = 'retry'")
+    backoff = {"base_seconds": 600, "cap_seconds": 600}
+    processor = define("judge", goods.source(), backoff=backoff)
+    run_here(processor)
+
+    goods.run("UPDATE goods SET status = 'NEW', name = 'good'")
+    run_here(processor)
+    Record.objects.update(available_at=database_now())
+    run = run_here(processor)
+
+    assert counters(run) == {"claimed": 1, "done": 1}
+    assert goods.statuses() == {"DONE": 1}
+
+
+def test_a_row_that_waits_and_was_taken_by_its_owner_is_parked(goods: Table) -> None:
+    goods.fill([1])
+    goods.run("UPDATE goods SET name = 'retry'")
+    backoff = {"base_seconds": 600, "cap_seconds": 600}
+    processor = define("judge", goods.source(), backoff=backoff)
+    run_here(processor)
+
+    goods.set_status(1, "MINE")
+    Record.objects.update(available_at=database_now())
+    run_here(processor)
+
+    assert Record.objects.get().state == RecordState.PARKED
+    assert goods.statuses() == {"MINE": 1}
+
+
+def test_one_tick_looks_at_a_bounded_number_of_marked_rows(
+    goods: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("processors.sources.marked.SWEEP_ROWS", 3)
+    goods.fill(range(1, 11))
+    processor = define("outside", goods.source())
+    run_here(processor)
+    marks = marks_of(processor)
+    for key in range(1, 11):
+        goods.set_status(key, marks.of(10**6 + key))
+
+    swept = [look_again() for _ in range(40)]
+
+    assert max(swept) <= 3
+    assert sum(swept) == 10
+    assert goods.statuses() == {"NEW": 10}
+
+
+def test_a_tick_reconciles(goods: Table) -> None:
+    goods.fill([1])
+    processor = define("outside", goods.source())
+    run_here(processor)
+    goods.set_status(1, marks_of(processor).of(10**6))
+    Installation.objects.update(reaped_at="2020-01-01 00:00:00+00:00")
+
+    assert maintenance.tick().synced == 1
+    assert goods.statuses() == {"NEW": 1}
