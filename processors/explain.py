@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import Any
 
 from django.db.models import Count, OuterRef, Q, Subquery
 from django.utils.translation import gettext as _
@@ -28,11 +29,24 @@ LATE = timedelta(seconds=30)
 JUST_BEGUN = timedelta(seconds=5)
 
 AskQueue = Callable[[str], QueueState]
+AskPause = Callable[[], AllPaused | None]
 
 
 def ask_redis(name: str) -> QueueState:
     """One queue, as Redis has it now."""
     return queue_states([name])[0]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a page has asked for its own needs, so that it is not asked again.
+
+    `active`: the active runs of the processors, with `in_hand` and `overdue` batches; None where
+    they are to be looked up.
+    """
+
+    pause: AskPause = all_paused.current
+    active: list[Any] | None = None
 
 
 @dataclass
@@ -41,6 +55,7 @@ class Facts:
 
     now: datetime
     queue: AskQueue = ask_redis
+    pause: AskPause = all_paused.current
     runs: dict[int, Run] = field(default_factory=dict)  # active ones by processor
     in_hand: dict[int, tuple[int, int]] = field(default_factory=dict)  # of a run: leased, expired
     acts: dict[int, Event] = field(default_factory=dict)  # an operator's last, by processor
@@ -51,7 +66,7 @@ class Facts:
     @cached_property
     def all_paused(self) -> AllPaused | None:
         """The pause of everything; asked once for a page."""
-        return all_paused.current()
+        return self.pause()
 
     @cached_property
     def is_copy(self) -> bool:
@@ -65,30 +80,29 @@ def why(processor: Processor, now: datetime) -> str:
 
 
 def whys(
-    processors: Iterable[Processor], now: datetime, queue: AskQueue = ask_redis
+    processors: Iterable[Processor],
+    now: datetime,
+    queue: AskQueue = ask_redis,
+    known: Known | None = None,
 ) -> dict[int, str]:
-    """The sentence of each by its id; four queries for any number of them."""
-    listed = list(processors)
-    facts = Facts(now, queue)
-    facts.runs = {
-        run.processor_id: run for run in Run.objects.active().filter(processor__in=listed)
-    }
-    read_runs(facts)
+    """The sentence of each by its id; four queries for any number of them, two where `known`."""
+    listed, known = list(processors), known or Known()
+    facts = Facts(now, queue, known.pause)
+    if known.active is None:
+        rows = Run.objects.active().filter(processor__in=listed)
+        facts.runs = {run.processor_id: run for run in rows}
+        read_hands(facts)
+    else:
+        facts.runs = {run.processor_id: run for run in known.active}
+        facts.in_hand = {run.pk: (run.in_hand, run.overdue) for run in known.active}
+    read_pauses(facts)
     read_limits(listed, facts)
     facts.acts = last_acts(one for one in listed if one.pk not in facts.runs)
     return {one.pk: sentence(one, facts) for one in listed}
 
 
-def why_run(processor: Processor, run: Run, now: datetime, queue: AskQueue = ask_redis) -> str:
-    """What an active run waits for."""
-    facts = Facts(now, queue, runs={processor.pk: run})
-    read_runs(facts)
-    read_limits([processor], facts)
-    return sentence(processor, facts)
-
-
-def read_runs(facts: Facts) -> None:
-    """What the active runs have in hand, and who paused them."""
+def read_hands(facts: Facts) -> None:
+    """What the active runs have in hand."""
     runs = list(facts.runs.values())
     if not runs:
         return
@@ -97,7 +111,11 @@ def read_runs(facts: Facts) -> None:
     counted = counts.annotate(leased=Count("id"), expired=Count("id", filter=is_late))
     for run_id, leased, expired in counted:
         facts.in_hand[run_id] = leased, expired
-    paused = [run for run in runs if run.state == RunState.PAUSED]
+
+
+def read_pauses(facts: Facts) -> None:
+    """Who paused the runs that are."""
+    paused = [run for run in facts.runs.values() if run.state == RunState.PAUSED]
     if paused:
         told = Event.objects.filter(run__in=paused, to_state=RunState.PAUSING).order_by("id")
         facts.pauses = {event.run_id: event for event in told if event.run_id}

@@ -136,7 +136,7 @@ class OurAdmin(OwnFilters):
 
     def live_cells(self, request: HttpRequest, changelist: ChangeList) -> Iterator[SafeString]:
         """The regions of the rows that may have changed; then how many rows are newer."""
-        for row in self.moving(changelist.result_list):
+        for row in self.moving(request, changelist.result_list):
             for name in self.live_columns:
                 yield getattr(self, name)(row)
         newest = live.newest_shown(request)
@@ -144,7 +144,7 @@ class OurAdmin(OwnFilters):
             newer = changelist.queryset.filter(pk__gt=newest).order_by()  # few by nature
             yield live.news(newer[:NEWS_CAP].count(), NEWS_CAP)
 
-    def moving(self, rows: Iterable[Any]) -> Iterable[Any]:
+    def moving(self, request: HttpRequest, rows: Iterable[Any]) -> Iterable[Any]:
         """Of a list's rows those that can have changed since the page was made."""
         return rows
 

@@ -10,10 +10,9 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 
 from processors import failures
-from processors.admin import frame, live
+from processors.admin import asking, frame, live
 from processors.admin.base import page
 from processors.admin.record_acts import in_background
-from processors.clock import database_now
 from processors.failures import ErrorGroup
 from processors.models import Processor, Record
 from processors.querysets import RecordQuerySet
@@ -41,7 +40,7 @@ def by_error(admin: Any, request: HttpRequest) -> HttpResponse:
     if not admin.has_view_permission(request):
         raise PermissionDenied
     rows = Record.objects.visible_to(request.user)
-    now = database_now()
+    now = asking.now(request)
     pulse = failures.pulse(rows)
     state = live.state_of(pulse, minute_of(now), frame.said(request), request.user.pk)
     if live.is_known(request, state):

@@ -9,10 +9,10 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from processors.admin import asking
 from processors.admin.asking import once
 from processors.admin.base import is_id
 from processors.admin.tabs import StateTabs
-from processors.clock import database_now
 from processors.models import Processor, Run
 from processors.models.processor import TriggerKind
 from processors.wording import ACTIONS
@@ -167,4 +167,4 @@ class HappenedFilter(admin.SimpleListFilter):
         value = self.value()
         if value not in self.SPANS:
             return queryset
-        return queryset.filter(at__gte=database_now() - timedelta(hours=self.SPANS[value]))
+        return queryset.filter(at__gte=asking.now(request) - timedelta(hours=self.SPANS[value]))

@@ -11,11 +11,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from processors import explain, times
+from processors import times
 from processors.admin import columns, looks, pause_all
 from processors.admin.acts import way_back
 from processors.admin.asking import once
-from processors.clock import database_now
 from processors.diagnosis import databases
 from processors.models import Processor, Record
 from processors.states import ProcessorState
@@ -137,7 +136,7 @@ def pauses(request: HttpRequest) -> list[str]:
     """What is paused, by whom, why and for how long."""
     rows = Processor.objects.filter(state=ProcessorState.PAUSED).visible_to(request.user)
     paused = list(rows[: PAUSES_SHOWN + 1])
-    whys = explain.whys(paused[:PAUSES_SHOWN], database_now())
+    whys = looks.whys(paused[:PAUSES_SHOWN], None, request)
     found = [f"{one}: {whys[one.pk]}" for one in paused[:PAUSES_SHOWN]]
     return [*found, _("More processors are paused.")] if len(paused) > PAUSES_SHOWN else found
 

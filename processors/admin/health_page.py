@@ -8,8 +8,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
+from processors.admin import asking
 from processors.admin.base import page
-from processors.clock import database_now
 from processors.diagnosis import Finding, Level, examine
 
 VIEW = "processors.view_health"
@@ -20,7 +20,7 @@ def health(request: HttpRequest) -> HttpResponse:
     """Everything that is wrong, the worst first; `?again` looks anew."""
     if not request.user.has_perm(VIEW):
         raise PermissionDenied
-    at, took, findings = examined(anew="again" in request.GET)
+    at, took, findings = examined(request, anew="again" in request.GET)
     order = {Level.ERROR: 0, Level.WARNING: 1}
     context = {
         "findings": sorted(findings, key=lambda one: (order[one.level], one.where)),
@@ -31,12 +31,12 @@ def health(request: HttpRequest) -> HttpResponse:
     return page(request, "admin/health.html", _("Health"), **context)
 
 
-def examined(*, anew: bool) -> tuple[datetime, float, list[Finding]]:
+def examined(request: HttpRequest, *, anew: bool) -> tuple[datetime, float, list[Finding]]:
     """When it was last looked, for how many seconds, and what was found."""
     known: tuple[datetime, float, list[Finding]] | None = None if anew else cache.get("health")
     if known is not None:
         return known
-    began, at = time.monotonic(), database_now()
+    began, at = time.monotonic(), asking.now(request)
     # What mends a finding stays with the command: a page only shows.
     found = [Finding(one.level, one.what, one.where, one.mend) for one in examine()]
     answer = (at, time.monotonic() - began, found)

@@ -12,13 +12,14 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import DatabaseError, transaction
 from django.db.models import Count, Q, Sum
+from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from processors import spread
+from processors import explain, spread
+from processors.admin import asking
 from processors.admin.columns import BACKLOG_CAP, NOT_COUNTED, UNKNOWN
 from processors.explain import LATE
 from processors.models import Batch, Processor, Run
-from processors.protocol import all_paused
 from processors.queues import QueueState, queue_states
 from processors.sources import SourceTrouble, open_source
 from processors.sources.connecting import Unreachable
@@ -33,35 +34,36 @@ COUNTED_AT_ONCE = 2
 SAMPLE = 1_000  # outcomes that a foreign table was not told of are counted up to here
 
 
-def with_counters(runs: Iterable[Any], now: datetime) -> None:
-    """Give active runs the sum of their batches, and who holds what. Two queries.
+def with_counters(runs: Iterable[Any], request: HttpRequest) -> None:
+    """Give active runs the sum of their batches, and who holds what; one query.
 
-    `in_hand` is how many batches workers hold, `is_silent` whether all of these are overdue,
-    `rests` whether everything is paused.
+    `in_hand` is how many batches workers hold, `overdue` how many of these are past their lease,
+    `is_silent` whether all are, `rests` whether everything is paused.
     """
     active = {run.pk: run for run in runs if not run.has_ended}
     if not active:
         return
-    rests = all_paused.is_on()
+    rests = asking.pause_of_all(request) is not None
     for run in active.values():
-        run.in_hand, run.is_silent, run.rests = 0, False, rests
+        run.in_hand, run.overdue, run.is_silent, run.rests = 0, 0, False, rests
     sums = Batch.objects.filter(run__in=active).order_by().values("run")
     leased = Q(state=BatchState.LEASED)
     held = sums.annotate(
         in_hand=Count("id", filter=leased),
-        silent=Count("id", filter=leased & Q(lease_until__lt=now)),
+        overdue=Count("id", filter=leased & Q(lease_until__lt=asking.now(request))),
     )
     for row in held.annotate(**{f"sum_{name}": Sum(name) for name in COUNTERS}):
         run = active[row["run"]]
-        run.in_hand, run.is_silent = row["in_hand"], 0 < row["in_hand"] == row["silent"]
+        run.in_hand, run.overdue = row["in_hand"], row["overdue"]
+        run.is_silent = 0 < run.in_hand == run.overdue
         for name in COUNTERS:
             setattr(run, name, row[f"sum_{name}"] or 0)
 
 
-def active_runs(processors: Iterable[Processor], now: datetime) -> dict[int, Run]:
+def active_runs(processors: Iterable[Processor], request: HttpRequest) -> dict[int, Run]:
     """The active run of each processor that has one, with its counters."""
-    runs = list(Run.objects.active().filter(processor__in=list(processors)).defer("config"))
-    with_counters(runs, now)
+    runs = list(Run.objects.active().filter(processor__in=list(processors)))
+    with_counters(runs, request)
     return {run.processor_id: run for run in runs}
 
 
@@ -128,6 +130,17 @@ def count_backlog(processor: Processor, cap: int) -> int | None:
     except (DatabaseError, Unreachable, SourceTrouble, KeyError) as error:
         logger.info("the backlog of %s cannot be counted: %s", processor.slug, error)
         return None
+
+
+def whys(
+    processors: Iterable[Processor], active: Iterable[Run] | None, request: HttpRequest
+) -> dict[int, str]:
+    """Why each does what it does now; `active`: their active runs, from `with_counters`."""
+    known = explain.Known(
+        lambda: asking.pause_of_all(request),
+        None if active is None else list(active),
+    )
+    return explain.whys(processors, asking.now(request), queue, known)
 
 
 def telling(processor: Any, why: str, now: datetime) -> str:

@@ -8,10 +8,8 @@ from django.db.models import Exists, OuterRef
 from django.http import HttpRequest
 
 from processors import failures
-from processors.admin import columns, frame, history, live, looks, throughput, upcoming
+from processors.admin import asking, columns, frame, history, live, looks, throughput, upcoming
 from processors.admin.buttons import buttons
-from processors.clock import database_now
-from processors.explain import whys
 from processors.models import Processor, Record, Run
 from processors.querysets import ProcessorQuerySet, RunQuerySet
 from processors.states import RunState
@@ -31,7 +29,7 @@ def may_see(request: HttpRequest) -> bool:
 
 def facts(request: HttpRequest) -> dict[str, Any]:
     """Everything on the page; a fixed number of queries. Polls go without what stays."""
-    now = database_now()
+    now = asking.now(request)
     found = live_facts(request, now)
     if not live.is_poll(request):
         found |= still_facts(request, now)
@@ -41,11 +39,12 @@ def facts(request: HttpRequest) -> dict[str, Any]:
 def live_facts(request: HttpRequest, now: datetime) -> dict[str, Any]:
     """Numbers, runs, queues, processors."""
     user = request.user
-    active = active_runs(Run.objects.visible_to(user), now)
+    active = active_runs(Run.objects.visible_to(user), request)
     rows = first_processors(Processor.objects.visible_to(user), live.asked(request, "processor"))
     current = {run.processor_id: run for run in active}
     newest = looks.last_runs(rows)
-    reasons = whys({*rows, *(run.processor for run in active)}, now, looks.queue)
+    told = active if len(active) < ACTIVE else None  # beyond that, there may be more
+    reasons = looks.whys({*rows, *(run.processor for run in active)}, told, request)
     for row in rows:
         row.current_run = current.get(row.pk)
         reasons[row.pk] = looks.telling(row, reasons[row.pk], now)
@@ -95,12 +94,12 @@ def still_facts(request: HttpRequest, now: datetime) -> dict[str, Any]:
     }
 
 
-def active_runs(visible: RunQuerySet, now: datetime) -> list[Any]:
+def active_runs(visible: RunQuerySet, request: HttpRequest) -> list[Any]:
     """The oldest ACTIVE runs that have not ended, with all that is shown of them."""
     rows = visible.active().select_related("processor").order_by("started_at")
     active = list(rows[:ACTIVE])
-    looks.with_counters(active, now)
-    throughput.with_rates(active, now)
+    looks.with_counters(active, request)
+    throughput.with_rates(active, asking.now(request))
     return active
 
 

@@ -11,13 +11,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from processors import pause_all
+from processors.admin import asking
 from processors.admin.acts import PAUSES, end_of_pause, say, way_back
-from processors.admin.asking import once
 from processors.admin.base import page
 from processors.admin.buttons import act_of
-from processors.clock import database_now
 from processors.models import Run
-from processors.protocol import all_paused
 from processors.protocol.all_paused import AllPaused
 from processors.states import RunState
 
@@ -35,21 +33,16 @@ def banner(request: HttpRequest) -> Banner | None:
     """None while not everything is paused, and for who may not see processors."""
     if not request.user.has_perm("processors.view_processor"):
         return None
-    found = asked(request)
+    found = asking.pause_of_all(request)
     if found is None:
         return None
     may_resume = pause_all.may_pause_all(request.user)
-    return Banner(found.sentence(database_now()), seen(found), may_resume)
+    return Banner(found.sentence(asking.now(request)), seen(found), may_resume)
 
 
 def is_offered(request: HttpRequest) -> bool:
     """Whether *Pause all* stands on a page: for who may, while nobody has."""
-    return asked(request) is None and pause_all.may_pause_all(request.user)
-
-
-def asked(request: HttpRequest) -> AllPaused | None:
-    """The pause of everything, asked once for a page."""
-    return once(request, "all_paused", all_paused.current)
+    return asking.pause_of_all(request) is None and pause_all.may_pause_all(request.user)
 
 
 def seen(found: AllPaused | None) -> str:
@@ -64,7 +57,7 @@ def pause_view(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         say(request, lambda: pause_all.pause_all(act_of(request), until=end_of_pause(request)))
         return redirect(back)
-    found = all_paused.current()
+    found = asking.pause_of_all(request)
     return page(
         request,
         "admin/pause_all.html",

@@ -11,14 +11,14 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from processors import control
-from processors.admin import columns, figures, history, live, looks, slots, throughput
+from processors.admin import asking, columns, figures, history, live, looks, slots, throughput
+from processors.admin.asking import once
 from processors.admin.buttons import buttons
 from processors.admin.chart_table import with_numbers
 from processors.admin.charts import Bar, bars, middle
 from processors.admin.columns import run_look, run_words
 from processors.admin.upcoming import trigger_words
 from processors.clock import database_now
-from processors.explain import whys
 from processors.forms import ProcessorForm
 from processors.handlers import Handler, registry
 from processors.handlers.options import options_form
@@ -36,11 +36,11 @@ LIVE_MS = 2_000
 
 def facts(processor: Any, request: HttpRequest) -> dict[str, Any]:
     """Head, facts and recent runs of one processor: what the page renews."""
-    now = database_now()
-    run = looks.active_runs([processor], now).get(processor.pk)
+    now = asking.now(request)
+    run = looks.active_runs([processor], request).get(processor.pk)
     processor.current_run = run
     throughput.with_rates([run] if run else [], now)
-    newest = looks.last_runs([processor], STRIP).get(processor.pk, [])
+    newest = newest_runs(processor, request)
     runs = recent(processor, newest, run)
     says = said_of(runs, now)
     return {
@@ -48,7 +48,7 @@ def facts(processor: Any, request: HttpRequest) -> dict[str, Any]:
         "runs_are_shown": live.is_shown(request, "runs", says, class_="card"),
         "processor": processor,
         "now": now,
-        "why": whys([processor], now, looks.queue)[processor.pk],
+        "why": looks.whys([processor], [run] if run else [], request)[processor.pk],
         "why_look": why_look(processor, run),
         "run": run,
         "runs": runs,
@@ -57,7 +57,7 @@ def facts(processor: Any, request: HttpRequest) -> dict[str, Any]:
         "waiting": looks.backlogs([processor], now)[processor.pk],
         "trigger_words": trigger_words(processor),
         "month": history.of(processor, "30d", now),
-        "untold": Record.objects.filter(processor=processor).untold().count_to(looks.SAMPLE),
+        "untold": untold(processor),
         "how_taken": in_words(processor.source),
         "buttons": buttons(processor, run, request),
         "may_run": run is None and request.user.has_perm(control.OPERATE),
@@ -65,6 +65,22 @@ def facts(processor: Any, request: HttpRequest) -> dict[str, Any]:
         "queue": looks.queue(processor.queue),
         "live_ms": LIVE_MS,
     }
+
+
+def newest_runs(processor: Processor, request: HttpRequest) -> list[Run]:
+    """Of one processor, the oldest of them first; asked once for a page."""
+
+    def ask() -> list[Run]:
+        return looks.last_runs([processor], STRIP).get(processor.pk, [])
+
+    return once(request, "newest_runs", ask)
+
+
+def untold(processor: Processor) -> int:
+    """How many outcomes a table elsewhere was not told of yet; of an inbox there are none."""
+    if processor.source_kind == "inbox":
+        return 0
+    return int(Record.objects.filter(processor=processor).untold().count_to(looks.SAMPLE))
 
 
 def recent(processor: Processor, newest: list[Run], active: Run | None) -> list[Any]:
@@ -96,10 +112,10 @@ def why_look(processor: Processor, run: Any) -> str:
     return "callout warn" if is_stuck else "callout calm"
 
 
-def still_facts(processor: Processor) -> dict[str, Any]:
+def still_facts(processor: Processor, request: HttpRequest) -> dict[str, Any]:
     """What the page shows and never renews."""
-    now = database_now()
-    newest = looks.last_runs([processor], STRIP).get(processor.pk, [])
+    now = asking.now(request)
+    newest = newest_runs(processor, request)
     ended = [run for run in newest if run.has_ended]
     return {
         "history": history.of(processor, "30d", now),

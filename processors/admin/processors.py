@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from processors import control, editing
-from processors.admin import columns, limits, looks, slots, slow_cards, throughput
+from processors.admin import asking, columns, limits, looks, slots, slow_cards, throughput
 from processors.admin.access import Access
 from processors.admin.acts import Acts, bulk_action
 from processors.admin.add_records import AddRecords
@@ -32,7 +32,6 @@ from processors.admin.transfer import Transfer
 from processors.admin.upcoming import trigger_words
 from processors.admin.versions import Versions
 from processors.clock import database_now
-from processors.explain import whys
 from processors.forms import ProcessorForm
 from processors.models import Processor
 from processors.models.processor import TriggerKind
@@ -46,10 +45,10 @@ class ProcessorList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         rows = in_sight(request, self.result_list)
-        now = database_now()
-        runs, newest = looks.active_runs(rows, now), looks.last_runs(rows)
+        now = asking.now(request)
+        runs, newest = looks.active_runs(rows, request), looks.last_runs(rows)
         throughput.with_rates(list(runs.values()), now)
-        reasons = whys(rows, now, looks.queue)
+        reasons = looks.whys(rows, runs.values(), request)
         waiting = looks.backlogs(rows, now)
         for processor in rows:
             processor.current_run = runs.get(processor.pk)
@@ -241,10 +240,10 @@ class ProcessorAdmin(Acts, Access, AddRecords, Limits, Versions, Transfer):
                 **sent(request), existing=processor, may_change_source=may_change_source(request)
             )
             return self.answer_form(request, form, processor)
-        own = facts(processor, request) | limits.facts(processor, request, database_now())
+        own = facts(processor, request) | limits.facts(processor, request, asking.now(request))
         own |= slow_cards.facts(processor, request, own["now"])
         if not is_poll(request):
-            own |= still_facts(processor) | limits.still_facts(processor, request)
+            own |= still_facts(processor, request) | limits.still_facts(processor, request)
             own |= self.form_facts(request, processor, may_change=may_change)
         template = "admin/processors/processor/page.html"
         return self.page(request, template, processor.name, **own)

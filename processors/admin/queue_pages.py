@@ -15,8 +15,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from processors import queue_acts
+from processors.admin import asking
 from processors.admin.base import VIEW_LOG, page
-from processors.clock import database_now
 from processors.diagnosis.work import SILENT_SECONDS
 from processors.models import Batch, Installation, Run
 from processors.queues import census
@@ -80,7 +80,7 @@ def require(request: HttpRequest) -> None:
 
 def facts(request: HttpRequest) -> dict[str, Any]:
     """Everything on the page."""
-    now, found = database_now(), census.survey()
+    now, found = asking.now(request), census.survey()
     batches = open_batches(request)
     rows = worker_rows(found, batches, now, request)
     listed = {row.facts.name[:8] for row in rows}

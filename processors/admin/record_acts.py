@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from processors import bulk, control, dead_letters
-from processors.admin import columns, live
+from processors.admin import asking, columns, live
 from processors.admin.acts import reason_of, say, way_back
 from processors.admin.base import HistoryAdmin, page, user_of
 from processors.admin.filters import whole
@@ -260,7 +260,7 @@ def bulk_page(request: HttpRequest, pk: int) -> HttpResponse:
         "title_of": titles()[found.what],
         "share": share_of(found),
         "moved": [(one, found.moved[str(pk)]) for pk, one in processors.items()],
-        "now": database_now(),
+        "now": asking.now(request),
         "live_ms": 0 if found.has_ended else 2_000,
     }
     return page(request, "admin/processors/record/bulk.html", titles()[found.what], **context)

@@ -18,12 +18,11 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from processors import control, dead_letters, held_back
-from processors.admin import columns, frame, live, payloads, reports
+from processors.admin import asking, columns, frame, live, payloads, reports
 from processors.admin.acts import reason_of
 from processors.admin.base import user_of
 from processors.admin.masking import masked, unmasked
 from processors.admin.record_acts import selection_of
-from processors.clock import database_now
 from processors.models import Attempt, Event, Record
 from processors.sources import SourceTrouble, open_source
 from processors.sources.connecting import Unreachable
@@ -43,7 +42,7 @@ LIBRARIES = ("/site-packages/", "/dist-packages/", "/lib/python", "<frozen ")
 def around(record: Record, request: HttpRequest) -> dict[str, Any]:
     """What the page shows of other records."""
     return {
-        "held": held_back.place_of(record, database_now()),
+        "held": held_back.place_of(record, asking.now(request)),
         "same": same_error(record),
         **neighbours(record, request),
     }
@@ -160,9 +159,12 @@ class Told:
 def told_attempts(record: Record) -> list[Told]:
     """The newest attempts, the newest first, counted over all requests for the key."""
     history = Attempt.objects.filter(record=record)
-    total = history.count()
-    visits = list(history.order_by("visit").values_list("visit", flat=True).distinct())
-    rows = history.select_related("run__processor").defer("run__config").order_by("-id")[:ATTEMPTS]
+    rows = history.select_related("run__processor").defer("run__config").order_by("-id")
+    shown = list(rows[: ATTEMPTS + 1])
+    total, visits = len(shown), sorted({attempt.visit for attempt in shown})
+    if total > ATTEMPTS:
+        total = history.count()
+        visits = list(history.order_by("visit").values_list("visit", flat=True).distinct())
     return [
         Told(
             attempt,
@@ -171,7 +173,7 @@ def told_attempts(record: Record) -> list[Told]:
             len(visits),
             frames_of(attempt.traceback),
         )
-        for at, attempt in enumerate(rows)
+        for at, attempt in enumerate(shown[:ATTEMPTS])
     ]
 
 
@@ -237,13 +239,14 @@ def neighbours(record: Record, request: HttpRequest) -> dict[str, Any]:
     if at is None or given.get("q"):
         return {"here": urlencode({"in": listed})}
     rows = selection_of(given).rows().visible_to(request.user).exclude(pk=record.pk)
+    numbers = rows.values_list("pk", flat=True)
     before = Q(failed_at__gt=at) | Q(failed_at=at, pk__gt=record.pk)
     after = Q(failed_at__lt=at) | Q(failed_at=at, pk__lt=record.pk)
     return {
         "here": urlencode({"in": listed, "at": at.isoformat()}),
         "listed": listed,
-        "previous": to(rows.filter(before).order_by("failed_at", "id").first(), listed),
-        "following": to(rows.filter(after).order_by("-failed_at", "-id").first(), listed),
+        "previous": to(numbers.filter(before).order_by("failed_at", "id").first(), listed),
+        "following": to(numbers.filter(after).order_by("-failed_at", "-id").first(), listed),
     }
 
 
@@ -256,11 +259,11 @@ def parse_moment(text: str) -> Any:
     return found if found is not None and found.tzinfo else None
 
 
-def to(record: Record | None, listed: str) -> str:
+def to(pk: int | None, listed: str) -> str:
     """The address of a neighbour; empty without one."""
-    if record is None:
+    if pk is None:
         return ""
-    url = reverse("admin:processors_record_change", args=[record.pk])
+    url = reverse("admin:processors_record_change", args=[pk])
     return f"{url}?{urlencode({'in': listed})}"
 
 

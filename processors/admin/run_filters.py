@@ -9,6 +9,7 @@ from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from processors.admin import asking
 from processors.admin.asking import once
 from processors.admin.filters import Choices, Rows
 from processors.admin.tabs import StateTabs
@@ -80,7 +81,7 @@ class StartedFilter(admin.SimpleListFilter):
         value = self.value()
         if value not in self.DAYS and value not in self.OLD:
             return queryset
-        edge = database_now() - timedelta(days=int(value.rstrip("+")))
+        edge = asking.now(request) - timedelta(days=int(value.rstrip("+")))
         is_old = value in self.OLD
         return queryset.filter(**{"started_at__lt" if is_old else "started_at__gte": edge})
 

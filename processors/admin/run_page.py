@@ -16,7 +16,6 @@ from processors.admin.chart_table import thinned, with_numbers
 from processors.admin.charts import area
 from processors.admin.run_filters import parts_of
 from processors.admin.stretches import stretches_of
-from processors.explain import why_run
 from processors.models import Attempt, Batch, Event, Run
 from processors.states import NEEDS_ATTENTION, CloseReason
 from processors.wording import duration, number, rate_words
@@ -32,9 +31,9 @@ LIVE_MS = 2_000
 
 def facts(run: Any, request: HttpRequest, now: datetime) -> dict[str, Any]:
     """What the page renews."""
-    looks.with_counters([run], now)
-    throughput.with_rates([run], now)
-    work = throughput.stretches([run], now).get(run.pk, [])
+    looks.with_counters([run], request)
+    work = throughput.stretches([run], now)
+    throughput.with_rates([run], now, work)
     events = list(run_events(run)[:TIMELINE])
     failures = failed_attempts(run)
     may_manage = request.user.has_perm(dead_letters.MANAGE_DEAD)
@@ -42,13 +41,15 @@ def facts(run: Any, request: HttpRequest, now: datetime) -> dict[str, Any]:
         "run": run,
         "report": reports.of_run(run, request),
         "now": now,
-        "why": "" if run.has_ended else why_run(run.processor, run, now, looks.queue),
+        "why": ""
+        if run.has_ended
+        else looks.whys([run.processor], [run], request)[run.processor_id],
         "is_stuck": not run.has_ended and (run.is_silent or not (run.in_hand or run.rate)),
         "buttons": offered(run, request),
         "counters": counters(run),
         "holders": [] if run.has_ended else holders(run),
-        "throughput": throughput_chart(run, work, now),
-        "is_cut": len(work) >= throughput.CAP,
+        "throughput": throughput_chart(run, work.get(run.pk, []), now),
+        "is_cut": len(work.get(run.pk, [])) >= throughput.CAP,
         "groups": error_groups(run),
         "failures": failures,
         "failed": number(run.dead + run.parked) if run.dead + run.parked else "",
@@ -57,6 +58,13 @@ def facts(run: Any, request: HttpRequest, now: datetime) -> dict[str, Any]:
         "events": sorted([*events, *batch_events(run)], key=lambda event: event.pk),
         "live_ms": 0 if run.has_ended else LIVE_MS,
     }
+
+
+def why(run: Any, request: HttpRequest) -> str:
+    """What an active run waits for; `run` has its counters."""
+    if run.has_ended:
+        return ""
+    return looks.whys([run.processor], [run], request)[run.processor_id]
 
 
 def heavy_facts(run: Run) -> dict[str, Any]:

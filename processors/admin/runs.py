@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from processors.admin import columns, live, looks, run_search, throughput
+from processors.admin import asking, columns, live, looks, run_search, throughput
 from processors.admin.asking import once
 from processors.admin.base import LIVE_MS, OurList
 from processors.admin.export import Column, Exports
@@ -30,7 +30,6 @@ from processors.admin.run_filters import (
     WorkerFilter,
 )
 from processors.admin.run_page import facts, heavy_facts
-from processors.clock import database_now
 from processors.models import Run
 from processors.states import COUNTERS
 
@@ -43,8 +42,8 @@ class RunList(OurList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         rows = live.in_sight(request, self.result_list)
-        now = database_now()
-        looks.with_counters(rows, now)
+        now = asking.now(request)
+        looks.with_counters(rows, request)
         throughput.with_rates(rows, now)
         usual = looks.usual_seconds({run.processor for run in rows})
         for run in rows:
@@ -120,9 +119,9 @@ class RunAdmin(Exports, RunActs):
             (_("Error"), lambda run: run.fault_reason),
         ]
 
-    def moving(self, rows: Iterable[Any]) -> Iterable[Any]:
+    def moving(self, request: HttpRequest, rows: Iterable[Any]) -> Iterable[Any]:
         """Active runs, and those that have just ended."""
-        lately = database_now() - JUST_ENDED
+        lately = asking.now(request) - JUST_ENDED
         return [run for run in rows if run.ended_at is None or run.ended_at > lately]
 
     # Columns
@@ -181,8 +180,7 @@ class RunAdmin(Exports, RunActs):
     ) -> HttpResponse:
         """One run."""
         run = self.find(request, object_id, Run.objects.select_related("processor"))
-        now = database_now()
-        own = facts(run, request, now)
+        own = facts(run, request, asking.now(request))
         if run.has_ended or not live.is_poll(request):
             own |= heavy_facts(run)
         title = f"{run.processor} #{run.seq}"

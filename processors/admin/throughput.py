@@ -37,10 +37,13 @@ class Stretch:
         return self.records * max(0.0, shared) / whole
 
 
-def stretches(runs: Iterable[Run], now: datetime) -> dict[int, list[Stretch]]:
+Work = dict[int, list[Stretch]]  # by run
+
+
+def stretches(runs: Iterable[Run], now: datetime) -> Work:
     """The newest work of these runs; one query."""
     rows = Batch.objects.filter(run__in=[run.pk for run in runs]).order_by("-id")
-    found: dict[int, list[Stretch]] = defaultdict(list)
+    found: Work = defaultdict(list)
     for run_id, start, end, *counters in rows.values_list(
         "run", "opened_at", "closed_at", *SETTLED
     )[:CAP]:
@@ -58,10 +61,14 @@ def recent_rate(work: Sequence[Stretch], now: datetime, window: timedelta = MINU
     return sum(one.within(start, now) for one in work) / seconds
 
 
-def with_rates(runs: Sequence[Any], now: datetime) -> None:
-    """Give active runs `rate` (records a second over the last minute) and `seconds_left`."""
+def with_rates(runs: Sequence[Any], now: datetime, work: Work | None = None) -> None:
+    """Give active runs `rate` (records a second over the last minute) and `seconds_left`.
+
+    `work`: their stretches, where the caller has them.
+    """
     active = [run for run in runs if not run.has_ended]
-    work = stretches(active, now) if active else {}
+    if work is None:
+        work = stretches(active, now) if active else {}
     for run in active:
         run.rate = recent_rate(work.get(run.pk, []), now)
         run.seconds_left = time_left(run, recent_rate(work.get(run.pk, []), now, 2 * MINUTE))

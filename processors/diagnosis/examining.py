@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 
 from processors.diagnosis import databases, fleet, redis, setup, work
 from processors.diagnosis.finding import Finding
+from processors.diagnosis.tables import Tables
 
 GROUND: tuple[Callable[[], Iterable[Finding]], ...] = (
     setup.debug,
@@ -28,7 +29,7 @@ ON_DATABASE: tuple[Callable[[], Iterable[Finding]], ...] = (
     databases.replication_slots,
     databases.clock,
 )
-ON_TABLES: tuple[Callable[[], Iterable[Finding]], ...] = (
+ON_TABLES: tuple[Callable[[Tables], Iterable[Finding]], ...] = (
     work.home,
     work.scheduler,
     work.workers,
@@ -50,8 +51,14 @@ def examine() -> list[Finding]:
     if not found:
         found += collect(ON_DATABASE)
         lacking = list(databases.migrations())
-        found += lacking or collect(ON_TABLES)
+        found += lacking or on_tables()
     return found + collect(GROUND)
+
+
+def on_tables() -> list[Finding]:
+    """What is wrong with the work itself."""
+    tables = Tables.read()
+    return [finding for question in ON_TABLES for finding in question(tables)]
 
 
 def collect(questions: Iterable[Callable[[], Iterable[Finding]]]) -> list[Finding]:

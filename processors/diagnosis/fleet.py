@@ -8,6 +8,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from processors.diagnosis.finding import Finding, error, warning
+from processors.diagnosis.tables import Tables
 from processors.handlers.options import reference
 from processors.models import Processor
 from processors.queues import census
@@ -74,9 +75,9 @@ def stale_names() -> Iterator[Finding]:
             )
 
 
-def handlers() -> Iterator[Finding]:
+def handlers(tables: Tables) -> Iterator[Finding]:
     """Is every started processor's handler known to a worker on its queue?"""
-    for processor in Processor.objects.filter(state="started").order_by("slug"):
+    for processor in tables.started:
         there = [worker for worker in ours() if processor.queue in worker.queues]
         if there and not any(processor.handler in (each.handlers or ()) for each in there):
             yield error(
@@ -87,9 +88,9 @@ def handlers() -> Iterator[Finding]:
             )
 
 
-def variables() -> Iterator[Finding]:
+def variables(tables: Tables) -> Iterator[Finding]:
     """Has every worker what the options of the processors on its queues name?"""
-    for processor in Processor.objects.order_by("slug"):
+    for processor in tables.processors:
         named = {option: reference(value) for option, value in processor.options.items()}
         for option, variable in named.items():
             if variable is not None:

@@ -1,23 +1,27 @@
 """Work: somebody ticks, somebody listens, and every processor could do what it is asked."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from processors.clock import database_now
 from processors.diagnosis.finding import Finding, error, warning
+from processors.diagnosis.tables import Tables
 from processors.handlers import registry
-from processors.models import Batch, Installation, Processor, Run
-from processors.protocol import all_paused, twins
+from processors.models import Batch, Processor, Run
+from processors.protocol import twins
 from processors.queues import queue_states
 from processors.sources.inspection import inspect_source
-from processors.states import ProcessorState
 
 SILENT_SECONDS = 60
 OVERDUE_SECONDS = 120
+
+
+# For any trouble with a table.
+MEND_SOURCE = gettext_lazy("Mend the table, or correct the source in the processor's settings.")
 
 
 def named(processor: Processor) -> str:
@@ -25,23 +29,22 @@ def named(processor: Processor) -> str:
     return _("processor '%(slug)s'") % {"slug": processor.slug}
 
 
-def home() -> Iterator[Finding]:
+def home(tables: Tables) -> Iterator[Finding]:
     """Is this database the one in which the installation was made?"""
-    if twins.is_barred():
+    if tables.installation and twins.is_barred(tables.installation.home):
         what, _use, mend = str(twins.SENTENCE).partition(" Use ")
         yield error(_("database 'default'"), what, _("Use %(mend)s") % {"mend": mend})
 
 
-def scheduler() -> Iterator[Finding]:
+def scheduler(tables: Tables) -> Iterator[Finding]:
     """Does a scheduler tick? Idle workers do as well, so this alone stops nothing."""
-    this = Installation.objects.filter(pk=1).first()
-    if this is None:
+    if tables.installation is None:
         yield error(
             _("database 'default'"), _("The installation's row is gone."), _("Restore a backup.")
         )
         return
-    seen_at = this.scheduler_seen_at
-    if seen_at is None or database_now() - seen_at > timedelta(seconds=SILENT_SECONDS):
+    seen_at = tables.installation.scheduler_seen_at
+    if seen_at is None or tables.now - seen_at > timedelta(seconds=SILENT_SECONDS):
         since = f"since {seen_at:%Y-%m-%d %H:%M:%S} UTC" if seen_at else "yet"
         yield error(
             _("scheduler"),
@@ -51,10 +54,10 @@ def scheduler() -> Iterator[Finding]:
         )
 
 
-def workers() -> Iterator[Finding]:
+def workers(tables: Tables) -> Iterator[Finding]:
     """Does somebody listen to every queue that is used?"""
     used: dict[str, list[str]] = {}
-    for processor in Processor.objects.filter(state=ProcessorState.STARTED).order_by("slug"):
+    for processor in tables.started:
         used.setdefault(processor.queue, []).append(processor.slug)
     for queue_state in queue_states(sorted(used)) if used else []:
         if queue_state.workers == 0:
@@ -66,21 +69,21 @@ def workers() -> Iterator[Finding]:
             )
 
 
-def all_at_rest() -> Iterator[Finding]:
+def all_at_rest(tables: Tables) -> Iterator[Finding]:
     """Did somebody pause everything?"""
-    if found := all_paused.current():
+    if found := tables.pause:
         yield warning(
             "every processor",
-            found.sentence(database_now()),
+            found.sentence(tables.now),
             _("Resume all in the admin, or `manage.py processor resume --all`."),
         )
 
 
-def overdue() -> Iterator[Finding]:
+def overdue(tables: Tables) -> Iterator[Finding]:
     """Does what is due begin?"""
-    if all_paused.is_on():
+    if tables.pause:
         return
-    before = database_now() - timedelta(seconds=OVERDUE_SECONDS)
+    before = tables.now - timedelta(seconds=OVERDUE_SECONDS)
     for processor in Processor.objects.due(before).order_by("slug"):
         yield error(
             named(processor),
@@ -90,9 +93,9 @@ def overdue() -> Iterator[Finding]:
         )
 
 
-def stale_batches() -> Iterator[Finding]:
+def stale_batches(tables: Tables) -> Iterator[Finding]:
     """Are batches of lost workers taken back?"""
-    before = database_now() - timedelta(seconds=2 * settings.LEASE_SECONDS)
+    before = tables.now - timedelta(seconds=2 * settings.LEASE_SECONDS)
     for batch in Batch.objects.expired(before).select_related("run__processor").order_by("pk"):
         yield error(
             _("batch %(pk)s of %(slug)s") % {"pk": batch.pk, "slug": batch.run.processor.slug},
@@ -105,9 +108,11 @@ def stale_batches() -> Iterator[Finding]:
         )
 
 
-def faults() -> Iterator[Finding]:
+def faults(tables: Tables) -> Iterator[Finding]:
     """Which processors did the machine stop?"""
-    for processor in Processor.objects.exclude(fault_reason="").order_by("slug"):
+    for processor in tables.processors:
+        if not processor.is_faulted:
+            continue
         yield error(
             named(processor),
             _("It was stopped by a fault: %(fault_reason)s")
@@ -120,11 +125,9 @@ def faults() -> Iterator[Finding]:
         )
 
 
-def handlers() -> Iterator[Finding]:
+def handlers(tables: Tables) -> Iterator[Finding]:
     """Is every processor's handler, and that of every run that goes on, installed here?"""
-    wanted = {
-        (processor.slug, processor.handler): processor for processor in Processor.objects.all()
-    }
+    wanted = {(processor.slug, processor.handler): processor for processor in tables.processors}
     for run in Run.objects.active().select_related("processor"):
         wanted[run.processor.slug, run.config["handler"]] = run.processor
     for (_slug, name), processor in sorted(wanted.items()):
@@ -137,46 +140,35 @@ def handlers() -> Iterator[Finding]:
             )
 
 
-def sources() -> Iterator[Finding]:
+def sources(tables: Tables) -> Iterator[Finding]:
     """Can every table still be used as it was defined? Tries a claim that is rolled back."""
-    for processor in Processor.objects.filter(source_kind="table").order_by("slug"):
+    for processor in tables.with_tables:
         level = error if processor.is_started else warning
-        for path, sentence in source_problems(processor):
-            yield level(
-                f"{named(processor)}, source.{path}".removesuffix("."),
-                sentence,
-                _("Mend the table, or correct the source in the processor's settings."),
-            )
-        yield from slow_claims(processor)
+        try:
+            with transaction.atomic():
+                found = inspect_source(processor.source)
+        except DatabaseError as trouble:
+            said = str(trouble).strip().split("\n", 1)[0]
+            yield level(f"{named(processor)}, source", said, str(MEND_SOURCE))
+            continue
+        for path, sentences in found.problems.items():
+            where = f"{named(processor)}, source.{path}".removesuffix(".")
+            yield from (level(where, sentence, str(MEND_SOURCE)) for sentence in sentences)
+        yield from slow_claims(processor, found.warnings)
 
 
-def slow_claims(processor: Processor) -> Iterator[Finding]:
+def slow_claims(processor: Processor, warnings: Iterable[str]) -> Iterator[Finding]:
     """What inspection warns of: a large table without an index on its status."""
-    try:
-        with transaction.atomic():
-            warnings = inspect_source(processor.source).warnings
-    except DatabaseError:
-        return
     for sentence in warnings:
         what, _, statement = sentence.partition("; add: ")
         if statement:
             yield warning(named(processor), f"{what}.", f"Add: {statement}")
 
 
-def source_problems(processor: Processor) -> list[tuple[str, str]]:
-    """(field, sentence) for what is wrong with a table source."""
-    try:
-        with transaction.atomic():
-            problems = inspect_source(processor.source).problems
-    except DatabaseError as trouble:
-        return [("", str(trouble).strip().split("\n", 1)[0])]
-    return [(path, sentence) for path, found in problems.items() for sentence in found]
-
-
-def unsynced() -> Iterator[Finding]:
+def unsynced(tables: Tables) -> Iterator[Finding]:
     """Have tables in other databases heard of their records' outcomes?"""
-    before = database_now() - timedelta(seconds=2 * settings.LEASE_SECONDS)
-    for processor in Processor.objects.exclude(source_kind="inbox").order_by("slug"):
+    before = tables.now - timedelta(seconds=2 * settings.LEASE_SECONDS)
+    for processor in tables.with_tables:
         late = processor.records.filter(synced=False, settled_at__lt=before).count_to(1000)
         if late:
             database = processor.source.get("database")

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from processors.clock import database_now
@@ -33,6 +35,20 @@ def test_health_is_looked_at_again_only_when_asked_or_after_a_while(admin: Clien
 
     assert "The table is gone." not in soon
     assert "The table is gone." in again
+
+
+def test_looking_again_asks_no_more_for_more_processors(admin: Client) -> None:
+    url = reverse("admin:health") + "?again=1"
+    admin.get(url)
+    with CaptureQueriesContext(connection) as before:
+        admin.get(url)
+    for number in range(5):
+        a_processor(slug=f"more-{number}", state="started")
+
+    with CaptureQueriesContext(connection) as after:
+        admin.get(url)
+
+    assert len(after) <= len(before) + 1 <= 30  # the queues that started ones use
 
 
 def test_health_needs_its_right_and_is_linked_only_for_who_has_it(

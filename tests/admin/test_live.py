@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -102,7 +103,7 @@ def test_a_page_that_knows_its_state_is_a_304_before_it_is_drawn(
 
         assert answer.status_code == 304, url
         assert answer["X-Live-Next"] == known["X-Live-Next"]
-        assert len(queries) <= 14, url
+        assert len(queries) <= 12, url
 
 
 @pytest.mark.parametrize("changed", ["state", "attempt", "other"])
@@ -313,6 +314,27 @@ def test_live_pages_cost_the_same_with_more_history(
         spare = 15 if url.endswith("/processor/") else 1
         assert after <= before + spare, url
         assert after <= 30, url
+
+
+def test_a_poll_asks_no_question_twice(admin: Client, history: dict[str, Any]) -> None:
+    for url in live_pages(history):
+        page = admin.get(url).text
+        with CaptureQueriesContext(connection) as queries:
+            poll_as_seen(admin, url, page)
+
+        asked = Counter(query["sql"] for query in queries.captured_queries)
+        assert [sql for sql, times in asked.items() if times > 1] == [], url
+
+
+def test_a_poll_of_one_object_is_a_few_queries(admin: Client, history: dict[str, Any]) -> None:
+    one_object = [url for url in live_pages(history) if url.endswith("/change/")]
+    for url in one_object:
+        page = admin.get(url).text
+        poll_as_seen(admin, url, page)
+        with CaptureQueriesContext(connection) as queries:
+            poll_as_seen(admin, url, page)
+
+        assert len(queries) <= 15, url
 
 
 def queries_of(client: Client, url: str) -> int:

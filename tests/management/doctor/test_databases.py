@@ -10,6 +10,7 @@ from django.db import connection, connections
 from django.utils.timezone import now
 
 from processors.diagnosis import databases, work
+from processors.diagnosis.tables import Tables
 from processors.models import Processor
 from tests.conftest import Manage
 from tests.factories import make_processor, make_table_source
@@ -49,7 +50,7 @@ def test_a_right_that_was_revoked_is_told() -> None:
         cursor.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader")
         cursor.execute("SET ROLE reader")
         try:
-            found = list(work.sources())
+            found = list(work.sources(Tables.read()))
         finally:
             cursor.execute("RESET ROLE")
 
