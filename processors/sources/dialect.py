@@ -49,6 +49,15 @@ class Dialect:
             return int(cursor.rowcount)
 
 
+def unguessed(condition: str) -> str:
+    """A condition that Postgres holds true of half of all rows, whatever its statistics say.
+
+    For an update that is joined with lists. Of what a batch has claimed just now, statistics know
+    nothing: a planner that expects one such row compares each of a thousand with each of the lists.
+    """
+    return f"coalesce({condition}, FALSE)"
+
+
 # Whatever a database raises: Django's InterfaceError, "connection already closed", is no
 # DatabaseError.
 TROUBLE = (DatabaseError, InterfaceError)

@@ -20,7 +20,7 @@ from processors.handlers.execution import encode_result
 from processors.handlers.outcomes import MESSAGE_LIMIT, clean_text
 from processors.models import Record
 from processors.sources.base import Claimed, Pick, Ref, Settlement
-from processors.sources.dialect import can_pass, first_line
+from processors.sources.dialect import can_pass, first_line, unguessed
 from processors.sources.table import WORD_AFTER, TableSource, is_missing, without_ceiling
 from processors.states import RECORD_SETTLED, RecordState
 
@@ -53,13 +53,13 @@ UPDATE processors_record
 """
 
 # Note that outcomes were told: those of the batches they were read with, and no later ones.
-TOLD_POSTGRES = """
+TOLD_POSTGRES = f"""
 UPDATE processors_record AS r
    SET synced = TRUE
   FROM (SELECT unnest(%s::bigint[]) AS id, unnest(%s::bigint[]) AS batch_id) AS given
- WHERE r.id = given.id AND r.batch_id = given.batch_id AND NOT r.synced
+ WHERE r.id = given.id AND r.batch_id = given.batch_id AND {unguessed("NOT r.synced")}
 RETURNING r.id
-"""
+"""  # noqa: S608 - made of constants
 TOLD_SQLITE = """
 UPDATE processors_record
    SET synced = TRUE

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from processors.sources.dialect import Dialect
+from processors.sources.dialect import Dialect, unguessed
 from processors.sources.introspection import quoted_table
 
 # Column types as the database names them, to cast lists of keys and results to, and how many
@@ -234,7 +234,8 @@ class Statements:
         return (
             f"UPDATE {self.table} AS t SET {assignments}"
             f" FROM (SELECT {', '.join(given)}) AS given"
-            f" WHERE t.{self.key} = given_key AND t.{self.status} = %s RETURNING t.{self.key}"
+            f" WHERE t.{self.key} = given_key AND {unguessed(f't.{self.status} = %s')}"
+            f" RETURNING t.{self.key}"
         )
 
     def tell_exactly(self, columns: Sequence[str]) -> str:

@@ -14,7 +14,13 @@ from processors.protocol import cycles, leases
 from processors.protocol.gate import Ask
 from processors.protocol.working import source_of
 from processors.sources.base import Settlement
-from processors.sources.ledger import LANES_POSTGRES, PICK_POSTGRES, SET_ASIDE_POSTGRES
+from processors.sources.foreign import TOLD_POSTGRES
+from processors.sources.ledger import (
+    LANES_POSTGRES,
+    PICK_POSTGRES,
+    SET_ASIDE_POSTGRES,
+    SETTLE_RESULTS_POSTGRES,
+)
 from processors.sources.statements import Statements
 from processors.states import CloseReason
 from tests.stories import act, define
@@ -132,6 +138,38 @@ def test_settling_an_inboxs_records_writes_no_index() -> None:
     assert in_place >= 190
 
 
+def compares_each_with_each(found: list[dict[str, Any]]) -> bool:
+    """Whether a list is gone through anew for each row."""
+    loops = [node for node in found if node["Node Type"] == "Nested Loop"]
+    return any(loop["Plans"][1]["Node Type"] in ("Subquery Scan", "Materialize") for loop in loops)
+
+
+def test_results_are_not_compared_each_with_each_record() -> None:
+    processor = define("echo")
+    some_done(processor.pk, 20_000)
+    with connection.cursor() as cursor:  # one record a batch is what the statistics expect
+        cursor.execute("UPDATE processors_record SET batch_id = id; ANALYZE processors_record")
+    ids = list(Record.objects.order_by("-pk").values_list("pk", flat=True)[:1_000])
+
+    settled = plan_of(SETTLE_RESULTS_POSTGRES, (database_now(), ids, ["1"] * len(ids), -1))
+    told = plan_of(TOLD_POSTGRES, (ids, ids))
+
+    assert not compares_each_with_each(settled)
+    assert not compares_each_with_each(told)
+
+
+def test_a_tables_results_are_not_compared_each_with_each_row(goods: Table) -> None:
+    processor = define("echo", goods.source(result="name"))
+    goods.run("DROP INDEX goods_status; UPDATE goods SET name = repeat('w', 200); ANALYZE goods")
+    ids = list(range(19_000, 20_000))
+
+    found = plan_of(
+        Statements(processor.source).tell_many(), [ids, ["DONE"] * 1_000, ["x"] * 1_000, "TAKEN"]
+    )
+
+    assert not compares_each_with_each(found)
+
+
 def test_what_waits_is_counted_by_its_indexes() -> None:
     processor = define("echo")
     some_done(processor.pk)
@@ -154,15 +192,15 @@ def test_the_first_deferred_record_is_found_by_an_index() -> None:
         assert not any(kind == "Seq Scan" for kind, _ in scans(plan_of(each["sql"], ())))
 
 
-def some_done(processor_id: int) -> None:
+def some_done(processor_id: int, count: int = 5_000) -> None:
     """Many records of which none waits."""
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO processors_record (processor_id, key, visit, state, priority,"
             " available_at, attempts, crashes, alone, maybe_seen, synced, last_error, created_at)"
             " SELECT %s, n, 1, 'done', 0, now(), 0, 0, FALSE, FALSE, TRUE, '', now()"
-            "   FROM generate_series(1, 5000) AS n",
-            [processor_id],
+            "   FROM generate_series(1, %s) AS n",
+            [processor_id, count],
         )
         cursor.execute("ANALYZE processors_record")
 
