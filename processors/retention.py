@@ -1,7 +1,7 @@
 """How long history is kept: `prune` for what is old, `purge` for runs that a person chose."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -93,7 +93,7 @@ def prune_runs(before: datetime, removed: dict[str, int], *, dry_run: bool) -> N
 
 
 def old_runs(before: datetime) -> Iterator[list[int]]:
-    """Ids of runs that may go, a chunk at a time; those that a failed record is explained by stay.
+    """Ids of runs that may go, a chunk at a time.
 
     In the order of their index, each chunk from where the last one ended: what stays is not
     looked at again.
@@ -106,8 +106,18 @@ def old_runs(before: datetime) -> Iterator[list[int]]:
         later = Q(started_at__gt=started_at) | Q(started_at=started_at, pk__gt=pk)
         left = rows.filter(later, started_at__gte=started_at)
         ids = {pk for pk, _started_at in found}
-        needed = Attempt.objects.filter(run__in=ids, record__failed_at__isnull=False)
-        yield sorted(ids - set(needed.values_list("run", flat=True)))
+        yield sorted(ids - needed(ids))
+
+
+def needed(runs: Collection[int]) -> set[int]:
+    """Of these those that stay: a failed record is explained by one, or a table elsewhere is still
+    to be told of its outcomes, as its definition said."""
+    explaining = Attempt.objects.filter(run__in=runs, record__failed_at__isnull=False)
+    untold = Record.objects.untold().filter(batch__run__in=runs)
+    return {
+        *explaining.values_list("run", flat=True),
+        *untold.values_list("batch__run", flat=True),
+    }
 
 
 def hanging_on(runs: list[int]) -> "list[tuple[str, QuerySet[Any]]]":
@@ -164,8 +174,8 @@ class Purge:
 
 
 def plan_purge(ids: Iterable[int], act: Act) -> Purge:
-    """Of these runs those that may go: ended a day ago, not the last of their processor, not what
-    a failed record is explained by. Raises PermissionDenied."""
+    """Of these runs those that may go: ended a day ago, not the last of their processor, not
+    needed. Raises PermissionDenied."""
     act.require(DELETE_RUNS)
     before = database_now() - YOUNGEST  # younger ones are what `check_ledger` counts on
     rows = Run.objects.filter(pk__in=list(ids), ended_at__lt=before)
@@ -173,8 +183,7 @@ def plan_purge(ids: Iterable[int], act: Act) -> Purge:
     if not act.trusted and act.actor.user is not None:
         rows = rows.visible_to(act.actor.user)
     chosen = set(rows.values_list("pk", flat=True))
-    needed = Attempt.objects.filter(run__in=chosen, record__failed_at__isnull=False)
-    runs = sorted(chosen - set(needed.values_list("run", flat=True)))
+    runs = sorted(chosen - needed(chosen))
     counts: Counter[str] = Counter()
     for name, hanging in hanging_on(runs):
         counts[name] += hanging.order_by()[: PURGED_AT_ONCE + 1].count()

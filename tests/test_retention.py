@@ -173,6 +173,25 @@ def test_what_is_young_last_active_or_explains_a_failure_is_not_purged() -> None
     assert plan.runs == []
 
 
+def test_a_run_stays_until_its_table_has_heard_every_outcome() -> None:
+    processor = a_processor()
+    run, told = an_old_run(processor, 1), an_old_run(processor, 2)
+    a_run(processor, 3)
+    for of_run, synced in ((run, False), (told, True)):
+        of_run.processor.records.create(
+            key=f"{of_run.seq}", state="done", batch=of_run.batches.get(), synced=synced,
+            created_at=of_run.started_at, available_at=of_run.started_at,
+            settled_at=of_run.started_at,
+        )  # fmt: skip
+
+    plan = plan_purge([run.pk, told.pk], control.by_command_line())
+    prune(Retention(), now=database_now())
+
+    assert plan.runs == [told.pk]
+    assert set(Run.objects.values_list("seq", flat=True)) == {1, 3}
+    assert Record.objects.untold().get().batch == run.batches.get()
+
+
 def test_more_than_a_request_should_delete_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     processor = a_processor()
     run = an_old_run(processor, 1)
