@@ -1,11 +1,14 @@
-"""What is done right after a commit although a tick would do it as well: only sooner."""
+"""What a tick does in any case, tried now: trouble with it must not stop what comes next."""
 
 import logging
 from collections.abc import Callable
+from typing import TypeVar
 
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError, close_old_connections, transaction
 
 logger = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
 
 
 def after_commit(act: Callable[[], object], what: str) -> None:
@@ -16,10 +19,12 @@ def after_commit(act: Callable[[], object], what: str) -> None:
     transaction.on_commit(lambda: attempt(act, what), robust=True)
 
 
-def attempt(act: Callable[[], object], what: str) -> None:
-    """Now, if a database lets us."""
+def attempt(act: Callable[[], Result], what: str) -> Result | None:
+    """Now, if a database lets us; None where it does not."""
     try:
-        act()
+        return act()
     except (OperationalError, InterfaceError) as error:
+        close_old_connections()
         said = str(error).strip().split("\n", 1)[0]
         logger.warning("%s is left to the next tick: %s", what, said)
+        return None

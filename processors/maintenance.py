@@ -7,11 +7,13 @@ twice at once, or never for an hour, nothing but timing changes.
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.db import close_old_connections
 from django.db.models import Q
 
 from processors import failpoints, queues
+from processors.afterwards import attempt
 from processors.clock import database_now
 from processors.models import Batch, BulkAct, Installation, Processor, Run
 from processors.protocol import (
@@ -50,26 +52,27 @@ class Ticked:
 def tick() -> Ticked:
     """Begin due cycles, take back lost batches, end finished runs, put back lost wake-ups.
 
-    One processor's trouble does not keep the others from their turn, nor does a connection that
-    broke meanwhile: such are opened anew.
+    One processor's trouble does not keep the others from their turn, nor does a row that a sleeping
+    worker holds, or a connection that broke meanwhile: such are opened anew.
     """
     close_old_connections()
     ticked, now = Ticked(), database_now()
     if twins.is_barred():
         return ticked
-    ticked.resumed = pausing.resume_due(now) + all_paused.end_due(now)
+    ticked.resumed = pausing.resume_due(now)
+    ticked.resumed += bool(attempt(partial(all_paused.end_due, now), "the end of the pause of all"))
     rests = all_paused.is_on()
     due = Processor.objects.none() if rests else Processor.objects.due(now)
     for processor_id in due.values_list("pk", flat=True):
         ticked.begun += begin_one(processor_id)
-    if Installation.pass_gate(now=now, gap=reaping.lease_gap()):
-        cycles.rearm_after_clock_change(now)
-        ticked.reaped = reaping.reap(now)
-        ticked.synced = reconciling.reconcile(now)
+    if attempt(partial(Installation.pass_gate, now=now, gap=reaping.lease_gap()), "a look"):
+        attempt(partial(cycles.rearm_after_clock_change, now), "what the clock put off")
+        ticked.reaped = attempt(partial(reaping.reap, now), "what workers lost") or 0
+        ticked.synced = attempt(partial(reconciling.reconcile, now), "what tables are told") or 0
     lanes.keep_up(now)
     for run in Run.objects.active().select_related("processor"):
         look_after(run, now, ticked, rests=rests)
-    wake_for_acts(now)
+    attempt(partial(wake_for_acts, now), "acts on many records")
     return ticked
 
 

@@ -1,240 +1,28 @@
-"""Keep records within limits that hold for each key by itself: "5/min by customer".
+"""Records that wait because of limits that hold for each key by itself: "5/min by customer".
 
 A record whose key has used up its limit is set aside in the key's lane, where no claim comes
-across it again; once the limit has room, the lane's next records are taken from there. So what a
-slow key has waiting is looked at once each and stands in nobody's way, and when a record may go
-is asked of an index of lanes, not of records.
-
-Whoever holds the row of a limit (see Purse) may change its lanes: claims of a processor with such
-limits come one after the other.
+across it again; once the limit has room, the lane's next records are taken from there (see
+`book`). So what a slow key has waiting is looked at once each and stands in nobody's way, and when
+a record may go is asked of an index of lanes, not of records.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from functools import partial
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import QuerySet
 
+from processors.afterwards import attempt
 from processors.models import Allowance, Lane, Processor, Record, Run
 from processors.protocol import allowances
 from processors.protocol.allowances import Held
 from processors.protocol.working import source_of
 from processors.rates import BY, Rate
-from processors.sources.base import Claimed, Pick, Source
-from processors.sources.table import is_missing
-from processors.states import RecordState
+from processors.sources.base import Pick
 
-ROUNDS = 5  # looks for records whose key has room, in one claim
-LOOKED_AT = 1_000  # records, where most that were found had none
 FREED_AT_ONCE = 5_000  # records, or lanes
 REMEMBERED = timedelta(minutes=2)  # how long an idle lane is kept, or twice its limit's own time
-
-WRITTEN = ["free_at", "waits", "window_at", "used", "used_before"]
-
-
-class Book:
-    """The lanes that one claim comes across, as they stand after what it has taken so far."""
-
-    def __init__(self, processor_id: int, rates: Sequence[Rate], now: datetime) -> None:
-        self.processor_id = processor_id
-        self.rates = rates
-        self.now = now
-        self.lanes: dict[tuple[str, str], Lane] = {}
-        self.aside: list[tuple[Claimed, Lane]] = []
-
-    def take(self, source: Source, pick: Pick) -> list[Claimed]:
-        """Up to `pick.size` records whose keys have room, from lanes and beside them.
-
-        Lanes come first, with half of it: neither old records nor urgent ones have to wait for
-        all of the others.
-        """
-        taken = self._from_lanes(source, pick, (pick.size + pick.batch_id % 2) // 2)
-        asked = pick.size - len(taken)
-        for _ in range(ROUNDS):
-            room = pick.size - len(taken)
-            if room < 1:
-                break
-            found = source.claim(replace(pick, size=asked))
-            admitted = self._admitted(source, pick, found, room)
-            taken += admitted
-            if len(found) < asked:
-                break
-            asked = LOOKED_AT if len(admitted) < asked / 2 else max(1, pick.size - len(taken))
-        taken += self._from_lanes(source, pick, pick.size - len(taken))
-        taken = taken or self._alone(source, pick)
-        self._save(source, pick)
-        return taken
-
-    # Lanes
-
-    def _from_lanes(self, source: Source, pick: Pick, room: int) -> list[Claimed]:
-        """The next records of lanes that have room by now."""
-        due = self._due(room) if room > 0 else []
-        if not due:
-            return []
-        admitted = self._popped(source, replace(pick, size=room), due, room)
-        if not admitted and len(self.rates) > 1:
-            # They wait for another limit as well; those behind them probably too.
-            far = [(lane, LOOKED_AT) for lane, _ in due]
-            admitted = self._popped(source, replace(pick, size=LOOKED_AT), far, room)
-        self._note_empty([lane for lane, _ in due])
-        return admitted
-
-    def _popped(
-        self, source: Source, pick: Pick, due: Sequence[tuple[Lane, int]], room: int
-    ) -> list[Claimed]:
-        """Of the next records of these lanes those that may go, `room` of them at most."""
-        rooms = [(lane.pk, spare) for lane, spare in due]
-        found = source.claim_in_lanes(pick, rooms)
-        return self._admitted(source, pick, found, room, in_turn=True)
-
-    def _due(self, most: int) -> list[tuple[Lane, int]]:
-        """Lanes with somebody waiting and room, and how much; those first that had it first."""
-        due = []
-        for rate in self.rates:
-            rows = Lane.objects.filter(processor_id=self.processor_id, limit=str(rate), waits=True)
-            for row in rows.filter(free_at__lte=rate.due(self.now)).order_by("free_at")[:most]:
-                lane = self.lanes.setdefault((row.limit, row.value), row)
-                if (spare := rate.room(lane.free_at, self.now)) > 0:
-                    due.append((lane, spare))
-        return due
-
-    def _note_empty(self, lanes: Sequence[Lane]) -> None:
-        """Looked at without skipping locked rows: a lane that is taken for empty is forgotten."""
-        inside = Record.objects.in_lanes().filter(processor_id=self.processor_id)
-        rows = Lane.objects.filter(Exists(inside.filter(lane=OuterRef("pk"))))
-        filled = set(rows.filter(pk__in=[lane.pk for lane in lanes]).values_list("pk", flat=True))
-        for lane in lanes:
-            lane.waits = lane.pk in filled
-
-    # Judgement
-
-    def _admitted(
-        self,
-        source: Source,
-        pick: Pick,
-        found: Sequence[Claimed],
-        room: int,
-        *,
-        in_turn: bool = False,
-    ) -> list[Claimed]:
-        """Those that may go now; the others are set aside, or given back where there is no room.
-
-        `in_turn`: they come from their lanes, so nobody of their key waits before them.
-        """
-        counted = self._read(found)
-        admitted: list[Claimed] = []
-        for place, (claimed, lanes) in enumerate(zip(found, counted, strict=True)):
-            if len(admitted) == room:
-                source.release(pick.batch_id, [one.ref for one in found[place:]])
-                break
-            lane = None if is_void(claimed) else self._spend(lanes, in_turn=in_turn)
-            if lane is None:
-                admitted.append(claimed)
-            else:
-                self.aside.append((claimed, lane))
-        return admitted
-
-    def _read(self, found: Sequence[Claimed]) -> list[tuple[Lane, ...]]:
-        """Of each record its lanes, in the order of the limits; a query for each limit."""
-        columns = []
-        for rate in self.rates:
-            limit, values = str(rate), [rate.value(c.key, c.payload) for c in found]
-            wanted = [value for value in set(values) if (limit, value) not in self.lanes]
-            rows = Lane.objects.filter(processor_id=self.processor_id, limit=limit)
-            self.lanes |= {(limit, row.value): row for row in rows.filter(value__in=wanted)}
-            columns.append([self._lane(limit, value) for value in values])
-        return list(zip(*columns, strict=True))
-
-    def _lane(self, limit: str, value: str) -> Lane:
-        lane = self.lanes.get((limit, value))
-        if lane is None:
-            lane = self.lanes[limit, value] = Lane(
-                processor_id=self.processor_id,
-                limit=limit,
-                value=value,
-                free_at=self.now,
-                window_at=self.now,
-            )
-        return lane
-
-    def _spend(self, lanes: Sequence[Lane], *, in_turn: bool) -> Lane | None:
-        """The lane that a record has to wait in; None where it may go, which is noted."""
-        if len(lanes) == 1 and lanes[0].waits and not in_turn:
-            return lanes[0]  # most of what is set aside is of a key that many wait for
-        limits = list(zip(self.rates, lanes, strict=True))
-        full = [
-            (rate.wait(lane.free_at, self.now), n)
-            for n, (rate, lane) in enumerate(limits)
-            if rate.room(lane.free_at, self.now) < 1 or (lane.waits and not in_turn)
-        ]
-        if full:
-            lane = limits[max(full)[1]][1]
-            lane.waits = True
-            return lane
-        self._note(limits)
-        return None
-
-    def _note(self, limits: Sequence[tuple[Rate, Lane]]) -> None:
-        for rate, lane in limits:
-            lane.free_at = rate.after(lane.free_at, 1, self.now)
-            allowances.count(lane, rate, 1, self.now)
-
-    # Alone
-
-    def _alone(self, source: Source, pick: Pick) -> list[Claimed]:
-        """A record under suspicion. One whose key has no room is booked the next time that has:
-        in its lane it would not travel alone, and behind it might never have its turn."""
-        found = source.claim_alone(pick)
-        if not found or is_void(found[0]):
-            return found
-        rows = Record.objects.filter(id=found[0].record_id or 0)
-        if rows.filter(lane__isnull=False).update(lane=None):
-            return found
-        limits = list(zip(self.rates, self._read(found)[0], strict=True))
-        starts = [rate.start(lane.free_at, self.now) for rate, lane in limits]
-        if max(starts) <= self.now:
-            self._note(limits)
-            return found
-        put_back: dict[str, Any] = {"state": RecordState.READY, "batch": None}
-        if all(rate.may_book(lane.free_at, self.now) for rate, lane in limits):
-            self._note(limits)
-            self._write()
-            put_back["lane"] = limits[0][1]
-        rows.update(**put_back, available_at=max(starts))
-        return []
-
-    # Writing
-
-    def _save(self, source: Source, pick: Pick) -> None:
-        for _, lane in self.aside:
-            lane.waits = True
-        self._write()
-        if self.aside:
-            source.set_aside(pick, [(claimed, lane.pk) for claimed, lane in self.aside])
-
-    def _write(self) -> None:
-        """Lanes as they stand now; new ones get their numbers."""
-        Lane.objects.bulk_create(
-            self.lanes.values(),
-            update_conflicts=True,
-            unique_fields=["processor", "limit", "value"],
-            update_fields=WRITTEN,
-        )
-
-    def held(self) -> Held | None:
-        """Until when a claim that took nothing has to wait; None where nothing waits in lanes."""
-        if self.aside:  # there may be more behind it
-            return Held(self.now, self.rates[0])
-        return next_in_lanes(self.processor_id, self.rates, self.now)
-
-
-def is_void(claimed: Claimed) -> bool:
-    """Whether it will not be begun: it came too late, or its row is not as we left it."""
-    return claimed.is_expired or is_missing(claimed)
-
 
 # What waits
 
@@ -274,39 +62,37 @@ def are_used(processor: Processor, run: Run | None = None) -> bool:
 
 
 def keep_up(now: datetime) -> None:
-    """Free what waits for a limit that is no more; forget lanes that are idle. Every tick."""
+    """Free what waits for a limit that is no more; forget lanes that are idle. Every tick.
+
+    A limit that somebody holds at this moment has its turn with another tick.
+    """
     for row in Allowance.objects.filter(limit__contains=BY).select_related("processor"):
-        if row.limit not in row.processor.rate_limits:
-            free(row, now)
-            continue
-        rate, lanes = Rate.parse(row.limit), lanes_of(row)
-        # What the limit itself could not have reached was written by another clock.
-        beyond = lanes.filter(free_at__gt=now + timedelta(seconds=rate.most_ahead))
-        before = now - max(REMEMBERED, timedelta(seconds=2 * rate.per_seconds))
-        idle = lanes.filter(free_at__lt=before, waits=False)
-        if idle.exists() or beyond.exists():
-            with transaction.atomic():
-                lock(row)
-                beyond.update(free_at=now)
-                some = list(idle.values_list("pk", flat=True)[:FREED_AT_ONCE])
-                Lane.objects.filter(pk__in=some).delete()
+        is_gone = row.limit not in row.processor.rate_limits
+        act = partial(free, row, now, patient=False) if is_gone else partial(forget_idle, row, now)
+        attempt(act, f"what waits for {row} in {row.processor}")
 
 
-def lanes_of(row: Allowance) -> QuerySet[Lane]:
-    """The lanes of a limit."""
-    return Lane.objects.filter(processor=row.processor_id, limit=row.limit)
+def forget_idle(row: Allowance, now: datetime) -> None:
+    """Lanes of a limit that nobody has used for a while, and times that another clock wrote."""
+    rate, lanes = Rate.parse(row.limit), lanes_of(row)
+    # What the limit itself could not have reached was written by another clock.
+    beyond = lanes.filter(free_at__gt=now + timedelta(seconds=rate.most_ahead))
+    before = now - max(REMEMBERED, timedelta(seconds=2 * rate.per_seconds))
+    idle = lanes.filter(free_at__lt=before, waits=False)
+    if not (idle.exists() or beyond.exists()):
+        return
+    with transaction.atomic():
+        if not hold(row, patient=False):
+            return
+        beyond.update(free_at=now)
+        some = list(idle.values_list("pk", flat=True)[:FREED_AT_ONCE])
+        Lane.objects.filter(pk__in=some).delete()
 
 
-def lock(row: Allowance) -> bool:
-    """Hold a limit's row; whether it is there still."""
-    rows = Allowance.objects.select_for_update(no_key=True).filter(pk=row.pk)
-    return rows.first() is not None
-
-
-def free(row: Allowance, now: datetime) -> None:
+def free(row: Allowance, now: datetime, *, patient: bool) -> None:
     """Let what waits in the lanes of a former limit come up again; then nothing is left of it."""
     with transaction.atomic():
-        if not lock(row):
+        if not hold(row, patient=patient):
             return
         waiting = Record.objects.in_lanes().filter(
             processor=row.processor_id, lane__in=lanes_of(row).filter(waits=True)
@@ -317,6 +103,18 @@ def free(row: Allowance, now: datetime) -> None:
         if len(ids) < FREED_AT_ONCE:
             lanes_of(row).delete()
             row.delete()
+
+
+def lanes_of(row: Allowance) -> QuerySet[Lane]:
+    """The lanes of a limit."""
+    return Lane.objects.filter(processor=row.processor_id, limit=row.limit)
+
+
+def hold(row: Allowance, *, patient: bool) -> bool:
+    """Lock a limit's row, as it was read. False where it is another one now or, unless we are
+    `patient`, where somebody else holds it."""
+    rows = Allowance.objects.select_for_update(no_key=True, skip_locked=not patient)
+    return rows.filter(pk=row.pk, limit=row.limit).first() is not None
 
 
 def change(processor: Processor, before: Sequence[str], now: datetime) -> None:
@@ -331,7 +129,7 @@ def change(processor: Processor, before: Sequence[str], now: datetime) -> None:
     rename(processor, before, gone)
     for rate in gone:
         for row in Allowance.objects.filter(processor=processor, limit=str(rate)):
-            free(row, now)
+            free(row, now, patient=True)
 
 
 def rename(processor: Processor, before: Sequence[str], gone: Sequence[Rate]) -> None:

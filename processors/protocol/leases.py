@@ -21,8 +21,8 @@ from processors.clock import as_utc, database_now
 from processors.handlers.outcomes import Kind
 from processors.models import Batch
 from processors.protocol.allowances import Purse, closed_now
+from processors.protocol.book import Book
 from processors.protocol.gate import Ask, Gate, Limits, pass_gate
-from processors.protocol.lanes import Book
 from processors.sources.base import Claimed, Pick, Ref, Settlement, Source
 from processors.sources.dialect import Dialect
 from processors.states import COUNTERS, BatchState, CloseReason

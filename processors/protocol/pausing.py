@@ -1,12 +1,13 @@
 """The end of a pause, by a person or by itself; and the first cycle after a start."""
 
 from datetime import datetime
+from functools import partial
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from processors import queues
-from processors.afterwards import after_commit
+from processors.afterwards import after_commit, attempt
 from processors.models import Actor, Processor, Run
 from processors.models.door import Move
 from processors.models.processor import TriggerKind
@@ -41,7 +42,10 @@ def resume(processor: Processor, run: Run | None, how: Move) -> bool:
 def resume_due(now: datetime) -> int:
     """End every pause whose time has come; how many."""
     due = Processor.objects.filter(paused_until__lte=now)
-    return sum(resume_one(pk, now) for pk in due.values_list("pk", flat=True))
+    return sum(
+        bool(attempt(partial(resume_one, pk, now), f"the end of the pause of processor {pk}"))
+        for pk in due.values_list("pk", flat=True)
+    )
 
 
 def resume_one(processor_id: int, now: datetime) -> bool:

@@ -55,7 +55,8 @@ class Taking:
 def reap(now: datetime) -> int:
     """Take what has two strikes, then give first strikes; how many batches were taken.
 
-    In this order, so that every batch keeps at least one whole gap between its strikes.
+    In this order, so that every batch keeps at least one whole gap between its strikes. One whose
+    row somebody holds, perhaps a worker that sleeps within its commit, has its strike later.
     """
     struck = Batch.objects.doubtful(now, longest_lease()).struck_once()
     taken = 0
@@ -71,9 +72,11 @@ def reap(now: datetime) -> int:
         except DatabaseError as error:  # one table's trouble must not keep the others' batches
             logger.warning("batch %s cannot be taken back: %s", batch.pk, error)
             faults.stop_broken(batch.run, error)
-    Batch.objects.doubtful(now, longest_lease()).exclude(suspect_heartbeats=F("heartbeats")).update(
-        suspect_heartbeats=F("heartbeats")
-    )
+    with transaction.atomic():
+        rows = Batch.objects.select_for_update(skip_locked=True, no_key=True)
+        doubtful = rows.doubtful(now, longest_lease()).exclude(suspect_heartbeats=F("heartbeats"))
+        ids = list(doubtful.values_list("pk", flat=True))
+        Batch.objects.filter(pk__in=ids).update(suspect_heartbeats=F("heartbeats"))
     return taken
 
 
