@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from processors.blackouts import Blackout, closed_by
+from processors.clock import database_now
 from processors.models import Allowance, Lane, Processor
 from processors.rates import Rate
 
@@ -25,24 +26,25 @@ class Purse:
     """What a processor's rate limits leave for one claim; its rows stay locked to the commit.
 
     Of several limits the tightest counts. Those by a key are only held and counted here; what
-    each key may take is in its lane.
+    each key may take is in its lane. `now` is read once they are locked: to a claim that goes by
+    a time from before it waited, limits that others have used since look ahead of all clocks.
     """
 
-    def __init__(self, processor_id: int, rates: Sequence[Rate], now: datetime) -> None:
+    def __init__(self, processor_id: int, rates: Sequence[Rate]) -> None:
         self.processor_id = processor_id
         self.rates = {str(rate): rate for rate in rates}
-        self.now = now
         self.rows = self._locked()
         if len(self.rows) < len(self.rates):
             self._make_missing()
             self.rows = self._locked()
+        self.now = database_now()
 
     def _locked(self) -> list[Allowance]:
         rows = Allowance.objects.filter(processor_id=self.processor_id, limit__in=self.rates)
         return list(rows.select_for_update(no_key=True).order_by("limit"))
 
     def _make_missing(self) -> None:
-        owner, now = self.processor_id, self.now
+        owner, now = self.processor_id, database_now()
         Allowance.objects.bulk_create(
             [
                 Allowance(processor_id=owner, limit=limit, free_at=now, window_at=now)

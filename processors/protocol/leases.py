@@ -171,13 +171,13 @@ def take_within(source: Source, ask: Ask, gate: Gate, size: int) -> list[Claimed
     """No more than the rate limits allow."""
     if not gate.limits.rates:
         return take(source, ask, gate, size)
-    purse = Purse(gate.limits.processor_id, gate.limits.rates, gate.now)
+    purse = Purse(gate.limits.processor_id, gate.limits.rates)
     ask.held = purse.held()
     if ask.held is not None:
         return []
     room = min(size, purse.room(size))
     if gate.limits.key_rates:
-        claimed = take_by_key(source, ask, gate, room)
+        claimed = take_by_key(source, ask, gate, room, now=purse.now)
     else:
         claimed = take(source, ask, gate, room)
     if claimed:
@@ -185,13 +185,13 @@ def take_within(source: Source, ask: Ask, gate: Gate, size: int) -> list[Claimed
     return claimed
 
 
-def take_by_key(source: Source, ask: Ask, gate: Gate, room: int) -> list[Claimed]:
+def take_by_key(source: Source, ask: Ask, gate: Gate, room: int, *, now: datetime) -> list[Claimed]:
     """No more of a key than its limits allow.
 
     And no more than is begun soon: a record counts when it is claimed, and what then waits behind
     others would begin together with what is claimed after it.
     """
-    book = Book(gate.limits.processor_id, gate.limits.key_rates, gate.now)
+    book = Book(gate.limits.processor_id, gate.limits.key_rates, now)
     soon = min(room, max(ask.hand, gate.limits.concurrency))
     claimed = book.take(source, pick_of(gate, soon, ledger_only=ask.ledger_only))
     ask.held = None if claimed else book.held()

@@ -59,7 +59,7 @@ UPDATE processors_record AS r
   FROM (SELECT unnest(%s::bigint[]) AS id, unnest(%s::bigint[]) AS batch_id) AS given
  WHERE r.id = given.id AND r.batch_id = given.batch_id AND {unguessed("NOT r.synced")}
 RETURNING r.id
-"""  # noqa: S608 - made of constants
+"""
 TOLD_SQLITE = """
 UPDATE processors_record
    SET synced = TRUE

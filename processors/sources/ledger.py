@@ -144,7 +144,7 @@ UPDATE processors_record AS r
    SET state = 'done', settled_at = %s, result = given.result::jsonb
   FROM (SELECT unnest(%s::bigint[]) AS id, unnest(%s::text[]) AS result) AS given
  WHERE r.id = given.id AND {unguessed("r.batch_id = %s AND r.state = 'claimed'")}
-"""  # noqa: S608 - made of constants
+"""
 
 SETTLE_RESULTS_SQLITE = """
 UPDATE processors_record
@@ -360,6 +360,7 @@ REMEMBERED = [
     "attempts",
     "crashes",
     "alone",
+    "lane",
     "batch",
     "synced",
     "last_error",

@@ -7,7 +7,7 @@ import pytest
 from processors import editing, maintenance
 from processors.clock import database_now
 from processors.models import IN_LANE, Allowance, Lane, Processor, Record
-from processors.protocol import lanes
+from processors.protocol import cycles, lanes
 from tests.limits.conftest import BY_CUSTOMER, begin, customers, take
 from tests.model.clockwork import Clockwork
 from tests.stories import act, define, fill_inbox
@@ -47,6 +47,23 @@ def test_a_limit_that_is_gone_holds_nothing_back(clock: Clockwork, limits: list[
     maintenance.tick()
     assert not Lane.objects.filter(limit="1/h by customer").exists()
     assert not Record.objects.filter(available_at=IN_LANE).exists()
+
+
+def test_what_travelled_alone_for_a_limit_that_is_gone_is_in_no_lane(clock: Clockwork) -> None:
+    processor = define("echo", rate_limits=["1/min by customer"])
+    fill_inbox(processor, customers(a=2))
+    run = begin(processor)
+    take(run, clock)
+    Record.objects.in_lanes().update(alone=True, lane=None, available_at=clock.now)
+    take(run, clock)
+    booked = Record.objects.get(lane__isnull=False)
+
+    tune(processor, [])
+    clock.set(booked.available_at)
+    assert len(take(run, clock, failing=True)) == 1
+
+    assert not Record.objects.filter(lane__isnull=False).exists()
+    assert cycles.end_cycle(run.pk)  # and no later than any run without limits
 
 
 def test_a_clock_that_went_back_holds_nobody_for_long(clock: Clockwork) -> None:
