@@ -37,9 +37,16 @@ class Post:
 
 
 class Crew:
-    """Every process of the product. To be used from one thread that lives as long as they do."""
+    """Every process of the product. To be used from one thread that lives as long as they do.
 
-    def __init__(self, site: Site, *, workers: int = 3, schedulers: int = 2) -> None:
+    The first `spared` workers, and as many schedulers, are struck by no fault of a process: so
+    that some live long enough to show what grows.
+    """
+
+    def __init__(
+        self, site: Site, *, workers: int = 3, schedulers: int = 2, spared: int = 0
+    ) -> None:
+        self.spared = spared
         env, logs = site.environment(), site.directory
         self.workers = [
             Post(f"worker-{n}", lambda n=n: Worker(env=env, log=logs / f"worker-{n}.log"))  # type: ignore[misc]
@@ -54,6 +61,11 @@ class Crew:
     def posts(self) -> list[Post]:
         return self.workers + self.schedulers
 
+    @property
+    def exposed(self) -> list[Post]:
+        """Workers that may be struck."""
+        return self.workers[self.spared :]
+
     def look_after(self) -> None:
         """Fill what is empty."""
         for post in self.posts:
@@ -61,11 +73,11 @@ class Crew:
 
     def any_worker(self, rng: random.Random) -> Worker | None:
         """One that runs now."""
-        return self._any(self.workers, rng)  # type: ignore[return-value]
+        return self._any(self.exposed, rng)  # type: ignore[return-value]
 
     def any_scheduler(self, rng: random.Random) -> DjangoProcess | None:
         """One that runs now."""
-        return self._any(self.schedulers, rng)
+        return self._any(self.schedulers[self.spared :], rng)
 
     @staticmethod
     def _any(posts: list[Post], rng: random.Random) -> DjangoProcess | None:

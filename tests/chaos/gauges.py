@@ -26,7 +26,9 @@ ENOUGH = 20  # records in a claim, for its blocks to be those of its records
 LEAST_SAMPLES = 12  # of a process, for a slope to mean something
 HOT = ("processors_batch", "processors_record", "processors_run", "processors_attempt")
 SIZES = """
-SELECT sum(n_dead_tup)::bigint, sum(pg_indexes_size(relid))::bigint
+SELECT sum(n_dead_tup), sum(pg_indexes_size(relid)), sum(pg_table_size(relid)),
+       (SELECT count(*) FROM processors_record),
+       (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')
   FROM pg_stat_user_tables WHERE relname = ANY(%s)
 """
 MB = 2**20
@@ -40,8 +42,11 @@ class Sample:
     processes: dict[tuple[str, int], tuple[float, int]] = field(default_factory=dict)
     redis_keys: int | None = None
     redis_mb: float | None = None
+    redis_clients: int | None = None
+    sessions: int | None = None
     dead_rows: int | None = None
     index_mb: float | None = None
+    bytes_a_record: float | None = None
     claims_ms: list[float] = field(default_factory=list)
     claim_blocks: float | None = None
 
@@ -82,13 +87,16 @@ class Gauges:
         memory: Any = self.scene.ask_redis("INFO", "memory")
         sample.redis_keys = int(self.scene.ask_redis("DBSIZE"))
         sample.redis_mb = int(memory["used_memory"]) / MB
+        sample.redis_clients = int(self.scene.ask_redis("INFO", "clients")["connected_clients"])
 
     def _look_at_database(self, sample: Sample) -> None:
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
                 cursor.execute(SIZES, [list(HOT)])
-                dead, size = cursor.fetchone()
-            sample.dead_rows, sample.index_mb = int(dead or 0), int(size or 0) / MB
+                found = [int(number or 0) for number in cursor.fetchone()]
+            dead, indexes, tables, records, sessions = found
+            sample.dead_rows, sample.index_mb, sample.sessions = dead, indexes / MB, sessions
+            sample.bytes_a_record = (indexes + tables) / records if records else None
             sample.claim_blocks = blocks_of_claim("fast")
         sample.claims_ms = [probe_claim("fast") for _ in range(PROBES)]
 
@@ -130,21 +138,36 @@ def blocks_of_claim(slug: str) -> float | None:
     return blocks / plan["Actual Rows"] if plan["Actual Rows"] >= ENOUGH else None
 
 
-def slopes(samples: Sequence[Sample]) -> list[tuple[str, float, float]]:
-    """Of every process that lived long: its post, MB an hour and descriptors an hour."""
+@dataclass(frozen=True)
+class Growth:
+    """Of the process that lived longest at a post."""
+
+    post: str
+    minutes: float
+    mb_an_hour: float
+    descriptors_an_hour: float
+
+
+def growths(samples: Sequence[Sample]) -> list[Growth]:
+    """A line for each post with a life that was long enough."""
     lives: dict[tuple[str, int], list[tuple[float, float, int]]] = defaultdict(list)
     for sample in samples:
         for process, (mb, descriptors) in sample.processes.items():
             lives[process].append((sample.at / 3600, mb, descriptors))
-    found = []
+    longest: dict[str, list[tuple[float, float, int]]] = {}
     for (post, _), life in lives.items():
         # Caches fill at first; what grows afterwards grows for ever.
         settled = life[len(life) // 4 :]
-        if len(settled) >= LEAST_SAMPLES:
-            hours = [look[0] for look in settled]
-            growth = [linear_regression(hours, [look[n] for look in settled])[0] for n in (1, 2)]
-            found.append((post, growth[0], growth[1]))
-    return found
+        if len(settled) >= max(LEAST_SAMPLES, len(longest.get(post, ())) + 1):
+            longest[post] = settled
+    return [grown(post, life) for post, life in sorted(longest.items())]
+
+
+def grown(post: str, life: Sequence[tuple[float, float, int]]) -> Growth:
+    """By a straight line through hours, MB and descriptors."""
+    hours = [look[0] for look in life]
+    mb, descriptors = (linear_regression(hours, [look[n] for look in life])[0] for n in (1, 2))
+    return Growth(post, (hours[-1] - hours[0]) * 60, mb, descriptors)
 
 
 def first_and_last(samples: Sequence[Sample]) -> tuple[Sequence[Sample], Sequence[Sample]]:

@@ -8,7 +8,7 @@ class Plan:
     """`seconds` of faults, one each `between` seconds; `per_second` records are inserted.
 
     With `regular_seconds`, Redis is emptied, the database crashes and every worker is told to
-    leave in turn (a deploy), each once in that time.
+    leave in turn (a deploy), each once in that time. `spared`: see Crew.
     """
 
     seed: int
@@ -19,6 +19,7 @@ class Plan:
     schedulers: int = 2
     between: tuple[float, float] = (0.5, 4.0)
     regular_seconds: float | None = None
+    spared: int = 0
 
 
 def soak(seed: int, seconds: float, database: str, per_second: float) -> Plan:
@@ -31,4 +32,5 @@ def soak(seed: int, seconds: float, database: str, per_second: float) -> Plan:
         workers=4,
         between=(5.0, 60.0),
         regular_seconds=min(900.0, seconds / 4),
+        spared=1,
     )

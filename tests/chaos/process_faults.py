@@ -9,7 +9,7 @@ from tests.chaos.site import LEASE_SECONDS
 
 def pair(scene: Scene) -> tuple[int, int]:
     """Parent and child of a worker that has work in hand."""
-    for _ in scene.crew.workers:
+    for _ in scene.crew.exposed:
         worker = scene.crew.any_worker(scene.rng)
         horse = worker.horse_pid() if worker else None
         if worker is not None and horse is not None:

@@ -39,7 +39,7 @@ class Regular:
 
 def deploy(scene: Scene) -> Healing:
     """New code comes: every worker is told to leave, and its successor starts."""
-    workers: list[Callable[[int], None]] = [post.process.send for post in scene.crew.workers]
+    workers: list[Callable[[int], None]] = [post.process.send for post in scene.crew.exposed]
     for send in workers:
         send(signal.SIGTERM)
     return Healing(lambda: None, 5.0)

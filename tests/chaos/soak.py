@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tests.chaos.gauges import Gauges, first_and_last, p95, peak, slopes
+from tests.chaos.gauges import Gauges, first_and_last, growths, p95, peak
 from tests.chaos.regular import Regular
 from tests.chaos.soup import Soup
 
@@ -11,8 +11,11 @@ NAMES = {
     "claim_blocks": "blocks read to claim a record, most",
     "redis_keys": "Redis keys, most",
     "redis_mb": "Redis memory MB, most",
+    "redis_clients": "connections to Redis, most",
+    "sessions": "sessions of Postgres, most",
     "dead_rows": "dead rows of the hot tables, most",
     "index_mb": "indexes of the hot tables MB, most",
+    "bytes_a_record": "bytes of the hot tables for a record, most",
 }
 
 Figures = list[tuple[str, str, str]]
@@ -36,7 +39,7 @@ class Soak(Soup):
 
     def figures(self) -> Figures:
         """What it was in the first third, and in the last."""
-        return list(self._compared()) + list(self._slopes())
+        return [*self._compared(), *self._growths()]
 
     def _compared(self) -> Iterator[tuple[str, str, str]]:
         first, last = first_and_last(self.gauges.samples)
@@ -44,9 +47,14 @@ class Soak(Soup):
         for name, words in NAMES.items():
             yield words, shown(peak(first, name)), shown(peak(last, name))
 
-    def _slopes(self) -> Iterator[tuple[str, str, str]]:
-        for post, mb, descriptors in slopes(self.gauges.samples):
-            yield f"{post}, growth an hour", f"{mb:+.1f} MB", f"{descriptors:+.1f} descriptors"
+    def _growths(self) -> Iterator[tuple[str, str, str]]:
+        for found in growths(self.gauges.samples):
+            name = f"{found.post}, growth an hour, over {found.minutes:.0f} minutes"
+            yield (
+                name,
+                f"{found.mb_an_hour:+.1f} MB",
+                f"{found.descriptors_an_hour:+.1f} descriptors",
+            )
 
 
 def shown(value: float | None) -> str:

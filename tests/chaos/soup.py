@@ -59,7 +59,9 @@ class Soup:
         plan, seed = self.plan, str(self.plan.seed)
         self.publisher = Publisher(seed, plan.per_second)
         self.operators = [Operator(f"operator-{n}", seed) for n in range(OPERATORS)]
-        self.crew = Crew(self.site, workers=plan.workers, schedulers=plan.schedulers)
+        self.crew = Crew(
+            self.site, workers=plan.workers, schedulers=plan.schedulers, spared=plan.spared
+        )
         scene = Scene(self.site, self.crew, random.Random(f"{seed}:faults"))
         self.striker = Striker(scene, kinds(plan.database), plan.between)
 
