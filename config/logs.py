@@ -11,7 +11,8 @@ class OneLineFormatter(logging.Formatter):
     """Formats a log record, its trace included, as one line without control characters."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return super().format(record).translate(_CONTROL)
+        # libpq ends its errors with a line break.
+        return super().format(record).rstrip().translate(_CONTROL)
 
 
 def build_logging(level: str) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """Databases: reached, set up so that a commit is a commit, and on time."""
 
 import os
+import shutil
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +20,8 @@ SKEW_SECONDS = 5.0
 LONG_SECONDS = 600
 LONG_TRANSACTION_COUNT = 1_000_000  # begun since; some minutes of a busy database
 BUSY_TIMEOUT_MS = 5_000
+MB = 2**20
+LEAST_MB, NO_MB = 100, 10  # free on an SQLite file's disk: a warning, an error
 NETWORK_DISKS = ("nfs", "cifs", "smb", "9p", "fuse.sshfs", "afs", "ceph", "glusterfs")
 
 POSTGRES_SETTINGS = """
@@ -132,6 +135,21 @@ def disk_of_sqlite() -> Iterable[Finding]:
             _("Its file lies on a network file system (%(kind)s), where locks do not hold.")
             % {"kind": kind},
             _("Move it to a local disk, or use Postgres."),
+        )
+
+
+def room_of_sqlite() -> Iterable[Finding]:
+    """Without room nothing can be written: no outcome, no session of a person who logs in."""
+    name = str(connection.settings_dict["NAME"])
+    if connection.vendor != "sqlite" or not Path(name).is_file():
+        return
+    left = shutil.disk_usage(name).free // MB
+    if left < LEAST_MB:
+        level = error if left < NO_MB else warning
+        yield level(
+            WHERE,
+            _("Its disk has %(left)s MB left: when it is full, all work waits.") % {"left": left},
+            _("Make room, or move the file to a larger disk: work goes on by itself."),
         )
 
 

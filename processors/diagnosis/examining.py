@@ -24,6 +24,7 @@ ON_DATABASE: tuple[Callable[[], Iterable[Finding]], ...] = (
     databases.settings_of_sqlite,
     databases.settings_of_postgres,
     databases.disk_of_sqlite,
+    databases.room_of_sqlite,
     databases.long_transactions,
     databases.prepared_transactions,
     databases.replication_slots,

@@ -24,6 +24,10 @@ TROUBLE = {
         gettext_lazy("It does not answer"),
         gettext_lazy("Start it, or correct REDIS_URL and its password."),
     ),
+    "UnknownHost": (
+        gettext_lazy("Its host name is unknown"),
+        gettext_lazy("Correct the host in REDIS_URL, or mend this machine's name service."),
+    ),
     "AuthenticationError": (
         gettext_lazy("It refuses our user or password"),
         gettext_lazy("Correct the user and password in REDIS_URL on every host."),
@@ -59,6 +63,12 @@ def server() -> Iterator[Finding]:
             _("It is version %(version)s, too old for what the queues use.")
             % {"version": facts.version},
             _("Install Redis 6.2 or newer, or any Valkey."),
+        )
+    if not facts.can_save:
+        yield error(
+            WHERE,
+            _("It cannot write its file and refuses changes: nobody is woken, nothing is lost."),
+            _("Make room on its disk, or let it write there: it goes on by itself."),
         )
     denied = census.denied_commands()
     if denied:

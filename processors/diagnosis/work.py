@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import DatabaseError, transaction
+from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -14,13 +14,15 @@ from processors.handlers import registry
 from processors.models import Batch, Processor, Run
 from processors.protocol import twins
 from processors.queues import queue_states
+from processors.sources.dialect import TROUBLE, can_pass, first_line
 from processors.sources.inspection import inspect_source
 
 SILENT_SECONDS = 60
 OVERDUE_SECONDS = 120
 
 
-# For any trouble with a table.
+MEND_TROUBLE = gettext_lazy("Look again when its database has room, answers, and is not busy.")
+# For any other trouble with a table.
 MEND_SOURCE = gettext_lazy("Mend the table, or correct the source in the processor's settings.")
 
 
@@ -147,9 +149,12 @@ def sources(tables: Tables) -> Iterator[Finding]:
         try:
             with transaction.atomic():
                 found = inspect_source(processor.source)
-        except DatabaseError as trouble:
-            said = str(trouble).strip().split("\n", 1)[0]
-            yield level(f"{named(processor)}, source", said, str(MEND_SOURCE))
+        except TROUBLE as trouble:
+            where, said = f"{named(processor)}, source", first_line(trouble)
+            if can_pass(trouble):
+                yield warning(where, said, str(MEND_TROUBLE))
+            else:
+                yield level(where, said, str(MEND_SOURCE))
             continue
         for path, sentences in found.problems.items():
             where = f"{named(processor)}, source.{path}".removesuffix(".")

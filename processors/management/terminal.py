@@ -27,6 +27,7 @@ from processors.models import Processor
 from processors.screening import PublishingError
 from processors.sources.base import SourceTrouble
 from processors.sources.connecting import connect_sentence
+from processors.sources.dialect import is_full
 from processors.sources.wording import meant
 from processors.storable import has_half_character
 
@@ -161,6 +162,8 @@ def database_sentence(error: Exception) -> str:
     if missing or any(sign in text for sign in NO_TABLES):
         return "The database lacks our tables or columns: run `manage.py migrate`."
     if isinstance(error, OperationalError | InterfaceError):
+        if is_full(error):
+            return "The database's disk is full: make room on it, then try again."
         if "locked" in text or "timeout" in text:
             return f"The database is busy ({text}): try again."
         return f"{connect_sentence('default', error)} Check DATABASE_URL and the server."

@@ -5,6 +5,7 @@ read, in a few round trips. Entry points: `survey`, `jobs_of`. Both give up afte
 """
 
 import json
+import socket
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -147,7 +148,7 @@ def line() -> Any:
 
 
 def survey() -> Survey:
-    """All of it; never raises. The error names its kind only: texts may hold addresses."""
+    """All of it; never raises."""
     try:
         workers = look_at_workers()
         return Survey(
@@ -157,7 +158,13 @@ def survey() -> Survey:
             is_suspended=bool(line().exists(WORKERS_SUSPENDED)),
         )
     except (RedisError, OSError) as error:
-        return Survey(error=type(error).__name__)
+        return Survey(error=kind_of(error))
+
+
+def kind_of(error: Exception) -> str:
+    """The kind of trouble only: its text may hold an address."""
+    is_name = isinstance(error.__cause__ or error.__context__, socket.gaierror)
+    return "UnknownHost" if is_name else type(error).__name__
 
 
 def look_at_server() -> ServerFacts:

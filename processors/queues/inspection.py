@@ -10,13 +10,15 @@ from django.utils.translation import gettext as _
 from redis.exceptions import RedisError
 from rq.exceptions import NoSuchJobError
 
-from processors.queues.census import line
+from processors.queues.census import kind_of, line
 from processors.queues.job import ForeignJob, SafeJob
 from processors.queues.scheduler import SafeScheduler
 from processors.queues.wakeups import queue
 from processors.queues.worker import SafeWorker
 
 LOOKED_AT = 10_000  # jobs of a queue, or entries of the schedule
+# In Redis's INFO: how its last attempts to write its files ended.
+SAVED = ("aof_last_write_status", "rdb_last_bgsave_status")
 OURS = {"JOB_CLASS": SafeJob, "WORKER_CLASS": SafeWorker, "SCHEDULER_CLASS": SafeScheduler}
 
 
@@ -29,6 +31,7 @@ class RedisFacts:
     policy: str = "noeviction"
     max_bytes: int = 0
     used_bytes: int = 0
+    can_save: bool = True
 
 
 @dataclass(frozen=True)
@@ -41,16 +44,17 @@ class ForeignEntry:
 
 
 def redis_facts() -> RedisFacts:
-    """Ask Redis; never raises. The error names its kind only: texts may hold addresses."""
+    """Ask Redis; never raises."""
     try:
         info: dict[str, Any] = line().info()
     except (RedisError, OSError) as error:
-        return RedisFacts(error=type(error).__name__)
+        return RedisFacts(error=kind_of(error))
     return RedisFacts(
         version=str(info.get("redis_version", "")),
         policy=str(info.get("maxmemory_policy", "noeviction")),
         max_bytes=int(info.get("maxmemory", 0)),
         used_bytes=int(info.get("used_memory", 0)),
+        can_save=all(info.get(name, "ok") == "ok" for name in SAVED),
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connections
 from django.utils.module_loading import import_string
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from rq import Queue, worker_registration
 from rq.exceptions import StopRequested
 from rq.executions import Execution, ExecutionRegistry
@@ -38,6 +38,7 @@ IDLE_TICK_SECONDS = 5.0
 CLEAN_REGISTRIES_SECONDS = 30.0
 REDIS_WAIT_SECONDS = 2.0
 REDIS_PAUSE_SECONDS = 0.5
+REDIS_TOLD_SECONDS = 30.0  # between two lines about the same trouble
 
 # Upwards through the layers by name: the queue must not import what uses it.
 TICK = "processors.maintenance.tick"
@@ -49,6 +50,13 @@ OWN_EXITS = (71, 72)  # of a child without a database or without a parent: see `
 
 class Leave(BaseException):
     """A request to stop that came amid work of ours: no `except Exception` on its way keeps it."""
+
+
+def trouble_of(error: Exception) -> str:
+    """What Redis says is told, what a socket says is not: it may hold an address."""
+    if isinstance(error, ResponseError):
+        return f"Redis refuses ({error})"
+    return f"Redis is gone ({census.kind_of(error)})"
 
 
 class SafeWorker(Child):
@@ -66,6 +74,7 @@ class SafeWorker(Child):
         self._horse_status = 0
         self._is_minding = False  # amid a tick, or another duty beside jobs
         self._spare: Spare | None = None
+        self._trouble_told_at = -REDIS_TOLD_SECONDS
 
     def register_birth(self) -> None:
         """RQ's; a name that a twin has, or one that was just killed, is not begrudged."""
@@ -91,8 +100,7 @@ class SafeWorker(Child):
         try:
             super().check_for_suspension(burst)
         except (RedisError, OSError) as error:
-            logger.warning("Redis is gone (%s): waiting for it", type(error).__name__)
-            self._wait_for_redis()
+            self._wait_out(error)
 
     def run_maintenance_tasks(self) -> None:
         """Tick; now and then let RQ clean its registries. Nothing in here may end the worker."""
@@ -147,16 +155,18 @@ class SafeWorker(Child):
         while True:
             self.log.tell()
             try:
-                return super().dequeue_job_and_maintain_ttl(*args, **kwargs)
+                found = super().dequeue_job_and_maintain_ttl(*args, **kwargs)
             except (StopRequested, SystemExit):
                 raise
             except (RedisError, OSError) as error:
-                logger.warning("Redis is gone (%s): waiting for it", type(error).__name__)
-                self._wait_for_redis()
+                self._wait_out(error)
                 if self._stop_requested:
                     return None
             except Exception as error:
                 logger.error("a job in our queues could not be read and was dropped: %r", error)
+            else:
+                self._trouble_told_at = -REDIS_TOLD_SECONDS
+                return found
 
     def reorder_queues(self, reference_queue: Any) -> None:
         """RQ's; called when a job was taken, right before a line about it, which can wait."""
@@ -270,6 +280,14 @@ class SafeWorker(Child):
         if spare is not None:
             spare.end()
         super().teardown()  # type: ignore[no-untyped-call]
+
+    def _wait_out(self, error: Exception) -> None:
+        """Wait for a Redis that is away or refuses; a full one comes here twice a second."""
+        now = time.monotonic()
+        if now - self._trouble_told_at >= REDIS_TOLD_SECONDS:
+            self._trouble_told_at = now
+            logger.warning("%s: waiting for it", trouble_of(error))
+        self._wait_for_redis()
 
     def _wait_for_redis(self) -> None:
         time.sleep(REDIS_PAUSE_SECONDS)  # one that is full answers, and refuses the next command

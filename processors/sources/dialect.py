@@ -79,6 +79,17 @@ def can_pass(error: DatabaseError | InterfaceError) -> bool:
     return isinstance(error, OperationalError | InterfaceError) or is_read_only(error)
 
 
+FULL_ON_POSTGRES = "53100"
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether the database has no room left on its disk."""
+    cause = error.__cause__
+    if getattr(cause, "sqlite_errorname", "") == "SQLITE_FULL":
+        return True
+    return getattr(cause, "pgcode", None) == FULL_ON_POSTGRES
+
+
 READ_ONLY = "25006"  # to Postgres an "internal" error
 
 

@@ -184,5 +184,14 @@ def p95(samples: Sequence[Sample]) -> float | None:
 
 def peak(samples: Sequence[Sample], name: str) -> float | None:
     """The highest value of a gauge."""
-    values = [value for sample in samples if (value := getattr(sample, name)) is not None]
-    return max(values, default=None)
+    return max(values(samples, name), default=None)
+
+
+def least(samples: Sequence[Sample], name: str) -> float | None:
+    """The lowest value of a gauge."""
+    return min(values(samples, name), default=None)
+
+
+def values(samples: Sequence[Sample], name: str) -> list[float]:
+    """Of a gauge, where it could be read."""
+    return [value for sample in samples if (value := getattr(sample, name)) is not None]

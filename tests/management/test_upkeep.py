@@ -1,9 +1,11 @@
 """`tick`, `prune`, `check_ledger`, and the manners all commands share."""
 
 import signal
+import sqlite3
 import subprocess
 import sys
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.core.management import load_command_class
@@ -176,3 +178,18 @@ def test_missing_tables_are_told_apart() -> None:
         ProgrammingError('relation "processors_run" does not exist'),
     ):
         assert "manage.py migrate" in database_sentence(error)
+
+
+def test_a_full_disk_is_not_told_as_a_wrong_address(tmp_path: Path) -> None:
+    file = sqlite3.connect(tmp_path / "small.sqlite3")
+    file.execute("CREATE TABLE t (x)")
+    file.execute("PRAGMA max_page_count = 2")
+    with pytest.raises(sqlite3.OperationalError) as full:
+        file.execute("INSERT INTO t VALUES (?)", ["x" * 10_000])
+    file.close()
+    error = OperationalError(str(full.value))
+    error.__cause__ = full.value
+
+    said = database_sentence(error)
+
+    assert said == "The database's disk is full: make room on it, then try again."

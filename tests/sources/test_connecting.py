@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import OperationalError, connections
 
+from processors.sources.dialect import can_pass
 from processors.sources.inspection import inspect_source
 
 on_postgres = pytest.mark.skipif(
@@ -41,6 +42,20 @@ def test_b36_a_refused_connection_shows_no_address(add_erp: Callable[..., None])
     add_erp(HOST="127.0.0.1", PORT="1", PASSWORD="secret")
 
     assert problems() == {"database": ["Can't connect to 'erp' (nothing listens at its address)."]}
+
+
+@on_postgres
+def test_a_host_name_that_stops_resolving_is_trouble_that_passes(
+    add_erp: Callable[..., None],
+) -> None:
+    add_erp(HOST="no..host")  # refused as a name, before anybody is asked for it
+
+    found = problems()
+    with pytest.raises(OperationalError) as trouble:
+        connections["erp"].ensure_connection()
+
+    assert found == {"database": ["Can't connect to 'erp' (its host name is unknown)."]}
+    assert can_pass(trouble.value)
 
 
 @on_postgres

@@ -1,12 +1,13 @@
 """`doctor` on databases: migrations, indexes, rights, transactions, settings, clocks, reach."""
 
+import shutil
 from datetime import timedelta
 from pathlib import Path
 from unittest import mock
 
 import psycopg2
 import pytest
-from django.db import connection, connections
+from django.db import OperationalError, connection, connections
 from django.utils.timezone import now
 
 from processors.diagnosis import databases, work
@@ -200,3 +201,31 @@ def test_a_database_out_of_reach_is_one_error_without_an_address(manage: Manage)
     assert "nothing listens at its address" in ended.stdout
     assert "hush" not in ended.stdout + ended.stderr
     assert not Processor.objects.exists()
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="a server's disk is not ours to see")
+@pytest.mark.parametrize(("left_mb", "level"), [(50, "warning"), (3, "error")])
+def test_an_sqlite_whose_disk_is_nearly_full_is_told(
+    monkeypatch: pytest.MonkeyPatch, left_mb: int, level: str
+) -> None:
+    usage = mock.Mock(free=left_mb * 2**20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+
+    [found] = findings("database 'default'")
+
+    assert found.what.startswith(f"Its disk has {left_mb} MB left")
+    assert found.level == level
+
+
+def test_a_source_behind_a_full_disk_is_not_called_broken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make_processor("goods", source=make_table_source())
+    full = mock.Mock(side_effect=OperationalError("database or disk is full"))
+    monkeypatch.setattr(work, "inspect_source", full)
+    monkeypatch.setattr(work, "can_pass", lambda _: True)
+
+    [found] = findings("processor 'goods'")
+
+    assert found.what == "database or disk is full"
+    assert "Mend the table" not in found.mend

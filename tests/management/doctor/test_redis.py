@@ -1,7 +1,9 @@
 """`doctor` on Redis: foreign jobs, its settings, rights, age and clock."""
 
 import json
+import socket
 from typing import Any
+from unittest import mock
 
 import pytest
 import redis
@@ -87,6 +89,30 @@ def test_a_redis_that_is_away_is_one_error(redis_server: RedisServer) -> None:
     [found] = findings()
 
     assert found.what.startswith("It does not answer")
+
+
+def test_a_host_name_that_stops_resolving_is_told_as_what_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    elsewhere = redis.Redis.from_url("redis://gone.example.org:6379/0")
+    monkeypatch.setattr(inspection, "line", lambda: elsewhere)
+    unknown = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+    monkeypatch.setattr(socket, "getaddrinfo", mock.Mock(side_effect=unknown))
+
+    [found] = findings("Redis")
+
+    assert found.what.startswith("Its host name is unknown")
+    assert "example.org" not in found.what + found.mend
+
+
+def test_a_redis_that_cannot_write_its_file_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    full = mock.Mock(info=lambda: {"aof_last_write_status": "err"})
+    monkeypatch.setattr(inspection, "line", lambda: full)
+
+    [found] = findings("Redis")
+
+    assert "cannot write its file" in found.what
+    assert "Make room" in found.mend
 
 
 def test_a_wrong_password_is_told_as_what_it_is(
