@@ -192,25 +192,39 @@ def look_at_queues(workers: Sequence[WorkerFacts]) -> list[QueueFacts]:
     names = [*settings.QUEUES, *sorted(known - set(settings.QUEUES))]
     with line().pipeline(transaction=False) as pipeline:
         for name in names:
-            pipeline.llen(f"rq:queue:{name}")
-            pipeline.lindex(f"rq:queue:{name}", 0)
             for key in REGISTRIES.values():
                 pipeline.zcard(key.format(name))
-        answers = pipeline.execute()
-    width = 2 + len(REGISTRIES)
-    rows = [answers[at : at + width] for at in range(0, len(answers), width)]
-    oldest = {job.id: job.enqueued_at for job in read_jobs(text(row[1]) for row in rows if row[1])}
+        counts = pipeline.execute()
+    width = len(REGISTRIES)
     return [
         QueueFacts(
             name=name,
             waiting=waiting,
-            oldest_at=oldest.get(text(first)) if first else None,
-            registries=dict(zip(REGISTRIES, counts, strict=True)),
+            oldest_at=oldest_at,
+            registries=dict(zip(REGISTRIES, counts[at * width : (at + 1) * width], strict=True)),
             workers=sum(name in worker.queues for worker in workers),
             is_ours=name in settings.QUEUES,
         )
-        for name, (waiting, first, *counts) in zip(names, rows, strict=True)
+        for at, (name, (waiting, oldest_at)) in enumerate(
+            zip(names, waiting_in(names), strict=True)
+        )
     ]
+
+
+def waiting_in(names: Sequence[str]) -> list[tuple[int, datetime | None]]:
+    """How many jobs wait in each of these queues, and since when the next one does.
+
+    None where none waits, or where nobody knows. Raises RedisError.
+    """
+    with line().pipeline(transaction=False) as pipeline:
+        for name in names:
+            pipeline.llen(f"rq:queue:{name}")
+            pipeline.lindex(f"rq:queue:{name}", 0)
+        answers = pipeline.execute()
+    pairs = zip(answers[::2], answers[1::2], strict=True)
+    rows = [(int(waiting), text(first or "")) for waiting, first in pairs]
+    since = {job.id: job.enqueued_at for job in read_jobs(first for _, first in rows if first)}
+    return [(waiting, since.get(first)) for waiting, first in rows]
 
 
 # Jobs

@@ -7,6 +7,7 @@ lost.
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache, partial
 
 import django_rq
@@ -17,7 +18,7 @@ from rq import Queue
 from rq.queue import EnqueueData
 
 from processors import failpoints
-from processors.queues.census import line, listeners
+from processors.queues.census import listeners, waiting_in
 from processors.queues.job import ACT, TERMS, WORK, wake_up_name, wake_up_words
 
 logger = logging.getLogger(__name__)
@@ -27,11 +28,15 @@ FLOOD = 4  # wake-ups that may wait in a queue, times those that are wanted
 
 @dataclass(frozen=True)
 class QueueState:
-    """A queue as Redis has it now; None where Redis does not answer."""
+    """A queue as Redis has it now; None where Redis does not answer.
+
+    `oldest_at`: since when the job waits that is next; None where none does, or nobody knows.
+    """
 
     name: str
     waiting: int | None
     workers: int | None
+    oldest_at: datetime | None = None
 
 
 @cache
@@ -104,6 +109,7 @@ def queue_states(names: Iterable[str] | None = None) -> list[QueueState]:
 def state_of(name: str) -> QueueState:
     """One queue."""
     try:
-        return QueueState(name, int(line().llen(f"rq:queue:{name}")), listeners(name))
+        [(waiting, oldest_at)] = waiting_in([name])
+        return QueueState(name, waiting, listeners(name), oldest_at)
     except (RedisError, OSError):
         return QueueState(name, None, None)

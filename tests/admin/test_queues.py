@@ -1,6 +1,7 @@
 """The page of queues and workers: what it shows, what can be done, what it says without Redis."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -61,6 +62,20 @@ def test_queues_show_what_waits_since_when_and_who_listens(admin: Client, redis:
     assert "mill-1:4242" in html
     assert "1 min 02 s" in html
     assert "no worker" in html  # for the other queues
+
+
+def test_the_overview_says_since_when_the_oldest_wake_up_of_a_queue_waits(
+    admin: Client, redis: Redis
+) -> None:
+    queues.wake(17, "default")
+    [job], _total = census.jobs_of("default", census.WAITING, 0, 1)
+    redis.hset(f"rq:job:{job.id}", "enqueued_at", utcformat(datetime(2026, 3, 1, 12, tzinfo=UTC)))
+    queues.wake(17, "default")
+
+    html = shown(admin, "index")
+
+    assert re.search(r'2 waiting, the oldest <time datetime="2026-03-01T12:00:00', html)
+    assert html.count("the oldest") == 1
 
 
 def test_a_busy_worker_is_linked_to_the_run_it_works_on(admin: Client, redis: Redis) -> None:
