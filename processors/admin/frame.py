@@ -21,7 +21,7 @@ from processors.states import ProcessorState
 
 FAILED_CAP = 10_000
 PAUSES_SHOWN = 3
-FRESH_SECONDS = 2  # Redis is not asked again for every tab of every operator
+FRESH_SECONDS = 2  # not asked again for every tab of every operator
 
 
 @dataclass(frozen=True)
@@ -143,12 +143,13 @@ def pauses(request: HttpRequest) -> list[str]:
 
 def trouble() -> list[str]:
     """What keeps work from going on."""
-    found: list[str] | None = cache.get("trouble")
-    if found is None:
+    known: tuple[list[str], list[str]] | None = cache.get("trouble")
+    if known is None:
         wanted = Processor.objects.exclude(state="stopped").values_list("queue", flat=True)
-        found = database_trouble() + looks.trouble(sorted(set(wanted.order_by())))
-        cache.set("trouble", found, FRESH_SECONDS)
-    return found
+        known = database_trouble(), sorted(set(wanted.order_by()))
+        cache.set("trouble", known, FRESH_SECONDS)
+    sentences, queues = known
+    return sentences + looks.trouble(queues)  # a queue is remembered by itself
 
 
 def database_trouble() -> list[str]:

@@ -10,9 +10,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from processors.admin import health_page, looks
 from processors.clock import database_now
 from processors.models import Event, Processor
 from tests.admin.conftest import SignIn, a_failed_record, a_processor, a_run
+from tests.servers import RedisServer
 
 pytestmark = pytest.mark.django_db
 
@@ -49,6 +51,40 @@ def test_looking_again_asks_no_more_for_more_processors(admin: Client) -> None:
         admin.get(url)
 
     assert len(after) <= len(before) + 1 <= 30  # the queues that started ones use
+
+
+def test_health_and_banner_follow_a_redis_that_goes_and_comes_back(
+    admin: Client, redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looks, "FRESH_SECONDS", 0)  # no queue is remembered
+    said = ("It does not answer", "Redis does not answer")
+    before = admin.get(reverse("admin:health")).text
+
+    redis_server.stop()
+    try:
+        meanwhile = admin.get(reverse("admin:health"), headers={"X-Live": "1"}).text
+    finally:
+        redis_server.start()
+    after = admin.get(reverse("admin:health"), headers={"X-Live": "1"}).text
+
+    assert [[one in html for one in said] for html in (before, meanwhile, after)] == [
+        [False, False],
+        [True, True],
+        [False, False],
+    ]
+
+
+def test_a_poll_of_health_never_waits_for_the_doctor(
+    admin: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = reverse("admin:health")
+    admin.get(url)
+    monkeypatch.setattr(health_page, "FRESH", timedelta(seconds=-1))
+    monkeypatch.setattr(health_page, "examine", lambda: pytest.fail("the doctor was asked"))
+
+    html = admin.get(url, {"again": "1"}, headers={"X-Live": "1"}).text
+
+    assert 'data-live="findings"' in html
 
 
 def test_health_needs_its_right_and_is_linked_only_for_who_has_it(

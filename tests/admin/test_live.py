@@ -48,6 +48,7 @@ def live_pages(history: dict[str, Any]) -> list[str]:
         reverse("admin:processors_run_changelist"),
         reverse("admin:processors_record_changelist"),
         reverse("admin:processors_record_change", args=[history["record"].pk]),
+        reverse("admin:health"),
         reverse("admin:queues"),
     ]
 
