@@ -22,7 +22,7 @@ from processors.protocol.all_paused import AllPaused
 from processors.protocol.allowances import Held
 from processors.queues import QueueState, queue_states
 from processors.states import ProcessorState, RunState
-from processors.wording import duration, moment
+from processors.wording import moment, told
 
 # A cycle that is due begins within a second or two where anything ticks.
 LATE = timedelta(seconds=30)
@@ -117,8 +117,8 @@ def read_pauses(facts: Facts) -> None:
     """Who paused the runs that are."""
     paused = [run for run in facts.runs.values() if run.state == RunState.PAUSED]
     if paused:
-        told = Event.objects.filter(run__in=paused, to_state=RunState.PAUSING).order_by("id")
-        facts.pauses = {event.run_id: event for event in told if event.run_id}
+        acts = Event.objects.filter(run__in=paused, to_state=RunState.PAUSING).order_by("id")
+        facts.pauses = {event.run_id: event for event in acts if event.run_id}
 
 
 def read_limits(processors: Iterable[Processor], facts: Facts) -> None:
@@ -171,11 +171,11 @@ def why_faulted(processor: Processor, run: Run | None, facts: Facts) -> str:
 
 def why_all_paused(pause: AllPaused, run: Run | None, facts: Facts) -> str:
     """Who paused everything, and what is still in hand."""
-    told = pause.sentence(facts.now)
+    sentence = pause.sentence(facts.now)
     leased, _expired = facts.in_hand.get(run.pk, (0, 0)) if run is not None else (0, 0)
     if run is None or not leased:
-        return told
-    return f"{told} {leaving(_('Run %(seq)s is pausing') % {'seq': run.seq}, leased)}"
+        return sentence
+    return f"{sentence} {leaving(_('Run %(seq)s is pausing') % {'seq': run.seq}, leased)}"
 
 
 def said(word: str, act: Event, now: datetime) -> str:
@@ -206,8 +206,8 @@ def of_run(run: Run, facts: Facts) -> str:
             "The worker of run %(seq)s has not been heard of: its records are taken back and "
             "given to another one within a minute."
         ) % {"seq": run.seq}
-    told = {"seq": run.seq, "batches": batches(leased)}
-    return with_holds(_("Run %(seq)s is going on: %(batches)s in hand.") % told, run, facts)
+    words = {"seq": run.seq, "batches": batches(leased)}
+    return with_holds(_("Run %(seq)s is going on: %(batches)s in hand.") % words, run, facts)
 
 
 def with_holds(sentence: str, run: Run, facts: Facts) -> str:
@@ -233,13 +233,12 @@ def batches(count: int) -> str:
 
 def why_held(run: Run, held: Held, facts: Facts) -> str:
     """A run that a rate limit or a blackout keeps waiting."""
-    wait = duration(max(1, round((held.until - facts.now).total_seconds())))
-    told = {"seq": run.seq, "by": held.by, "wait": wait}
+    words = {"seq": run.seq, "by": held.by, "when": told(held.until, facts.now)}
     if isinstance(held.by, Blackout):
-        return _("Run %(seq)s waits for the end of the blackout “%(by)s”, in %(wait)s.") % told
+        return _("Run %(seq)s waits for the end of the blackout “%(by)s”, %(when)s.") % words
     if held.by.by:
-        return with_holds(_("Run %(seq)s waits.") % told, run, facts)
-    return _("Run %(seq)s keeps to its rate limit of %(by)s: the next in %(wait)s.") % told
+        return with_holds(_("Run %(seq)s waits.") % words, run, facts)
+    return _("Run %(seq)s keeps to its rate limit of %(by)s: the next %(when)s.") % words
 
 
 def why_nobody_works(run: Run, facts: Facts) -> str:
@@ -261,8 +260,8 @@ def why_nobody_works(run: Run, facts: Facts) -> str:
             "No worker listens to queue '%(queue)s', so run %(seq)s waits: start one with "
             "manage.py rqworker %(queue)s."
         ) % {"queue": name, "seq": run.seq}
-    told = {"queue": name, "seq": run.seq}
-    waits = _("Run %(seq)s waits for a free worker on queue '%(queue)s'.") % told
+    words = {"queue": name, "seq": run.seq}
+    waits = _("Run %(seq)s waits for a free worker on queue '%(queue)s'.") % words
     return with_holds(waits, run, facts)
 
 
@@ -274,8 +273,8 @@ def why_closed(processor: Processor, now: datetime) -> str:
     closed = allowances.closed(processor, now)
     if closed is None:
         return ""
-    wait = duration(max(1, int((closed.until - now).total_seconds())))
-    return _("Blackout “%(by)s”: it ends in %(wait)s.") % {"by": closed.by, "wait": wait}
+    words = {"by": closed.by, "when": told(closed.until, now)}
+    return _("Blackout “%(by)s”: it ends %(when)s.") % words
 
 
 def why_waiting(processor: Processor, facts: Facts) -> str:
@@ -291,8 +290,7 @@ def why_waiting(processor: Processor, facts: Facts) -> str:
         return _("Waits for records: a cycle begins when one arrives.")
     if due <= now:
         return _("The next cycle is due now; it begins once a record waits.")
-    wait = duration(max(1, int((due - now).total_seconds())))
-    return _("Next cycle in %(wait)s.") % {"wait": wait}
+    return _("Next cycle %(when)s.") % {"when": told(due, now)}
 
 
 def why_late(due: datetime, facts: Facts) -> str:
@@ -300,5 +298,5 @@ def why_late(due: datetime, facts: Facts) -> str:
     if facts.is_copy:
         return str(twins.SENTENCE)
     return _(
-        "The next cycle was due %(late)s ago and nobody began it: start rqscheduler or a worker."
-    ) % {"late": duration((facts.now - due).total_seconds())}
+        "The next cycle was due %(when)s and nobody began it: start rqscheduler or a worker."
+    ) % {"when": told(due, facts.now)}

@@ -7,6 +7,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
+from processors import times
 from processors.states import BatchState, ProcessorState, RecordState, RunState
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
@@ -119,6 +120,15 @@ def moment(at: datetime, now: datetime) -> str:
     if local.date() == timezone.localtime(now).date():
         return f"{local:%H:%M:%S} {zone}".strip()
     return f"{date_format(local, 'j N Y, H:i')} {zone}".strip()
+
+
+def told(at: datetime, now: datetime) -> str:
+    """A time within a sentence: `in 3 min 02 s`, `12 s ago`; or `at 14:02:11 UTC`, as chosen."""
+    if times.current().mode != "relative":
+        return _("at %s") % moment(at, now)
+    seconds = (now - at).total_seconds()
+    pattern = pgettext("time", "%s ago") if seconds > 0 else pgettext("time", "in %s")
+    return pattern % duration(max(1, int(abs(seconds))))
 
 
 def until_then(until: datetime, reason: str) -> str:

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from processors import control
 from processors.admin.base import user_of
 from processors.models import Processor, Run
+from processors.models.processor import TriggerKind
 from processors.states import ProcessorState, RunState
 
 
@@ -105,7 +106,10 @@ def possible(processor: Processor, run: Run | None) -> list[str]:
     if waits:
         return ["resume", "stop"]
     if processor.is_started or state == RunState.RUNNING:
-        return ["pause", "stop"] + ([] if run else ["run-once"])
+        if run is not None:
+            return ["pause", "stop"]
+        by_hand = processor.trigger_kind == TriggerKind.MANUAL  # then lists offer that first
+        return ["run-once", "stop", "pause"] if by_hand else ["pause", "stop", "run-once"]
     if run is not None:  # stopping: it ends by itself
         return ["clear-and-start"] if processor.is_faulted else ["start"]
     if processor.is_faulted:

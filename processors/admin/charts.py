@@ -12,15 +12,21 @@ from statistics import median
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from processors.wording import compact
+from processors.wording import DAY, compact
 
 HEIGHT = 132  # pixels between the base line and the top line
 TOP = 8
 FOOT = 22
-GUTTER = 44  # pixels for the numbers at the left
+GUTTER = 44  # pixels for the numbers at the left, more where these are longer
+LETTER = 7  # pixels
 MARKS = 6  # labels under a chart
 FEWEST = 12  # bars that a chart has room for; fewer stand at its left, no wider than these
 STEPS = (1, 2, 2.5, 5, 10)
+# Seconds, minutes and hours, each with a half that reads as well: `1 min` over `30 s`.
+TIMES = (
+    0.2, 0.4, 1, 2, 4, 10, 20, 30, 60, 120, 240, 600, 1_200, 1_800, 3_600, 7_200, 14_400, 28_800,
+    43_200, DAY,
+)  # fmt: skip
 
 Label = Callable[[float], str]
 
@@ -40,18 +46,22 @@ class Bar:
 
 
 def bars(
-    given: Sequence[Bar], summary: str, label: Label | None = None, *, line: float | None = None
+    given: Sequence[Bar],
+    summary: str,
+    label: Label = compact,
+    *,
+    top: float | None = None,
+    line: float | None = None,
 ) -> SafeString:
-    """Bars beside each other, of counts unless `label` says else; `line` is drawn dashed."""
-    highest = max((bar.total for bar in given), default=0)
-    top = nice(highest) if label else even(highest)
+    """Bars beside each other, of counts unless `top` says else; `line` is drawn dashed."""
+    top = top or even(max((bar.total for bar in given), default=0))
     width = 100 / max(FEWEST, len(given))
     drawn = format_html_join(
         "", "{}", ((bar_of(bar, at * width, width, top),) for at, bar in enumerate(given))
     )
     across = "" if line is None else level(line, top, "median")
     marks = [((at + 0.5) * width, bar.mark) for at, bar in enumerate(given)]
-    return framed(format_html("{}{}", drawn, across), top, marks, summary, label or compact)
+    return framed(format_html("{}{}", drawn, across), top, marks, summary, label)
 
 
 def bar_of(bar: Bar, x: float, width: float, top: float) -> SafeString:
@@ -102,17 +112,18 @@ def framed(
 ) -> SafeString:
     """Grid lines with their numbers at the left, marks below."""
     levels = [0.0, top / 2, top]
+    gutter = max(GUTTER, 12 + LETTER * max(len(label(each)) for each in levels))
     numbers = format_html_join(
         "",
         '<text x="{}" y="{}" text-anchor="end">{}</text>',
-        ((GUTTER - 8, f"{height_of(each, top) + 4:.1f}", label(each)) for each in levels),
+        ((gutter - 8, f"{height_of(each, top) + 4:.1f}", label(each)) for each in levels),
     )
     grid = format_html_join("", "{}", ((level(each, top, "grid"),) for each in levels))
     return format_html(
         '<div class="chart" role="img" aria-label="{0}">'
         '<svg class="axis" width="{1}" height="{2}" aria-hidden="true">{3}</svg>'
         '<svg class="plot" height="{2}" aria-hidden="true">{4}{5}{6}</svg></div>',
-        summary, GUTTER, TOP + HEIGHT + FOOT, numbers, grid, drawn, marks_of(marks),
+        summary, gutter, TOP + HEIGHT + FOOT, numbers, grid, drawn, marks_of(marks),
     )  # fmt: skip
 
 
@@ -169,6 +180,11 @@ def nice(value: float) -> float:
         return 1.0
     power = 10.0 ** floor(log10(value))
     return next(step * power for step in STEPS if step * power >= value * 0.999)
+
+
+def round_time(seconds: float) -> float:
+    """The next length of time that is not smaller, and whose half is as round."""
+    return next((time for time in TIMES if time >= seconds), DAY * even(seconds / DAY))
 
 
 def even(count: float) -> float:

@@ -162,10 +162,10 @@ def exactly(moment: datetime | None) -> str:
 
 
 def clock(moment: datetime) -> str:
-    """The time of day, with the day where it is not today's."""
+    """The time of day with its zone, and with the day where it is not today's."""
     local = timezone.localtime(moment)
     is_today = local.date() == timezone.localdate()
-    return f"{local:%H:%M}" if is_today else date_format(local, "D H:i")
+    return f"{local:%H:%M} {local.tzname()}" if is_today else date_format(local, "D H:i T")
 
 
 def next_run(processor: Any, now: datetime) -> SafeString | str:

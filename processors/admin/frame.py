@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -133,11 +134,15 @@ def banners(request: HttpRequest) -> list[str]:
 
 
 def pauses(request: HttpRequest) -> list[str]:
-    """What is paused, by whom, why and for how long."""
+    """What is paused, by whom, why and for how long; a processor's own page says it itself."""
     rows = Processor.objects.filter(state=ProcessorState.PAUSED).visible_to(request.user)
-    paused = list(rows[: PAUSES_SHOWN + 1])
+    others = [one for one in rows[: PAUSES_SHOWN + 2] if one.get_absolute_url() != request.path]
+    paused = others[: PAUSES_SHOWN + 1]
     whys = looks.whys(paused[:PAUSES_SHOWN], None, request)
-    found = [f"{one}: {whys[one.pk]}" for one in paused[:PAUSES_SHOWN]]
+    found: list[str] = [
+        format_html("{}: {}", columns.link(one.get_absolute_url(), one.name), whys[one.pk])
+        for one in paused[:PAUSES_SHOWN]
+    ]
     return [*found, _("More processors are paused.")] if len(paused) > PAUSES_SHOWN else found
 
 

@@ -51,6 +51,11 @@ class History:
     slots: list[Slot]
 
     @property
+    def words(self) -> Any:
+        """The range."""
+        return RANGES[self.span][1]
+
+    @property
     def totals(self) -> dict[str, int]:
         """Over the whole range."""
         return {name: sum(slot.sums[name] for slot in self.slots) for name in SUMS}

@@ -23,7 +23,7 @@ from processors.forms.limits import LimitsForm
 from processors.models import Allowance, Processor, Version
 from processors.protocol import allowances
 from processors.rates import Rate
-from processors.wording import moment
+from processors.wording import moment, told
 
 WINDOWS = {
     "s": gettext_lazy("this second"),
@@ -97,11 +97,11 @@ def tell(request: HttpRequest, processor: Processor, before: dict[str, Any]) -> 
     messages.success(request, changed_words(processor, before))
     workers = looks.queue(processor.queue).workers
     if workers is not None and 0 < workers < processor.parallelism:
-        told = {"number": processor.parallelism, "workers": workers, "queue": processor.queue}
+        words = {"number": processor.parallelism, "workers": workers, "queue": processor.queue}
         messages.warning(
             request,
             _("%(number)s batches at once need as many workers: queue “%(queue)s” has %(workers)s.")
-            % told,
+            % words,
         )
 
 
@@ -158,7 +158,6 @@ def facts(processor: Processor, request: HttpRequest, now: datetime) -> dict[str
     gauges = [gauge(rate, by_limit.get(str(rate)), now) for rate in rates]
     may_see = request.user.has_perm(VIEW_PAYLOAD)
     held = allowances.held(processor, now)
-    wait = max(1, round((held.until - now).total_seconds())) if held else None
     return {
         "gauges": [one for one in gauges if not one.rate.by],
         "key_gauges": [
@@ -166,7 +165,7 @@ def facts(processor: Processor, request: HttpRequest, now: datetime) -> dict[str
         ],
         "may_see_keys": may_see,
         "held": held,
-        "held_seconds": wait,
+        "held_until": told(held.until, now) if held else "",
     }
 
 

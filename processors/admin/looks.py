@@ -20,6 +20,7 @@ from processors.admin import asking
 from processors.admin.columns import BACKLOG_CAP, NOT_COUNTED, UNKNOWN
 from processors.explain import LATE
 from processors.models import Batch, Processor, Run
+from processors.protocol import allowances
 from processors.queues import QueueState, queue_states
 from processors.sources import SourceTrouble, open_source
 from processors.sources.connecting import Unreachable
@@ -152,7 +153,8 @@ def telling(processor: Any, why: str, now: datetime) -> str:
     if processor.is_faulted or not processor.is_started:
         return why
     due = processor.next_due_at
-    return why if due is not None and due <= now - LATE else ""
+    is_late = due is not None and due <= now - LATE
+    return why if is_late or allowances.closed(processor, now) else ""
 
 
 def trouble(names: Iterable[str]) -> list[str]:

@@ -15,7 +15,7 @@ from processors.admin import asking, columns, figures, history, live, looks, slo
 from processors.admin.asking import once
 from processors.admin.buttons import buttons
 from processors.admin.chart_table import with_numbers
-from processors.admin.charts import Bar, bars, middle
+from processors.admin.charts import Bar, bars, middle, round_time
 from processors.admin.columns import run_look, run_words
 from processors.admin.upcoming import trigger_words
 from processors.clock import database_now
@@ -27,6 +27,7 @@ from processors.sources.connecting import Unreachable
 from processors.sources.inspection import InvalidSource, Preview
 from processors.sources.inspection import preview as preview_source
 from processors.sources.modes import in_words
+from processors.states import ProcessorState, RunState
 from processors.wording import duration
 
 RUNS = 10
@@ -43,13 +44,16 @@ def facts(processor: Any, request: HttpRequest) -> dict[str, Any]:
     newest = newest_runs(processor, request)
     runs = recent(processor, newest, run)
     says = said_of(runs, now)
+    why = looks.whys([processor], [run] if run else [], request)[processor.pk]
+    if run is None:  # of one that goes on, the batches in hand are told nowhere else
+        why = looks.telling(processor, why, now)
     return {
         "runs_say": says,
         "runs_are_shown": live.is_shown(request, "runs", says, class_="card"),
         "processor": processor,
         "now": now,
-        "why": looks.whys([processor], [run] if run else [], request)[processor.pk],
-        "why_look": why_look(processor, run),
+        "why": why,
+        "why_look": why_look(processor, run) if why else "nothing",
         "run": run,
         "runs": runs,
         "newest_runs": newest,
@@ -106,10 +110,11 @@ def why_look(processor: Processor, run: Any) -> str:
     """The colour of the sentence that says why."""
     if processor.is_faulted:
         return "callout bad"
-    is_stuck = run is not None and (
-        run.is_silent or (run.state == "running" and not (run.in_hand or run.rate))
-    )
-    return "callout warn" if is_stuck else "callout calm"
+    if run is None:
+        return "callout warn" if processor.state == ProcessorState.PAUSED else "callout calm"
+    is_stuck = run.is_silent or (run.state == RunState.RUNNING and not (run.in_hand or run.rate))
+    rests = run.state in (RunState.PAUSING, RunState.PAUSED)
+    return "callout warn" if is_stuck or rests else "callout calm"
 
 
 def still_facts(processor: Processor, request: HttpRequest) -> dict[str, Any]:
@@ -145,7 +150,7 @@ def durations_chart(runs: list[Run]) -> SafeString | str:
         for run, length in zip(runs, lengths, strict=True)
     ]
     return with_numbers(
-        bars(drawn, summary, label=duration, line=usual),
+        bars(drawn, summary, duration, top=round_time(max(lengths)), line=usual),
         _("Durations in numbers"),
         [_("Run"), _("Duration"), _("State")],
         rows,

@@ -76,7 +76,6 @@ class ProcessorAdmin(Acts, Access, AddRecords, Limits, Versions, Transfer):
         "title",
         "state_shown",
         "backlog",
-        "run",
         "runs",
         "next_run",
         "last_run",
@@ -138,33 +137,31 @@ class ProcessorAdmin(Acts, Access, AddRecords, Limits, Versions, Transfer):
 
     @admin.display(description=gettext_lazy("State"))
     def state_shown(self, processor: Any) -> SafeString:
-        """State, and in a sentence why."""
+        """State, the run in hand and how far it is, or in a sentence why none goes on."""
         look = "bad-text" if processor.is_faulted else "quiet"
         shown = format_html(
-            '{}<div class="why {}">{}</div>',
+            '{}{}<div class="why {}">{}</div>',
             columns.processor_badge(processor),
+            self.run(processor.current_run) if processor.current_run else "",
             look,
-            columns.cut(processor.why, 160),
+            processor.why,
         )
         return columns.live(f"state-{processor.pk}", shown)
+
+    def run(self, run: Any) -> SafeString:
+        """The run in hand and how far it is."""
+        link = columns.link(run.get_absolute_url(), f"#{run.seq}")
+        pace = columns.pace(run, "")
+        return format_html(
+            '<div class="in-hand">{} <span class="quiet">{}</span>{}</div>',
+            link, pace, columns.progress(run),
+        )  # fmt: skip
 
     @admin.display(description=gettext_lazy("Waiting"))
     def backlog(self, processor: Any) -> SafeString:
         """How many records wait."""
         shown = columns.labelled(_("Waiting"), columns.waiting(processor.waiting))
         return columns.live(f"waiting-{processor.pk}", shown)
-
-    @admin.display(description=gettext_lazy("Current run"))
-    def run(self, processor: Any) -> SafeString:
-        """The run in hand and how far it is."""
-        run, key = processor.current_run, f"run-{processor.pk}"
-        if run is None:
-            return columns.live(key, columns.nothing())
-        link = columns.link(run.get_absolute_url(), f"#{run.seq}")
-        shown = format_html(
-            '{}{} <span class="quiet">{}</span>', columns.progress(run), link, columns.pace(run, "")
-        )
-        return columns.live(key, shown)
 
     @admin.display(description=gettext_lazy("Last run"))
     def last_run(self, processor: Any) -> SafeString:
@@ -193,7 +190,7 @@ class ProcessorAdmin(Acts, Access, AddRecords, Limits, Versions, Transfer):
         shown = format_html(
             '{}<div class="quiet">{}</div>',
             columns.labelled(_("Next run"), columns.next_run(processor, timezone.now())),
-            trigger_words(processor) if has_time else "",
+            trigger_words(processor, is_short=True) if has_time else "",
         )
         return columns.live(f"next-{processor.pk}", shown)
 

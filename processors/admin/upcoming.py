@@ -58,7 +58,7 @@ def starts_of(processor: Processor, now: datetime) -> list[Start]:
     due = processor.next_due_at
     if due is None or due > now + DAY:
         return []
-    words = trigger_words(processor)
+    words = trigger_words(processor, is_short=True)
     if processor.trigger_kind != TriggerKind.CRON:
         return [Start(due, processor, words)]
     cron, zone = processor.cron, processor.time_zone
@@ -70,14 +70,16 @@ def starts_of(processor: Processor, now: datetime) -> list[Start]:
     return [Start(time, processor, words) for time in (due, *times)]
 
 
-def trigger_words(processor: Processor) -> str:
-    """What sets the time of a cycle, in words."""
+def trigger_words(processor: Processor, *, is_short: bool = False) -> str:
+    """What sets the time of a cycle, in words; short with no more of its zone than the place."""
     if processor.trigger_kind == TriggerKind.CRON:
         try:
             words = schedules.describe(processor.cron)
         except schedules.InvalidSchedule:
             words = processor.cron
-        return words if processor.time_zone == "UTC" else f"{words} ({processor.time_zone})"
+        zone = processor.time_zone
+        place = zone.rpartition("/")[2].replace("_", " ") if is_short else zone
+        return words if zone == "UTC" else f"{words} ({place})"
     if processor.trigger_kind == TriggerKind.INTERVAL:
         pause = duration(processor.pause_seconds)
         return _("%(pause)s after each run") % {"pause": pause}

@@ -149,9 +149,11 @@ class ProcessorForm(DefinitionFields):
         self.choose("source_kind", [("inbox", _("Its own inbox")), ("table", _("A table"))])
         self.choose("database", [(alias, alias) for alias in aliases()])
         self.choose("queue", [(name, name) for name in settings.QUEUES])
-        usual = (
-            [] if self.existing else [("", _("As usual: on arrival; with a table, after a pause"))]
-        )
+        usual = [] if self.existing else [("", _("As usual for its source"))]
+        if usual and not self.fields["trigger_kind"].help_text:
+            self.fields["trigger_kind"].help_text = _(
+                "As usual: of an inbox when a record arrives, of a table after a pause."
+            )
         kinds = [(kind.value, kind.label) for kind in TriggerKind]
         self.choose("trigger_kind", [*usual, *kinds])
         self.choose("breaker_on", [("yes", _("Yes")), ("no", _("No"))])

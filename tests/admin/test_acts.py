@@ -407,7 +407,7 @@ def test_a_pause_with_an_end_is_told_on_every_page(admin: Client) -> None:
     processor.refresh_from_db()
     assert processor.paused_until is not None
     overview = admin.get(reverse("admin:index")).content.decode()
-    assert re.search(rf"{processor}: Paused by [^ ]+ at .*: until .*: CRM\.", overview)
+    assert re.search(rf"{processor}</a>: Paused by [^ ]+ at .*: until .*: CRM\.", overview)
 
 
 def test_what_is_no_time_pauses_nothing(admin: Client) -> None:

@@ -7,9 +7,10 @@ import pytest
 
 from processors.admin import history, throughput
 from processors.admin.chart_table import thinned
-from processors.admin.charts import Bar, area, bars, even, nice
+from processors.admin.charts import Bar, area, bars, even, nice, round_time
 from processors.admin.throughput import Stretch
 from processors.models import RunHour
+from processors.wording import duration
 from tests.factories import make_processor, make_run
 
 AT = datetime(2026, 3, 10, 12, 30, tzinfo=UTC)
@@ -31,6 +32,27 @@ def test_the_top_line_is_a_round_number(value: float, top: float) -> None:
 )
 def test_half_of_a_count_is_a_count(count: int, top: int) -> None:
     assert even(count) == top
+
+
+@pytest.mark.parametrize(
+    ("seconds", "top", "half"),
+    [(0, "0.2 s", "0.1 s"), (19, "20 s", "10 s"), (25, "30 s", "15 s"), (55, "1 min", "30 s"),
+     (3_000, "1 h", "30 min"), (80_000, "1 d", "12 h"), (200_000, "4 d", "2 d")],
+)  # fmt: skip
+def test_half_of_a_length_of_time_reads_as_well(seconds: float, top: str, half: str) -> None:
+    found = round_time(seconds)
+
+    assert found >= seconds
+    assert (duration(found), duration(found / 2)) == (top, half)
+
+
+def test_long_numbers_beside_a_chart_are_not_cut() -> None:
+    short = bars([Bar([("ok", 8)], "")], "", duration, top=10)
+    long = bars([Bar([("ok", 900)], "")], "", lambda value: f"{value:,.0f} records", top=1_000)
+
+    widths = [int(re.findall(r'class="axis" width="(\d+)"', one)[0]) for one in (short, long)]
+
+    assert widths == [44, 12 + 7 * len("1,000 records")]
 
 
 def test_a_chart_says_what_it_shows() -> None:

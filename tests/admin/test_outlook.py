@@ -142,7 +142,7 @@ def test_a_run_is_shown_beside_those_before_it(admin: Client) -> None:
     for url in (slow.get_absolute_url(), processor.get_absolute_url()):
         html = admin.get(url).content.decode()
 
-        assert "beside 6 runs before it" in html
+        assert "the 6 runs before it" in html
         assert "slower than usual" in html
         assert 'class="whisker"' in html
 

@@ -82,6 +82,18 @@ def test_a_sentence_names_the_zone_it_is_written_in(admin: Client) -> None:
     assert re.search(r"since [^<]* IST: CRM", page)
 
 
+def test_a_sentence_about_what_is_to_come_follows_the_choice(admin: Client) -> None:
+    late = database_now() - timedelta(minutes=3)
+    a_processor(state="started", trigger_kind="interval", next_due_at=late)
+
+    relative = admin.get(reverse("admin:index")).content.decode()
+    admin.cookies[COOKIE] = KOLKATA
+    local = admin.get(reverse("admin:index")).content.decode()
+
+    assert re.search(r"was due 3 min [0-9 s]*ago and nobody began it", relative)
+    assert re.search(r"was due at [0-9:]{8} IST and nobody began it", local)
+
+
 def test_the_switch_keeps_the_choice_in_a_cookie_and_leads_back(admin: Client) -> None:
     sent = {"mode": "local", "zone": "Asia/Kolkata", "next": reverse(RUNS)}
 

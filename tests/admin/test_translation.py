@@ -58,6 +58,7 @@ DATA = [
     "Editor",
     "Admin",
     "Europe/Berlin",
+    "(Berlin)",
     "batch size",
     "options list",
     "At",

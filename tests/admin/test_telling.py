@@ -1,0 +1,88 @@
+"""What lists and pages tell an operator first: whole sentences, told once, and what to press."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from processors.clock import database_now
+from processors.models import Actor, Processor
+from processors.models.door import Move
+from tests.admin.conftest import a_failed_record, a_processor, a_run
+
+pytestmark = pytest.mark.django_db
+
+LIST = "admin:processors_processor_changelist"
+
+
+def page(client: Client, url: str) -> str:
+    return client.get(url).content.decode()
+
+
+@pytest.mark.parametrize("address", ["admin:index", LIST])
+def test_a_fault_is_told_to_the_end_because_the_advice_is_last(admin: Client, address: str) -> None:
+    reason = f"{'The table is not there any more. ' * 6}Correct the source, then start it again."
+    a_processor(fault_reason=reason)
+
+    assert reason in page(admin, reverse(address))
+
+
+def paused() -> Processor:
+    processor = a_processor(state="started")
+    processor.pause(Move(Actor("anna"), database_now(), "CRM"))
+    return processor
+
+
+def test_who_paused_a_processor_is_told_once_on_its_own_page_and_leads_there_elsewhere(
+    admin: Client,
+) -> None:
+    processor = paused()
+    url = processor.get_absolute_url()
+
+    assert page(admin, url).count("Paused by anna at") == 1
+    assert f'<a href="{url}">Orders</a>: Paused by anna at' in page(admin, reverse("admin:health"))
+
+
+def test_a_page_does_not_say_twice_when_the_next_run_begins(admin: Client) -> None:
+    due = database_now() + timedelta(hours=1)
+    processor = a_processor(state="started", trigger_kind="interval", next_due_at=due)
+
+    html = page(admin, processor.get_absolute_url())
+
+    assert "Next run" in html
+    assert "Next cycle in" not in html
+
+
+def test_a_blackout_is_told_where_the_next_run_is(admin: Client) -> None:
+    due = database_now() + timedelta(hours=1)
+    processor = a_processor(
+        state="started", trigger_kind="interval", next_due_at=due, blackouts=["daily"]
+    )
+
+    for url in (processor.get_absolute_url(), reverse(LIST), reverse("admin:index")):
+        assert "Blackout “daily”: it ends in" in page(admin, url)
+
+
+def test_what_begins_only_by_hand_is_begun_from_the_list(admin: Client) -> None:
+    a_processor(state="started", trigger_kind="manual")
+    a_processor("mails", state="started", trigger_kind="arrival")
+
+    named = re.findall(r'aria-label="([A-Z][a-z ]+): (Orders|Mails)"', page(admin, reverse(LIST)))
+
+    assert [verb for verb, name in named if name == "Orders"] == ["Run once", "Stop"]
+    assert [verb for verb, name in named if name == "Mails"] == ["Pause", "Stop"]
+
+
+def test_the_overview_says_whether_an_error_goes_on(admin: Client) -> None:
+    processor = a_processor()
+    run = a_run(processor)
+    now = database_now()
+    for key, hours in (("A-1", 0), ("A-2", 5)):
+        a_failed_record(processor, run, key, settled_at=now - timedelta(hours=hours))
+
+    html = page(admin, reverse("admin:index"))
+
+    numbers = re.findall(r'state=attention[^"]*?(?:failed=(\w+))?">(?:<strong>)?(\d)<', html)
+    assert numbers == [("", "2"), ("1h", "1"), ("24h", "2")]
