@@ -31,9 +31,11 @@ from processors.screening import (
 )
 from processors.sources import arrivals
 from processors.sources.arrivals import Prepared
+from processors.sources.dialect import Dialect
 
 CHUNK = 5_000  # records
 CHUNK_CHARACTERS = 8_000_000
+HOLD = "SELECT id FROM processors_processor WHERE id = ANY(%s) FOR KEY SHARE"
 USUAL_FIELDS = frozenset({"key", "payload"})
 KNOWN_FIELDS = frozenset({"key", "payload", "priority", "available_at", "expires_at"})
 
@@ -121,7 +123,7 @@ def publish_all(
     """The usual way: however many, for however many listeners, known or not."""
     ours = not connection.in_atomic_block
     with transaction.atomic():
-        listeners = find_listeners(target)
+        listeners = hold_listeners(target)
         published = insert_all(listeners, prepared, read_ahead=read_ahead)
         if published.new:
             for listener in listeners:
@@ -179,6 +181,21 @@ def next_chunk(prepared: Iterator[Prepared]) -> list[Prepared]:
 def find_listeners(target: str) -> list[Processor]:
     """The inboxes behind a slug or topic. Raises UnknownTarget."""
     found = list(Processor.objects.listening_to(target))
+    if not found:
+        raise UnknownTarget(target)
+    return found
+
+
+def hold_listeners(target: str) -> list[Processor]:
+    """Those, kept by a lock from being deleted before the commit. Raises UnknownTarget.
+
+    No constraint ties a record to its processor: a file that takes minutes would be stored for
+    nobody.
+    """
+    found = find_listeners(target)
+    if connection.vendor == "postgresql":
+        held = Dialect("default").fetch(HOLD, [[listener.pk for listener in found]])
+        found = [listener for listener in found if (listener.pk,) in held]
     if not found:
         raise UnknownTarget(target)
     return found

@@ -313,7 +313,13 @@ class ProcessorAdmin(Acts, Access, AddRecords, Limits, Versions, Transfer):
         return redirect(processor)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """What stands in the way: history is never deleted along with its processor."""
+        """What stands in the way: history is never deleted along with its processor.
+
+        Locked when it is really to go, so that what somebody publishes just now is seen.
+        """
+        if request.method == "POST":
+            pks = [processor.pk for processor in objs]
+            list(Processor.objects.select_for_update().filter(pk__in=pks).order_by("pk"))
         kept = [why for processor in objs for why in history_of(processor)]
         return [str(processor) for processor in objs], {}, set(), kept
 

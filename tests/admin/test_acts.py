@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.contrib.messages import get_messages
 from django.test import Client
 from django.urls import reverse
@@ -419,3 +420,17 @@ def test_what_is_no_time_pauses_nothing(admin: Client) -> None:
 
     assert state_of(processor) == "started"
     assert "“noon” is no date and time" in said(answer)
+
+
+def test_a_run_outlives_the_person_who_began_it(admin: Client, sign_in: SignIn) -> None:
+    processor = a_processor(state="started")
+    leaver = sign_in(superuser=True)
+    leaver.post(act_url("run-once", processor.pk), click(processor))
+    run, person = Run.objects.get(), User.objects.latest("pk")
+
+    admin.post(reverse("admin:auth_user_delete", args=[person.pk]), {"post": "yes"})
+
+    assert not User.objects.filter(pk=person.pk).exists()
+    assert {event.actor for event in Event.objects.filter(run=run)} == {person.username}
+    for page in (processor.get_absolute_url(), run.get_absolute_url()):
+        assert person.username in admin.get(page).content.decode()

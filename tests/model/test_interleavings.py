@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from processors import dead_letters
+from processors import dead_letters, pause_all
 from processors.clock import database_now
-from processors.models import Attempt, Batch, Lane, Processor, Record, Run
-from processors.protocol import cycles, lanes
+from processors.models import Attempt, Batch, Installation, Lane, Processor, Record, Run
+from processors.protocol import cycles, gate, lanes
 from tests.handling.models import Effect
 from tests.model.scenes import LONG_AGO, THOROUGH, Story, play
 from tests.model.stepwise import Stage
@@ -70,6 +70,25 @@ def test_no_batch_opens_after_the_commit_of_a_stop(
         assert story.run.state == ("stopping" if lease else "stopped")
 
     play(two, make, verify, preemptions=THOROUGH)
+
+
+@pytest.mark.parametrize("claim", [Story.claim, Story.claim_first])
+def test_a_batch_that_opens_beside_a_pause_of_everything_has_passed_the_gate_before_it(
+    two: Stage, claim: Callable[[Story], Any]
+) -> None:
+    def make() -> Any:
+        story = Story().running()
+        Installation.make()
+        return story, {"anna": partial(claim, story), "ben": lambda: pause_all.pause_all(story.by)}
+
+    def verify(story: Story, answers: dict[str, Any]) -> None:
+        assert Batch.objects.leased().count() == (answers["anna"] is not None)
+        assert claim(story) is None
+        assert gate.state_of(story.run.pk) == "pausing"
+        pause_all.resume_all(story.by)
+        assert claim(story) is not None
+
+    play(two, make, verify)
 
 
 def test_no_batch_opens_in_a_run_that_is_ending(two: Stage) -> None:

@@ -9,8 +9,12 @@ from typing import Any
 
 import pytest
 from django.db import transaction
+from django.test import Client
+from django.urls import reverse
 
-from processors.models import Attempt, Batch, Record, Run
+from processors import publish
+from processors.models import Attempt, Batch, Processor, Record, Run
+from processors.protocol.arriving import FEW
 from processors.protocol.leases import Lease
 from tests import bootstrap
 from tests.handling.models import Effect
@@ -145,3 +149,21 @@ def test_of_two_that_end_a_cycle_the_second_finds_it_ended(two: Stage) -> None:
     story = Story(1).through()
 
     assert race(two, story.end_cycle, story.end_cycle) == (True, False)
+
+
+def test_a_processor_is_not_deleted_under_a_file_that_is_being_published(
+    two: Stage, admin_client: Client
+) -> None:
+    story = Story(0)
+    many = [{"key": f"k{n}", "payload": {}} for n in range(FEW + 1)]
+    page = reverse("admin:processors_processor_delete", args=[story.processor.pk])
+
+    _, answer = race(
+        two,
+        lambda: publish(story.processor.slug, many),
+        lambda: admin_client.post(page, {"post": "yes"}),
+    )
+
+    assert "has records, which nobody would treat" in answer.content.decode()
+    assert Record.objects.filter(processor=story.processor).count() == len(many)
+    assert Processor.objects.exists()
