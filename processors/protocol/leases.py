@@ -176,7 +176,8 @@ def take_within(source: Source, ask: Ask, gate: Gate, size: int) -> list[Claimed
     if ask.held is not None:
         return []
     room = min(size, purse.room(size))
-    if gate.limits.key_rates:
+    # A run that began with a table elsewhere is claimed before its rows, and so keys, are read.
+    if gate.limits.key_rates and not source.has_position:
         claimed = take_by_key(source, ask, gate, room, now=purse.now)
     else:
         claimed = take(source, ask, gate, room)

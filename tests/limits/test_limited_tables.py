@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from processors.models import Record
+from processors.models import Processor, Record
 from processors.protocol import cycles
 from tests.limits.conftest import (
     begin,
@@ -35,6 +35,24 @@ def test_rows_of_a_table_keep_to_limits_by_a_column(clock: Clockwork) -> None:
     assert most_within_a_minute(taken, "slow") == 5
     assert table.statuses() == {"DONE": 20}
     assert run.state == "finished"
+    table.drop()
+
+
+@pytest.mark.django_db(databases=["default", "shop"], transaction=True)
+def test_a_run_that_began_with_a_table_elsewhere_is_not_held_by_keys() -> None:
+    table = Table("shop")
+    table.fill([1, 2, 3])
+    processor = define("echo", table.source())
+    run = begin(processor)
+    Processor.objects.update(source={"kind": "inbox"}, rate_limits=["1/d by key"])
+
+    lease = claimed(run)
+
+    assert lease is not None
+    assert [one.key for one in lease.claimed] == ["1", "2", "3"]
+    assert not Record.objects.in_lanes().exists()
+    run.refresh_from_db()
+    assert run.position == "3"
     table.drop()
 
 
