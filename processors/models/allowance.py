@@ -3,25 +3,16 @@
 from django.db import models
 
 from processors.models.processor import Processor
+from processors.models.standing import Standing
 
-LIMIT_CHARACTERS = 130
 
-
-class Allowance(models.Model):
+class Allowance(Standing):
     """Where a limit stands; locked by every claim of its processor.
 
-    `limit` is its writing, such as "100/s": a changed limit begins anew. Up to `free_at` it is
-    used up. `used` records were taken in the window that began at `window_at`, and `used_before`
-    in the one before it: for people only. Of a limit by a key these are of all its keys together,
-    and where each of them stands is its lane's.
+    Of a limit by a key it counts all its keys together; where each of them stands is its lane's.
     """
 
     processor = models.ForeignKey(Processor, models.CASCADE, related_name="allowances")
-    limit = models.CharField(max_length=LIMIT_CHARACTERS)
-    free_at = models.DateTimeField()
-    window_at = models.DateTimeField()
-    used = models.BigIntegerField(default=0)
-    used_before = models.BigIntegerField(default=0)
 
     class Meta:
         default_permissions = ()

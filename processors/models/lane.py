@@ -5,30 +5,23 @@ from datetime import UTC, datetime
 from django.db import models
 from django.db.models import Q
 
-from processors.models.allowance import LIMIT_CHARACTERS
 from processors.models.processor import Processor
+from processors.models.standing import Standing
 from processors.rates import VALUE_CHARACTERS
 
 # When a record that waits in a lane is due: never by itself.
 IN_LANE = datetime(2200, 1, 1, tzinfo=UTC)
 
 
-class Lane(models.Model):
+class Lane(Standing):
     """The records of one key value, under one limit; changed by whoever holds the limit's row.
 
-    `limit` is its writing, such as "5/min by customer". Up to `free_at` it is used up. `waits`:
-    records may be waiting in it, set aside by a claim until there is room again. `used`: as an
-    allowance's.
+    `waits`: records may be waiting in it, set aside by a claim until there is room again.
     """
 
     processor = models.ForeignKey(Processor, models.CASCADE, related_name="lanes", db_index=False)
-    limit = models.CharField(max_length=LIMIT_CHARACTERS)
     value = models.CharField(max_length=VALUE_CHARACTERS, blank=True)
-    free_at = models.DateTimeField()
     waits = models.BooleanField(default=False)
-    window_at = models.DateTimeField()
-    used = models.BigIntegerField(default=0)
-    used_before = models.BigIntegerField(default=0)
 
     class Meta:
         default_permissions = ()

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from processors.blackouts import Blackout, closed_by
 from processors.clock import database_now
-from processors.models import Allowance, Lane, Processor
+from processors.models import Allowance, Processor
 from processors.rates import Rate
 
 # Workers stay for as long as this where a limit keeps them waiting; for longer waits they leave,
@@ -69,20 +69,9 @@ class Purse:
         """Note what was taken."""
         for row in self.rows:
             rate = self.rates[row.limit]
-            if not rate.by:
-                row.free_at = rate.after(row.free_at, taken, self.now)
-            count(row, rate, taken, self.now)
+            note = row.count if rate.by else row.spend
+            note(taken, rate, self.now)
         Allowance.objects.bulk_update(self.rows, ["free_at", "window_at", "used", "used_before"])
-
-
-def count(row: Allowance | Lane, rate: Rate, taken: int, now: datetime) -> None:
-    """Keep the figures that people see: what was taken in this window, and in the one before."""
-    passed = (now - row.window_at).total_seconds()
-    if passed >= rate.per_seconds or passed < 0:
-        follows = 0 <= passed < 2 * rate.per_seconds
-        row.used_before, row.used = (row.used if follows else 0), 0
-        row.window_at = now - timedelta(seconds=passed % rate.per_seconds)
-    row.used += taken
 
 
 def tightest(limits: Sequence[tuple[Rate, Allowance]], now: datetime) -> Held | None:

@@ -12,7 +12,6 @@ from typing import Any
 from django.db.models import Exists, OuterRef
 
 from processors.models import Lane, Record
-from processors.protocol import allowances
 from processors.protocol.allowances import Held
 from processors.protocol.lanes import next_in_lanes
 from processors.rates import Rate
@@ -171,8 +170,7 @@ class Book:
 
     def _note(self, limits: Sequence[tuple[Rate, Lane]]) -> None:
         for rate, lane in limits:
-            lane.free_at = rate.after(lane.free_at, 1, self.now)
-            allowances.count(lane, rate, 1, self.now)
+            lane.spend(1, rate, self.now)
 
     # Alone
 

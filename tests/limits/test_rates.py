@@ -11,7 +11,7 @@ from processors import maintenance
 from processors.clock import database_now
 from processors.definitions import InvalidDefinition, clean, dump
 from processors.models import Allowance, Processor, Run
-from processors.protocol import allowances, leases
+from processors.protocol import leases
 from processors.protocol.gate import Ask
 from processors.protocol.working import source_of
 from processors.rates import InvalidRate, Rate
@@ -140,8 +140,8 @@ class TestOfAProcessor:
             processor=processor, limit="100/min", free_at=BEGINNING, window_at=BEGINNING
         )
 
-        allowances.count(row, Rate.parse("100/min"), 7, BEGINNING + timedelta(seconds=59))
-        allowances.count(row, Rate.parse("100/min"), 2, BEGINNING + timedelta(seconds=61))
+        row.count(7, Rate.parse("100/min"), BEGINNING + timedelta(seconds=59))
+        row.count(2, Rate.parse("100/min"), BEGINNING + timedelta(seconds=61))
 
         assert (row.used_before, row.used) == (7, 2)
         assert row.window_at == BEGINNING + timedelta(seconds=60)
