@@ -3,15 +3,18 @@
 from collections.abc import Iterator
 
 import pytest
+from django.db import transaction
 
 from processors import control, cycle, maintenance
 from processors.clock import database_now
 from processors.models import Batch, Processor, Record, Run
-from processors.protocol import reaping
+from processors.protocol import reaping, reconciling
 from processors.protocol.gate import Ask
-from processors.protocol.leases import claim
+from processors.protocol.leases import Step, claim, commit_inside
 from processors.protocol.working import source_of
-from processors.states import ProcessorState, RecordState, RunState
+from processors.sources.base import Settlement
+from processors.states import CloseReason, ProcessorState, RecordState, RunState
+from tests.factories import make_processor, make_run, make_table_source
 from tests.stories import act, define
 from tests.tables import Table
 
@@ -84,3 +87,38 @@ def test_a_lost_batch_of_a_dropped_table_keeps_nobody_else_waiting(goods: Table)
     run.refresh_from_db()
 
     assert run.state == RunState.FAILED
+
+
+def untold(table: Table, slug: str) -> Run:
+    """A run in another database with an outcome that its table has not heard."""
+    table.fill([1])
+    processor = define("echo", table.source(), slug=slug, name=slug)
+    run = control.run_once(processor.pk, act())
+    lease = claim(source := source_of(run), Ask(run.pk, "worker"))
+    assert lease is not None
+    with transaction.atomic(durable=True):
+        settlement = Settlement(lease.batch_id, run.pk, "worker", database_now())
+        settlement.done = [(one, None) for one in lease.claimed]
+        commit_inside(source, lease, Step(settlement, close=CloseReason.COMPLETED))
+    return run
+
+
+def test_a_table_that_was_dropped_keeps_no_other_in_its_database_untold() -> None:
+    gone, other = Table("shop", "gone", status_length=8), Table("shop", "other", status_length=8)
+    for table in (gone, other):
+        untold(table, table.name)
+    gone.drop()
+
+    told = reconciling.reconcile(database_now())
+
+    assert told == 1
+    assert other.status(1) == "DONE"
+    other.drop()
+
+
+def test_a_database_that_is_not_configured_any_more_is_only_away() -> None:
+    source = make_table_source(database="default", mode="C") | {"database": "archive"}
+    processor = make_processor(source=source)
+    make_run(processor, state="finished")
+
+    assert reconciling.reconcile(database_now()) == 0

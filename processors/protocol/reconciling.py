@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
 
-from django.db import DatabaseError, InterfaceError
 from django.db.models import Exists, OuterRef, Q
 
 from processors.models import Processor, Record, Run
 from processors.protocol.working import source_of
 from processors.sources import Source, SourceTrouble
 from processors.sources.connecting import Unreachable, connect
+from processors.sources.dialect import TROUBLE, can_pass
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ LOOKED_AT = 500  # untold outcomes of a processor, to find the runs they belong 
 SWEPT_FOR = timedelta(days=1)  # after its end a run's workers may still wake up
 SWEPT_RUNS = 3  # whose definitions may differ from today's
 
-AWAY = (DatabaseError, InterfaceError, Unreachable, SourceTrouble)
+FAILURES = (*TROUBLE, Unreachable, SourceTrouble)
 
 
 def reconcile(now: datetime) -> int:
@@ -42,14 +42,18 @@ def reconcile(now: datetime) -> int:
 
 
 def ask(source: Source, act: Callable[[], int], away: set[str]) -> int:
-    """One act on a source; 0 where its database is away, which is noted."""
+    """One act on a source; 0 where that failed. A database that is away is noted.
+
+    A table that is gone, or was changed, says nothing of the others in its database.
+    """
     if source.alias in away:
         return 0
     try:
         connect(source.alias)
         return act()
-    except AWAY as error:
-        away.add(source.alias)
+    except FAILURES as error:
+        if isinstance(error, Unreachable) or (isinstance(error, TROUBLE) and can_pass(error)):
+            away.add(source.alias)
         logger.warning("'%s' is told of outcomes later: %s", source.alias, error)
         return 0
 

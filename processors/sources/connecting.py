@@ -4,6 +4,7 @@ from pathlib import Path
 
 from django.db import DatabaseError, InterfaceError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.utils.connection import ConnectionDoesNotExist
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -18,11 +19,14 @@ class Unreachable(Exception):
 
 def connect(alias: str) -> BaseDatabaseWrapper:
     """An open connection. Raises Unreachable within about 5 seconds."""
-    connection = connections[alias]
     try:
+        connection = connections[alias]
         if connection.connection is None:
             probe(connection, alias)
         connection.ensure_connection()
+    except ConnectionDoesNotExist as error:
+        told = {"alias": alias, "variable": f"DATABASE_URL_{alias.upper()}"}
+        raise Unreachable(_("'%(alias)s' is not known here: set %(variable)s.") % told) from error
     except (DatabaseError, InterfaceError) as error:
         raise Unreachable(connect_sentence(alias, error)) from error
     if connection.vendor not in ("postgresql", "sqlite"):
