@@ -121,7 +121,7 @@ def add_failure(dice: random.Random, run: Any, batch: Any, number: int) -> None:
     """A dead letter."""
     from processors.handlers.outcomes import Outcome
     from processors.models import Attempt, Record
-    from processors.sources.ledger import fingerprint
+    from processors.sources.fingerprints import fingerprint
 
     kind, message = dice.choices(ERRORS, weights=(6, 4, 2, 1))[0]
     same = fingerprint(Outcome("dead", error_type=kind, message=message))

@@ -11,7 +11,7 @@ from django.db.models import Count, Max, Sum
 from processors.clock import as_parameter, as_utc
 from processors.models import Record
 from processors.querysets import RecordQuerySet
-from processors.sources.ledger import normalised
+from processors.sources.fingerprints import normalised
 
 NEWEST = 20_000
 """Failed records that are grouped: of those the numbers are exact, and the page is quick."""

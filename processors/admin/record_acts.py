@@ -26,7 +26,7 @@ from processors.admin.record_filters import SPANS
 from processors.clock import database_now
 from processors.models import BulkAct, Processor, Record, Run
 from processors.selection import Selection
-from processors.sources.ledger import normalised
+from processors.sources.fingerprints import normalised
 from processors.states import NEEDS_ATTENTION
 from processors.wording import number
 

@@ -7,7 +7,6 @@ that record by writing the stretch again one by one.
 
 import logging
 from collections import deque
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from django.db import DatabaseError, connections, transaction
@@ -18,8 +17,10 @@ from processors.cycle.judging import Judge
 from processors.cycle.manners import Manners, leave_if_copy
 from processors.cycle.pace import Pace
 from processors.cycle.patience import patiently
+from processors.cycle.refusals import refused
+from processors.cycle.settling import members, replaced, set_aside, split
 from processors.cycle.treatment import RetryPolicy
-from processors.handlers.outcomes import MESSAGE_LIMIT, NOT_NOW, Kind, Outcome, clean_text
+from processors.handlers.outcomes import NOT_NOW
 from processors.models import Attempt, Batch, Run
 from processors.models.door import Move
 from processors.protocol import first_claim, leases
@@ -31,8 +32,8 @@ from processors.protocol.leases import Lease, LeaseLost, Step
 from processors.protocol.reaping import Taking, take_back
 from processors.protocol.refilling import Refill, claim_more, write_refill
 from processors.sources.base import Claimed, Ref, Settlement, Source, SourceChanged
-from processors.sources.dialect import TROUBLE, can_pass, first_line, is_broken
-from processors.sources.table import MISSING, outcome_of_change
+from processors.sources.dialect import TROUBLE, is_broken
+from processors.sources.table import MISSING
 from processors.states import CloseReason
 
 logger = logging.getLogger(__name__)
@@ -331,77 +332,3 @@ def step_of(lease: Lease, stretch: Stretch, in_hand: int) -> Step:
     if close is None and lease.in_order and not stretch.in_flight:
         return Step(stretch.settlement, settled_to=lease.size - len(stretch.todo), in_hand=in_hand)
     return Step(stretch.settlement, stretch.remaining, in_hand=in_hand, close=close)
-
-
-def set_aside(settlement: Settlement, changed: Sequence[Ref]) -> None:
-    """Park what its owner changed elsewhere meanwhile: its outcome cannot be written there."""
-    if not changed:
-        return
-    gone = {claimed.ref: claimed for claimed in members(settlement) if claimed.ref in set(changed)}
-    settlement.done = [pair for pair in settlement.done if pair[0].ref not in gone]
-    settlement.others = [pair for pair in settlement.others if pair[0].ref not in gone]
-    for claimed in gone.values():
-        claimed.payload = MISSING
-        settlement.others.append((claimed, outcome_of_change()))
-
-
-def members(settlement: Settlement) -> Iterable[Claimed]:
-    """The records of a settlement."""
-    yield from (claimed for claimed, _ in settlement.done)
-    yield from (claimed for claimed, _ in settlement.others)
-
-
-def split(settlement: Settlement) -> Iterable[Settlement]:
-    """A settlement as settlements of one record; what was published goes with the first."""
-    outgoing, settlement.outgoing = settlement.outgoing, []
-    for success in settlement.done:
-        part = like(settlement)
-        part.done, part.outgoing, outgoing = [success], outgoing, []
-        yield part
-    for other in settlement.others:
-        part = like(settlement)
-        part.others, part.outgoing, outgoing = [other], outgoing, []
-        yield part
-
-
-def like(settlement: Settlement) -> Settlement:
-    """An empty settlement of the same batch."""
-    s = settlement
-    return Settlement(s.batch_id, s.run_id, s.owner, s.now)
-
-
-def replaced(part: Settlement, claimed: Claimed, outcome: Outcome) -> Settlement:
-    """The same record with another outcome."""
-    single = like(part)
-    single.others = [(claimed, outcome)]
-    return single
-
-
-def refused(claimed: Claimed, error: Exception, *, may_repeat: bool) -> Iterable[Outcome]:
-    """What becomes of a record whose outcome was refused: the first that can be written."""
-    if isinstance(error, SourceChanged):
-        claimed.payload = MISSING
-        yield outcome_of_change()
-        return
-    if isinstance(error, DatabaseError) and can_pass(error):
-        # A row that somebody locks for longer than a lease: no fault of the record.
-        if may_repeat:
-            yield not_now(error)
-            return
-        yield refused_by_database("parked", error)
-    else:
-        yield refused_by_database("dead", error)
-    yield refused_by_database("parked", error)
-
-
-def not_now(error: Exception) -> Outcome:
-    """Tried again later for free: the database was in trouble that passes."""
-    said = clean_text(f"{type(error).__name__}: {first_line(error)}", MESSAGE_LIMIT)
-    return Outcome("retry", error_type=NOT_NOW, message=said, is_free=True)
-
-
-def refused_by_database(kind: Kind, error: Exception) -> Outcome:
-    """The database did not take what was to be written."""
-    said = clean_text(first_line(error), MESSAGE_LIMIT)
-    message = f"The database refused the outcome: {said}"
-    return Outcome(kind, error_type=type(error).__name__, message=message)

@@ -9,11 +9,12 @@ from processors import queues
 from processors.clock import database_now
 from processors.cycle import readiness
 from processors.cycle.assignment import Assignment
-from processors.cycle.commits import Commits, members
+from processors.cycle.commits import Commits
 from processors.cycle.judging import Judge
 from processors.cycle.manners import leave_if_copy, watch_forks
 from processors.cycle.pace import Pace
 from processors.cycle.patience import PASSING, OutOfReach, empty_handed, patiently
+from processors.cycle.settling import members
 from processors.cycle.stretches import way_for
 from processors.cycle.treatment import RetryPolicy, Treatment
 from processors.cycle.watch import Desk, watch_over

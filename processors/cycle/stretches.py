@@ -11,13 +11,7 @@ from collections import deque
 from django.db import DatabaseError, OperationalError, connection, transaction
 
 from processors.cycle.beside import Beside
-from processors.cycle.commits import (
-    NARROWED,
-    Stretch,
-    members,
-    not_now,
-    refused_by_database,
-)
+from processors.cycle.commits import NARROWED, Stretch
 from processors.cycle.hands import Coroutines, Threads
 from processors.cycle.manners import (
     BROKEN,
@@ -28,6 +22,8 @@ from processors.cycle.manners import (
     was_replaced,
 )
 from processors.cycle.patience import patiently
+from processors.cycle.refusals import not_now, refused_by_database
+from processors.cycle.settling import members
 from processors.cycle.way import Tools, Way
 from processors.handlers.outcomes import Outcome
 from processors.protocol.leases import Lease, LeaseLost

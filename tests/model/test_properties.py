@@ -17,6 +17,7 @@ from processors.models import Actor, Event, Processor, Record, Run
 from processors.models.door import Move, StateConflict
 from processors.schedules import next_slots
 from processors.screening import PublishingError
+from processors.sources.fingerprints import fingerprint, normalised
 from processors.sources.introspection import (
     UnusableName,
     columns,
@@ -24,7 +25,6 @@ from processors.sources.introspection import (
     quoted_table,
     tables,
 )
-from processors.sources.ledger import fingerprint, normalised
 from processors.sources.statements import Statements
 from processors.sources.trial import scrubbed
 from processors.states import (

@@ -13,7 +13,7 @@ from django.db import connections, transaction
 from django.test import override_settings
 
 from processors.clock import database_now
-from processors.cycle.commits import set_aside
+from processors.cycle.settling import set_aside
 from processors.models import Batch, Processor, Record, Run
 from processors.protocol import cycles, leases, reaping, reconciling
 from processors.protocol.gate import Ask

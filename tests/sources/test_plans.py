@@ -15,7 +15,7 @@ from processors.protocol.gate import Ask
 from processors.protocol.working import source_of
 from processors.sources.base import Settlement
 from processors.sources.foreign import TOLD_POSTGRES
-from processors.sources.ledger import (
+from processors.sources.ledger_statements import (
     LANES_POSTGRES,
     PICK_POSTGRES,
     SET_ASIDE_POSTGRES,
