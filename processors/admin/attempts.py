@@ -17,13 +17,20 @@ from processors.admin import columns
 from processors.admin.base import HistoryAdmin
 from processors.admin.events import record_url
 from processors.admin.export import Column, Exports
-from processors.admin.filters import Choices, Given, HappenedFilter, ProcessorFilter, Rows, whole
-from processors.admin.run_filters import WINDOW, newest
+from processors.admin.filters import (
+    Choices,
+    Given,
+    HappenedFilter,
+    ProcessorFilter,
+    Rows,
+    newest,
+    whole,
+)
+from processors.admin.run_filters import WINDOW
 from processors.models import Attempt, Run
 from processors.models.attempt import AttemptOutcome
 
 OF_RUN = 50_000  # attempts of one run that are listed
-TOLD_LENGTH = 500  # characters of a message in a title
 
 
 class OutcomeFilter(admin.SimpleListFilter):
@@ -36,7 +43,7 @@ class OutcomeFilter(admin.SimpleListFilter):
         return [(outcome.value, outcome.label) for outcome in AttemptOutcome]
 
     def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
-        return newest(queryset).filter(outcome=self.value()) if self.value() else queryset
+        return newest(queryset, WINDOW).filter(outcome=self.value()) if self.value() else queryset
 
 
 class OfRunFilter(Given):
@@ -63,7 +70,7 @@ class LatelyOfProcessorFilter(ProcessorFilter):
 
     def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
         found = super().queryset(request, queryset)
-        return newest(found) if self.value() else found
+        return newest(found, WINDOW) if self.value() else found
 
 
 @admin.register(Attempt)
@@ -110,7 +117,7 @@ class AttemptAdmin(Exports, HistoryAdmin):
         if not term:
             return queryset, False
         says = Q(message__icontains=term) | Q(error_type__icontains=term)
-        return newest(queryset).filter(says), False
+        return newest(queryset, WINDOW).filter(says), False
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -157,19 +164,7 @@ class AttemptAdmin(Exports, HistoryAdmin):
     @admin.display(description=gettext_lazy("Error"))
     def error(self, attempt: Attempt) -> SafeString:
         """In one line."""
-        return format_html(
-            '<strong class="error">{}</strong><div class="message" title="{}">{}</div>',
-            attempt.error_type,
-            columns.cut(attempt.message, TOLD_LENGTH),
-            columns.cut(attempt.message) or columns.NONE,
-        )
-
-    @admin.display(description=gettext_lazy("Processor"))
-    def processor_shown(self, attempt: Attempt) -> SafeString:
-        """Whose it is."""
-        link = columns.link(attempt.processor.get_absolute_url(), attempt.processor.name)
-        only = columns.narrowing(attempt, "processor", attempt.processor_id, attempt.processor.name)
-        return format_html("{}{}", link, only)
+        return columns.error(attempt.error_type, attempt.message)
 
     @admin.display(description=gettext_lazy("Run"))
     def of_run(self, attempt: Attempt) -> SafeString:

@@ -11,10 +11,12 @@ from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.functional import cached_property
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from processors.admin import live
+from processors.admin import columns, live
 from processors.admin.tabs import cap_of, tabs_of
 
 if TYPE_CHECKING:
@@ -196,6 +198,14 @@ class HistoryAdmin(OurAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+    @admin.display(description=gettext_lazy("Processor"))
+    def processor_shown(self, row: Any) -> SafeString:
+        """Whose it is, and a way to what else is."""
+        processor = row.processor
+        link = columns.link(processor.get_absolute_url(), processor.name)
+        only = columns.narrowing(row, "processor", processor.pk, processor.name)
+        return format_html("{}{}", link, only)
 
 
 def is_id(text: str) -> bool:

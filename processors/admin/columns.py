@@ -20,6 +20,7 @@ from processors.states import ProcessorState, RecordState, RunState
 BACKLOG_CAP = 100_000  # a backlog is counted no further
 NOT_COUNTED, UNKNOWN = -2, -1  # no page had time for it yet; its source cannot say
 NONE = "–"  # noqa: RUF001 - the sign for "none"
+TOLD_LENGTH = 500  # characters of a message in a title
 
 RUN_LOOKS: Mapping[str, tuple[str, str]] = {
     RunState.RUNNING: ("run", "▶"),
@@ -321,6 +322,14 @@ def cut(text: str, length: int = 120) -> str:
     """The first line of a text, no longer than `length`."""
     line = text.strip().split("\n", 1)[0]
     return line if len(line) <= length else f"{line[: length - 1]}…"
+
+
+def error(error_type: str, message: str, only: SafeString | str = "") -> SafeString:
+    """What went wrong in one line; more of it where the mouse is. `only`: see `narrowing`."""
+    return format_html(
+        '<strong class="error">{}</strong>{}<div class="message" title="{}">{}</div>',
+        error_type, only, cut(message, TOLD_LENGTH), cut(message) or NONE,
+    )  # fmt: skip
 
 
 def narrowing(row: Any, name: str, value: object, word: object) -> SafeString | str:

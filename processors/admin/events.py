@@ -61,13 +61,6 @@ class EventAdmin(Exports, HistoryAdmin):
         url = reverse("admin:processors_event_change", args=[event.pk])
         return columns.link(url, columns.when(event.at, timezone.now()))
 
-    @admin.display(description=gettext_lazy("Processor"))
-    def processor_shown(self, event: Event) -> SafeString:
-        """Whose it is."""
-        link = columns.link(event.processor.get_absolute_url(), event.processor.name)
-        only = columns.narrowing(event, "processor", event.processor_id, event.processor.name)
-        return format_html("{}{}", link, only)
-
     @admin.display(description=gettext_lazy("What"))
     def what(self, event: Event) -> SafeString:
         """The act, and on what."""

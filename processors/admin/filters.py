@@ -30,6 +30,12 @@ def whole(text: str | None) -> int | None:
     return int(text) if is_id(text) else -1
 
 
+def newest(rows: Rows, window: int) -> Rows:
+    """Those among so many newest rows of their table: for what no index finds."""
+    top = rows.model.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    return rows.filter(pk__gt=top - window)
+
+
 class ProcessorFilter(admin.SimpleListFilter):
     """One processor's rows."""
 
@@ -148,8 +154,7 @@ class ActionFilter(admin.SimpleListFilter):
         """Among the newest ones: no index knows the action, and most are old."""
         if not self.value():
             return queryset
-        top = queryset.model.objects.order_by("-id").values_list("pk", flat=True).first() or 0
-        return queryset.filter(action=self.value(), pk__gt=top - EVENTS_LOOKED_THROUGH)
+        return newest(queryset, EVENTS_LOOKED_THROUGH).filter(action=self.value())
 
 
 class HappenedFilter(admin.SimpleListFilter):

@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from processors.admin.filters import Choices, Given, Rows, whole
+from processors.admin.filters import Choices, Given, Rows, newest, whole
 from processors.clock import database_now
 from processors.models import Attempt, Processor, Record, Run
 from processors.states import NEEDS_ATTENTION, RecordState
@@ -22,12 +22,6 @@ FAILED_WINDOW = 20_000
 """The same for failed ones of a kind that no index finds."""
 INDEXED = frozenset({ATTENTION, "retrying", *NEEDS_ATTENTION})
 SPANS = {"1h": timedelta(hours=1), "24h": timedelta(days=1), "7d": timedelta(days=7)}
-
-
-def newest(rows: Rows) -> Rows:
-    """Those among the newest WINDOW records of all."""
-    top = Record.objects.order_by("-id").values_list("pk", flat=True).first() or 0
-    return rows.filter(pk__gt=top - WINDOW)
 
 
 def newest_failed(rows: Rows) -> Rows:
@@ -48,8 +42,8 @@ def in_state(rows: Rows, state: str | None) -> Rows:
     if state == "retrying":
         return rows.retrying().order_by("-id")  # type: ignore[attr-defined,no-any-return]
     if state not in RecordState.values:
-        return newest(rows).order_by("-id")
-    return newest(rows).filter(state=state).order_by("-id")
+        return newest(rows, WINDOW).order_by("-id")
+    return newest(rows, WINDOW).filter(state=state).order_by("-id")
 
 
 def filtered(rows: Rows, given: Any) -> Rows:

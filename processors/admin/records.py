@@ -142,20 +142,8 @@ class RecordAdmin(Exports, RecordActs):
     @admin.display(description=gettext_lazy("Error"))
     def error(self, record: Record) -> SafeString:
         """The last one, in one line."""
-        return format_html(
-            '<strong class="error">{}</strong>{}<div class="message" title="{}">{}</div>',
-            record.error_type or "",
-            columns.narrowing(record, "error", record.fingerprint, record.error_type),
-            columns.cut(record.last_error, 500),
-            columns.cut(record.last_error) or columns.NONE,
-        )
-
-    @admin.display(description=gettext_lazy("Processor"))
-    def processor_shown(self, record: Record) -> SafeString:
-        """Whose it is."""
-        link = columns.link(record.processor.get_absolute_url(), record.processor.name)
-        only = columns.narrowing(record, "processor", record.processor_id, record.processor.name)
-        return format_html("{}{}", link, only)
+        only = columns.narrowing(record, "error", record.fingerprint, record.error_type)
+        return columns.error(record.error_type or "", record.last_error, only)
 
     @admin.display(description=gettext_lazy("Settled"))
     def failed(self, record: Record) -> SafeString | str:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from processors.admin import asking
 from processors.admin.asking import once
-from processors.admin.filters import Choices, Rows
+from processors.admin.filters import Choices, Rows, newest
 from processors.admin.tabs import StateTabs
 from processors.clock import database_now
 from processors.models import Batch, Run
@@ -128,15 +128,9 @@ class LongerFilter(admin.SimpleListFilter):
         return queryset.filter(pk__in=runs)
 
 
-def newest(rows: Rows) -> Rows:
-    """Those among the newest WINDOW of their table."""
-    top = rows.model.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-    return rows.filter(pk__gt=top - WINDOW)
-
-
 def newest_workers() -> dict[str, str]:
     """The last part of a worker's name, and how it reads, of those that were at work lately."""
-    owners = newest(Batch.objects.order_by()).values_list("owner", flat=True).distinct()
+    owners = newest(Batch.objects.order_by(), WINDOW).values_list("owner", flat=True).distinct()
     named = {}
     for owner in sorted(owners):
         host, _pid, worker = parts_of(owner)
@@ -152,13 +146,13 @@ def parts_of(owner: str) -> tuple[str, str, str]:
 
 def runs_of_worker(worker: str) -> list[int]:
     """The runs of the newest batches that a worker held."""
-    held = newest(Batch.objects.order_by()).filter(owner__endswith=worker[:200])
+    held = newest(Batch.objects.order_by(), WINDOW).filter(owner__endswith=worker[:200])
     return list(held.values_list("run", flat=True).distinct()[:FOUND])
 
 
 def runs_longer_than(seconds: int) -> list[int]:
     """The newest runs that took longer, or take longer already."""
     ended = Coalesce("ended_at", Value(database_now()))
-    took = newest(Run.objects.order_by("-pk")).alias(ended=ended)
+    took = newest(Run.objects.order_by("-pk"), WINDOW).alias(ended=ended)
     long = took.filter(started_at__lt=F("ended") - timedelta(seconds=seconds))
     return list(long.values_list("pk", flat=True)[:FOUND])

@@ -6,7 +6,8 @@ are looked for among the newest batches and attempts. The page says so.
 
 from django.db.models import Q
 
-from processors.admin.run_filters import FOUND, newest
+from processors.admin.filters import newest
+from processors.admin.run_filters import FOUND, WINDOW
 from processors.models import Attempt, Batch, Processor, Run
 
 NAMED = 100  # processors that a search by name looks through
@@ -33,15 +34,15 @@ def meaning(query: str) -> Q:
 
 def of_worker(text: str) -> set[int]:
     """Runs in which a worker of this name held records."""
-    held = newest(Batch.objects.order_by()).filter(owner__icontains=text)
+    held = newest(Batch.objects.order_by(), WINDOW).filter(owner__icontains=text)
     return set(held.values_list("run", flat=True).distinct()[:FOUND])
 
 
 def of_error(text: str) -> set[int]:
     """Runs that ended with such an error, or in which a record had one."""
     says = Q(message__icontains=text) | Q(error_type__icontains=text)
-    tried = newest(Attempt.objects.failures().order_by()).filter(says)
-    ended = newest(Run.objects.order_by()).filter(fault_reason__icontains=text)
+    tried = newest(Attempt.objects.failures().order_by(), WINDOW).filter(says)
+    ended = newest(Run.objects.order_by(), WINDOW).filter(fault_reason__icontains=text)
     return set(tried.values_list("run", flat=True).distinct()[:FOUND]) | set(
         ended.values_list("pk", flat=True)[:FOUND]
     )

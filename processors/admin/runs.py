@@ -131,13 +131,6 @@ class RunAdmin(Exports, RunActs):
         """Its number within its processor."""
         return format_html('<a class="name" href="{}">#{}</a>', run.get_absolute_url(), run.seq)
 
-    @admin.display(description=gettext_lazy("Processor"))
-    def processor_shown(self, run: Run) -> SafeString:
-        """Whose it is."""
-        link = columns.link(run.processor.get_absolute_url(), run.processor.name)
-        only = columns.narrowing(run, "processor", run.processor_id, run.processor.name)
-        return format_html("{}{}", link, only)
-
     @admin.display(description=gettext_lazy("State"))
     def state_shown(self, run: Run) -> SafeString:
         """What became of it."""
