@@ -349,6 +349,28 @@ def test_a_handler_that_another_worker_has_is_left_to_it(monkeypatch: pytest.Mon
     assert not Attempt.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("told", "state"), [(None, RunState.RUNNING), (("handling.echo",), RunState.FAILED)]
+)
+def test_a_worker_that_does_not_tell_its_handlers_is_given_time_to_begin(
+    monkeypatch: pytest.MonkeyPatch, told: tuple[str, ...] | None, state: RunState
+) -> None:
+    from processors import queues
+
+    processor = define("obey")
+    fill_inbox(processor, numbered(5))
+    run = control.run_once(processor.pk, act())
+    monkeypatch.delitem(registry._handlers, "handling.obey")
+    other = queues.WorkerFacts("w2", queues=("default",), handlers=told)
+    monkeypatch.setattr(queues, "other_workers", lambda *_: [other])
+
+    cycle.work(run.pk)
+    run.refresh_from_db()
+
+    assert run.state == state
+    assert not Attempt.objects.exists()
+
+
 def test_options_that_no_longer_fit_fault_the_run() -> None:
     processor = define("effect", options={"seconds": 1})
     fill_inbox(processor, numbered(5))
