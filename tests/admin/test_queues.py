@@ -142,6 +142,8 @@ def test_without_redis_the_page_says_so_and_shows_what_the_database_knows(
         redis_server.start()
 
     assert "Redis does not answer" in html
+    assert "No worker is alive" not in html  # nobody knows
+    assert 'data-live="workers" class="card nothing"' in html  # for when it is back
     assert run.get_absolute_url() in html
     assert "Redis does not answer" in jobs
     assert "Redis does not answer" in said(answer)
