@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.db.models import Count, OuterRef, Q, Subquery
+from django.conf import settings
+from django.db.models import Count, Max, OuterRef, Q, Subquery
 from django.utils.translation import gettext as _
 
 from processors.blackouts import Blackout
@@ -21,12 +22,13 @@ from processors.protocol import all_paused, allowances, lanes, twins
 from processors.protocol.all_paused import AllPaused
 from processors.protocol.allowances import Held
 from processors.queues import QueueState, queue_states
-from processors.states import ProcessorState, RunState
+from processors.states import CloseReason, ProcessorState, RunState
 from processors.wording import moment, told
 
 # A cycle that is due begins within a second or two where anything ticks.
 LATE = timedelta(seconds=30)
 JUST_BEGUN = timedelta(seconds=5)
+ENDED = Q(closed_at__isnull=False) & ~Q(close_reason=CloseReason.REAPED)  # by who worked at it
 
 AskQueue = Callable[[str], QueueState]
 AskPause = Callable[[], AllPaused | None]
@@ -37,12 +39,19 @@ def ask_redis(name: str) -> QueueState:
     return queue_states([name])[0]
 
 
+class Hands(NamedTuple):
+    """How many batches of a run workers hold, how many of these too long; whether nobody works."""
+
+    leased: int = 0
+    overdue: int = 0
+    is_silent: bool = False
+
+
 @dataclass(frozen=True)
 class Known:
     """What a page has asked for its own needs, so that it is not asked again.
 
-    `active`: the active runs of the processors, with `in_hand` and `overdue` batches; None where
-    they are to be looked up.
+    `active`: the active runs of the processors, with `hands`; None where they are to be looked up.
     """
 
     pause: AskPause = all_paused.current
@@ -57,7 +66,7 @@ class Facts:
     queue: AskQueue = ask_redis
     pause: AskPause = all_paused.current
     runs: dict[int, Run] = field(default_factory=dict)  # active ones by processor
-    in_hand: dict[int, tuple[int, int]] = field(default_factory=dict)  # of a run: leased, expired
+    hands: dict[int, Hands] = field(default_factory=dict)  # by run
     acts: dict[int, Event] = field(default_factory=dict)  # an operator's last, by processor
     pauses: dict[int, Event] = field(default_factory=dict)  # who paused a run, by run
     held: dict[int, Held] = field(default_factory=dict)  # the rate limit a run waits for
@@ -94,7 +103,7 @@ def whys(
         read_hands(facts)
     else:
         facts.runs = {run.processor_id: run for run in known.active}
-        facts.in_hand = {run.pk: (run.in_hand, run.overdue) for run in known.active}
+        facts.hands = {run.pk: run.hands for run in known.active}
     read_pauses(facts)
     read_limits(listed, facts)
     facts.acts = last_acts(one for one in listed if one.pk not in facts.runs)
@@ -108,9 +117,27 @@ def read_hands(facts: Facts) -> None:
         return
     is_late = Q(lease_until__lt=facts.now)
     counts = Batch.objects.leased().filter(run__in=runs).order_by().values_list("run")
-    counted = counts.annotate(leased=Count("id"), expired=Count("id", filter=is_late))
-    for run_id, leased, expired in counted:
-        facts.in_hand[run_id] = leased, expired
+    counted = counts.annotate(
+        leased=Count("id"), overdue=Count("id", filter=is_late), until=Max("lease_until")
+    )
+    for run_id, leased, overdue, until in counted:
+        ended = None
+        if leased == overdue:
+            rows = Batch.objects.filter(ENDED, run=run_id)
+            ended = rows.aggregate(at=Max("closed_at"))["at"]
+        facts.hands[run_id] = hands(leased, overdue, until, ended)
+
+
+def hands(leased: int, overdue: int, until: datetime | None, ended: datetime | None) -> Hands:
+    """From the latest lease and the latest end of a batch.
+
+    Where all who hold one are overdue, another may yet be at work, and between two batches: one
+    was ENDED since the last of them was heard of.
+    """
+    if not 0 < leased == overdue or until is None:
+        return Hands(leased, overdue)
+    heard = until - timedelta(seconds=settings.LEASE_SECONDS)
+    return Hands(leased, overdue, is_silent=ended is None or ended <= heard)
 
 
 def read_pauses(facts: Facts) -> None:
@@ -162,7 +189,7 @@ def sentence(processor: Processor, facts: Facts) -> str:
 def why_faulted(processor: Processor, run: Run | None, facts: Facts) -> str:
     """What the machine stopped it for, and what is still in hand."""
     sentence = _("Faulted: %(reason)s") % {"reason": processor.fault_reason}
-    leased, _expired = facts.in_hand.get(run.pk, (0, 0)) if run is not None else (0, 0)
+    leased = facts.hands.get(run.pk, Hands()).leased if run is not None else 0
     if run is None or not leased:
         return sentence
     going = leaving(_("Run %(seq)s is stopping") % {"seq": run.seq}, leased)
@@ -172,7 +199,7 @@ def why_faulted(processor: Processor, run: Run | None, facts: Facts) -> str:
 def why_all_paused(pause: AllPaused, run: Run | None, facts: Facts) -> str:
     """Who paused everything, and what is still in hand."""
     sentence = pause.sentence(facts.now)
-    leased, _expired = facts.in_hand.get(run.pk, (0, 0)) if run is not None else (0, 0)
+    leased = facts.hands.get(run.pk, Hands()).leased if run is not None else 0
     if run is None or not leased:
         return sentence
     return f"{sentence} {leaving(_('Run %(seq)s is pausing') % {'seq': run.seq}, leased)}"
@@ -190,7 +217,7 @@ def said(word: str, act: Event, now: datetime) -> str:
 
 def of_run(run: Run, facts: Facts) -> str:
     """What an active run waits for."""
-    leased, expired = facts.in_hand.get(run.pk, (0, 0))
+    leased, overdue, is_silent = facts.hands.get(run.pk, Hands())
     if run.state == RunState.STOPPING:
         return leaving(_("Run %(seq)s is stopping") % {"seq": run.seq}, leased)
     if run.state == RunState.PAUSING:
@@ -201,13 +228,22 @@ def of_run(run: Run, facts: Facts) -> str:
         return said(word, act, facts.now) if act else f"{word}."
     if leased == 0:
         return why_nobody_works(run, facts)
-    if expired == leased:
+    if is_silent:
         return _(
             "The worker of run %(seq)s has not been heard of: its records are taken back and "
             "given to another one within a minute."
         ) % {"seq": run.seq}
-    words = {"seq": run.seq, "batches": batches(leased)}
-    return with_holds(_("Run %(seq)s is going on: %(batches)s in hand.") % words, run, facts)
+    words = {"seq": run.seq, "batches": batches(leased), "unheard": batches(overdue)}
+    going = _("Run %(seq)s is going on: %(batches)s in hand.") % words
+    if overdue:
+        going = (
+            _(
+                "Run %(seq)s is going on: %(batches)s in hand. Nobody has heard of the worker of "
+                "%(unheard)s: its records are taken back and given to another one within a minute."
+            )
+            % words
+        )
+    return with_holds(going, run, facts)
 
 
 def with_holds(sentence: str, run: Run, facts: Facts) -> str:

@@ -4,6 +4,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
+from django.test import Client
 from django.utils import timezone
 
 from processors.clock import database_now
@@ -93,6 +95,25 @@ def test_a_worker_that_was_not_heard_of_is_said() -> None:
     a_batch(run, lease_until=database_now() - timedelta(seconds=1))
 
     assert "has not been heard of" in reason(processor)
+
+
+@pytest.mark.parametrize(
+    ("ago", "by", "goes_on"),
+    [(30, "completed", True), (90, "completed", False), (30, "reaped", False)],
+)
+def test_a_run_goes_on_while_another_worker_ends_batches(
+    client: Client, ago: int, by: str, *, goes_on: bool
+) -> None:
+    client.force_login(User.objects.create_superuser("anna"))
+    run, now = an_active_run(processor := a_processor()), database_now()
+    a_batch(run, lease_until=now - timedelta(seconds=1))  # of 60: last heard of a minute ago
+    a_batch(run, slot=1, state="closed", close_reason=by, closed_at=now - timedelta(seconds=ago))
+
+    sentence, page = reason(processor), client.get(run.get_absolute_url()).text
+
+    assert ("Run 9 is going on: 1 batch in hand. Nobody has heard of" in sentence) is goes_on
+    assert sentence in page
+    assert ("Stalled?" in page) is not goes_on
 
 
 def test_a_pause_names_who_paused_the_run() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.core.cache import cache
 from django.db import DatabaseError, transaction
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Max, Q, Sum
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
@@ -38,25 +38,27 @@ SAMPLE = 1_000  # outcomes that a foreign table was not told of are counted up t
 def with_counters(runs: Iterable[Any], request: HttpRequest) -> None:
     """Give active runs the sum of their batches, and who holds what; one query.
 
-    `in_hand` is how many batches workers hold, `overdue` how many of these are past their lease,
-    `is_silent` whether all are, `rests` whether everything is paused.
+    `hands` tells which batches workers hold, `in_hand` how many, `is_silent` whether nobody works;
+    `rests` whether everything is paused.
     """
     active = {run.pk: run for run in runs if not run.has_ended}
     if not active:
         return
     rests = asking.pause_of_all(request) is not None
     for run in active.values():
-        run.in_hand, run.overdue, run.is_silent, run.rests = 0, 0, False, rests
+        run.hands, run.in_hand, run.is_silent, run.rests = explain.Hands(), 0, False, rests
     sums = Batch.objects.filter(run__in=active).order_by().values("run")
     leased = Q(state=BatchState.LEASED)
     held = sums.annotate(
         in_hand=Count("id", filter=leased),
         overdue=Count("id", filter=leased & Q(lease_until__lt=asking.now(request))),
+        until=Max("lease_until", filter=leased),
+        ended=Max("closed_at", filter=explain.ENDED),
     )
     for row in held.annotate(**{f"sum_{name}": Sum(name) for name in COUNTERS}):
         run = active[row["run"]]
-        run.in_hand, run.overdue = row["in_hand"], row["overdue"]
-        run.is_silent = 0 < run.in_hand == run.overdue
+        run.hands = explain.hands(row["in_hand"], row["overdue"], row["until"], row["ended"])
+        run.in_hand, run.is_silent = run.hands.leased, run.hands.is_silent
         for name in COUNTERS:
             setattr(run, name, row[f"sum_{name}"] or 0)
 
