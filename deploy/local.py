@@ -9,6 +9,7 @@ import hashlib
 import os
 import secrets
 import shlex
+import shutil
 import signal
 import socket
 import string
@@ -29,6 +30,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # A record in hand gets this long to finish when everything is stopped.
 GRACE_SECONDS = 30.0
 WEB_START_SECONDS = 60.0
+MB = 2**20
+LEAST_MB = 100  # free where everything is written; doctor warns below it
 
 
 class CannotStart(Exception):
@@ -66,6 +69,7 @@ class Launcher:
     def run(self) -> None:
         refuse_taken_port(self.port)
         self.var.mkdir(parents=True, exist_ok=True)
+        refuse_full_disk(self.var)
         with lock(self.var / "local.lock"):
             redis = None if os.environ.get("REDIS_URL") else EmbeddedRedis(self.var / "redis")
             env = self.build_environment(redis)
@@ -201,6 +205,16 @@ def refuse_taken_port(port: int) -> None:
                 f"Port {port} cannot be used ({error.strerror}): set PORT to a free one, "
                 f"for example PORT={port + 1}."
             ) from None
+
+
+def refuse_full_disk(place: Path) -> None:
+    """Rather a line now than a traceback from the middle of a migration."""
+    left = shutil.disk_usage(place).free // MB
+    if left < LEAST_MB:
+        raise CannotStart(
+            f"The disk of {place} has only {left} MB left, {LEAST_MB} are needed: make room, "
+            "or let VAR_DIR name a directory elsewhere."
+        )
 
 
 def is_answering(port: int) -> bool:
