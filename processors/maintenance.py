@@ -65,11 +65,12 @@ def tick() -> Ticked:
     due = Processor.objects.none() if rests else Processor.objects.due(now)
     for processor_id in due.values_list("pk", flat=True):
         ticked.begun += begin_one(processor_id)
+    now = database_now()  # sources elsewhere were asked since
     if attempt(partial(Installation.pass_gate, now=now, gap=reaping.lease_gap()), "a look"):
         attempt(partial(cycles.rearm_after_clock_change, now), "what the clock put off")
         ticked.reaped = attempt(partial(reaping.reap, now), "what workers lost") or 0
         ticked.synced = attempt(partial(reconciling.reconcile, now), "what tables are told") or 0
-    lanes.keep_up(now)
+    lanes.keep_up()
     for run in Run.objects.active().select_related("processor"):
         look_after(run, now, ticked, rests=rests)
     attempt(partial(wake_for_acts, now), "acts on many records")

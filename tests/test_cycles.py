@@ -12,6 +12,7 @@ from processors.models import Event, Processor, Record, Run
 from processors.protocol import cycles
 from processors.states import RunState
 from tests.conftest import StartScheduler, StartWorker
+from tests.factories import make_processor
 from tests.handling.models import Effect
 from tests.stories import act, define, fill_inbox, handled_keys, numbered, wait_for_effects
 from tests.tables import Table
@@ -60,6 +61,23 @@ def test_an_empty_look_leaves_no_run_behind(transactional_db: None) -> None:
     processor.refresh_from_db()
     assert processor.next_due_at is not None
     assert processor.last_looked_at is not None
+
+
+@pytest.mark.parametrize(("ahead", "kept"), [(2, True), (3600, False)])
+def test_only_a_clock_that_went_back_changes_a_pause(
+    transactional_db: None, *, ahead: int, kept: bool
+) -> None:
+    now = database_now()
+    armed = now + timedelta(seconds=60 + ahead)  # by whom the clock of a moment later told
+    processor = make_processor(
+        state="started", trigger_kind="interval", pause_seconds=60,
+        next_slot_at=armed, next_due_at=armed,
+    )  # fmt: skip
+
+    cycles.rearm_after_clock_change(now)
+
+    processor.refresh_from_db()
+    assert processor.next_due_at == (armed if kept else now + timedelta(seconds=60))
 
 
 def test_what_is_published_to_a_started_inbox_is_handled_at_once(

@@ -81,6 +81,6 @@ def test_a_limit_that_is_held_keeps_no_idle_lane_of_another() -> None:
 
     lock = "SELECT 1 FROM processors_allowance WHERE processor_id = %s FOR NO KEY UPDATE"
     with held(lock, [asleep.pk]):
-        lanes.keep_up(database_now())
+        lanes.keep_up()
 
     assert [lane.processor for lane in Lane.objects.all()] == [asleep]

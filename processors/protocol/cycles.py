@@ -339,15 +339,18 @@ def arm(processor: Processor, now: datetime) -> None:
 def rearm_after_clock_change(now: datetime) -> None:
     """Looks and pauses that lie further ahead than they are ever set: the clock went back.
 
-    Set times and tries that wait cannot be told from those that somebody wished for.
+    Further by some seconds, because a cycle that ends at this moment sets a time that is later
+    than what `now` lets expect. Set times and tries that wait cannot be told from those that
+    somebody wished for.
     """
-    soonest = now + timedelta(seconds=2 * LOOK_AGAIN_SECONDS)
+    margin = timedelta(seconds=2 * LOOK_AGAIN_SECONDS)
+    soonest = now + margin
     far = Processor.objects.filter(state=ProcessorState.STARTED, next_slot_at__gt=soonest)
     kinds = (TriggerKind.ARRIVAL, TriggerKind.INTERVAL)
     for processor in far.filter(trigger_kind__in=kinds).only("trigger_kind", "pause_seconds"):
-        slot = next_slot(processor, now)
+        slot, bound = (next_slot(processor, at) for at in (now, now + margin))
         # Asked once more: who was stopped meanwhile is not due.
-        late = far.filter(pk=processor.pk, next_slot_at__gt=slot)
+        late = far.filter(pk=processor.pk, next_slot_at__gt=bound)
         late.update(next_slot_at=slot, next_due_at=slot)
 
 

@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from processors.afterwards import attempt
+from processors.clock import database_now
 from processors.models import Allowance, Lane, Processor, Record, Run
 from processors.protocol import allowances
 from processors.protocol.allowances import Held
@@ -61,12 +62,14 @@ def are_used(processor: Processor, run: Run | None = None) -> bool:
 # Upkeep
 
 
-def keep_up(now: datetime) -> None:
+def keep_up() -> None:
     """Free what waits for a limit that is no more; forget lanes that are idle. Every tick.
 
-    A limit that somebody holds at this moment has its turn with another tick.
+    A limit that somebody holds at this moment has its turn with another tick. The time is read
+    for each: to an older one, lanes that were used since look ahead of all clocks.
     """
     for row in Allowance.objects.filter(limit__contains=BY).select_related("processor"):
+        now = database_now()
         is_gone = row.limit not in row.processor.rate_limits
         act = partial(free, row, now, patient=False) if is_gone else partial(forget_idle, row, now)
         attempt(act, f"what waits for {row} in {row.processor}")

@@ -5,9 +5,8 @@ from datetime import timedelta
 import pytest
 
 from processors import editing, maintenance
-from processors.clock import database_now
 from processors.models import IN_LANE, Allowance, Lane, Processor, Record
-from processors.protocol import cycles, lanes
+from processors.protocol import cycles, lanes, reaping
 from tests.limits.conftest import BY_CUSTOMER, begin, customers, take
 from tests.model.clockwork import Clockwork
 from tests.stories import act, define, fill_inbox
@@ -78,6 +77,25 @@ def test_a_clock_that_went_back_holds_nobody_for_long(clock: Clockwork) -> None:
     assert len(take(run, clock)) == 1
 
 
+def test_a_slow_tick_does_not_begin_a_limit_anew(
+    clock: Clockwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processor = define("echo", rate_limits=["60/min by customer"])
+    fill_inbox(processor, customers(slow=9))
+    run, taken = begin(processor), []
+
+    def be_slow(_: object) -> int:
+        clock.advance(5)
+        taken.extend(take(run, clock))
+        return 0
+
+    monkeypatch.setattr(reaping, "reap", be_slow)
+    maintenance.tick()
+
+    assert len(taken) == 1
+    assert take(run, clock) == []
+
+
 def test_idle_lanes_are_forgotten_and_those_that_are_needed_stay(clock: Clockwork) -> None:
     processor = define("echo", rate_limits=[BY_CUSTOMER])
     fill_inbox(processor, customers(once=1, slow=30))
@@ -86,7 +104,7 @@ def test_idle_lanes_are_forgotten_and_those_that_are_needed_stay(clock: Clockwor
     take(run, clock)
 
     clock.advance(140)
-    lanes.keep_up(database_now())
+    lanes.keep_up()
 
     assert set(Lane.objects.values_list("value", flat=True)) == {"slow"}
     assert Allowance.objects.count() == 1

@@ -210,7 +210,7 @@ def test_a_limit_that_is_taken_away_while_somebody_claims_loses_nothing(two: Sta
         return story, {"anna": story.claim, "ben": partial(story.limit, [])}
 
     def verify(story: Story, answers: dict[str, Any]) -> None:
-        lanes.keep_up(database_now())
+        lanes.keep_up()
         assert Record.objects.filter(state="done").count() == 1
         assert not Record.objects.in_lanes().exists()
         taken = answers["anna"].size if answers["anna"] else 0
