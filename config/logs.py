@@ -1,6 +1,9 @@
 """Log lines that stay one line, whatever a record's key or an error text holds."""
 
 import logging
+from copy import copy
+
+FAULTS = 500  # from this status on it is the program's fault, not the request's
 
 # Line breaks and terminal escapes in foreign text must not forge or hide a line.
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
@@ -8,9 +11,15 @@ _CONTROL |= {ord("\n"): "\\n", ord("\t"): " ", 0x2028: "\\u2028", 0x2029: "\\u20
 
 
 class OneLineFormatter(logging.Formatter):
-    """Formats a log record, its trace included, as one line without control characters."""
+    """Formats a log record as one line without control characters.
+
+    With its trace, but for a page that was refused: that is no fault of the program.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
+        if getattr(record, "status_code", FAULTS) < FAULTS:
+            record = copy(record)
+            record.exc_info = record.exc_text = None
         # libpq ends its errors with a line break.
         return super().format(record).rstrip().translate(_CONTROL)
 

@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from config.logs import OneLineFormatter
 from processors import control, dead_letters
 from tests.admin.conftest import SignIn, a_failed_record, a_processor, a_run
 from tests.admin.test_matrix import NOBODY, TABLE, address, everything, objects
@@ -27,6 +28,15 @@ def test_a_missing_right_is_named_as_the_cause(sign_in: SignIn) -> None:
 
     assert answer.status_code == 403
     assert "lacks the right" in answer.content.decode()
+
+
+def test_a_refused_page_is_a_line_of_the_log_without_a_trace(
+    sign_in: SignIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    sign_in("view_record").get(reverse("admin:processors_record_add"))
+
+    [told] = [OneLineFormatter().format(each) for each in caplog.records]
+    assert told == "Forbidden (Permission denied): /admin/processors/record/add/"
 
 
 def test_pages_that_refuse_keep_the_ways_that_lead_elsewhere(sign_in: SignIn) -> None:
