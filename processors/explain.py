@@ -21,6 +21,7 @@ from processors.models.processor import TriggerKind
 from processors.protocol import all_paused, allowances, lanes, twins
 from processors.protocol.all_paused import AllPaused
 from processors.protocol.allowances import Held
+from processors.querysets import BatchQuerySet
 from processors.queues import QueueState, queue_states
 from processors.states import CloseReason, ProcessorState, RunState
 from processors.wording import moment, told
@@ -115,7 +116,7 @@ def read_hands(facts: Facts) -> None:
     runs = list(facts.runs.values())
     if not runs:
         return
-    is_late = Q(lease_until__lt=facts.now)
+    is_late = BatchQuerySet.unheard(facts.now)
     counts = Batch.objects.leased().filter(run__in=runs).order_by().values_list("run")
     counted = counts.annotate(
         leased=Count("id"), overdue=Count("id", filter=is_late), until=Max("lease_until")

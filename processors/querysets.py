@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.db import models
 from django.db.models import Exists, OuterRef, Sum
@@ -101,6 +102,14 @@ class BatchQuerySet(models.QuerySet[Any]):
     def leased(self) -> "BatchQuerySet":
         """In a worker's hands, alive or not."""
         return self.filter(state=BatchState.LEASED)
+
+    @staticmethod
+    def unheard(now: datetime) -> models.Q:
+        """Of leased ones those without a sign of life for half a lease: two heartbeats.
+
+        A commit is a sign as well. They are taken back when the lease has run out.
+        """
+        return models.Q(lease_until__lt=now + timedelta(seconds=settings.LEASE_SECONDS / 2))
 
     def expired(self, now: datetime) -> "BatchQuerySet":
         """Leased, but the lease has run out."""

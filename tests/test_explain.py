@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
@@ -92,7 +93,7 @@ def test_an_active_run_says_what_it_waits_for(state: str, held: int, words: str)
 def test_a_worker_that_was_not_heard_of_is_said() -> None:
     processor = a_processor()
     run = an_active_run(processor)
-    a_batch(run, lease_until=database_now() - timedelta(seconds=1))
+    a_batch(run, lease_until=database_now() + timedelta(seconds=settings.LEASE_SECONDS / 2 - 1))
 
     assert "has not been heard of" in reason(processor)
 

@@ -21,6 +21,7 @@ from processors.admin.columns import BACKLOG_CAP, NOT_COUNTED, UNKNOWN
 from processors.explain import LATE
 from processors.models import Batch, Processor, Run
 from processors.protocol import allowances
+from processors.querysets import BatchQuerySet
 from processors.queues import QueueState, queue_states
 from processors.sources import SourceTrouble, open_source
 from processors.sources.connecting import Unreachable
@@ -51,7 +52,7 @@ def with_counters(runs: Iterable[Any], request: HttpRequest) -> None:
     leased = Q(state=BatchState.LEASED)
     held = sums.annotate(
         in_hand=Count("id", filter=leased),
-        overdue=Count("id", filter=leased & Q(lease_until__lt=asking.now(request))),
+        overdue=Count("id", filter=leased & BatchQuerySet.unheard(asking.now(request))),
         until=Max("lease_until", filter=leased),
         ended=Max("closed_at", filter=explain.ENDED),
     )

@@ -64,6 +64,7 @@ def recent_rate(work: Sequence[Stretch], now: datetime, window: timedelta = MINU
 def with_rates(runs: Sequence[Any], now: datetime, work: Work | None = None) -> None:
     """Give active runs `rate` (records a second over the last minute) and `seconds_left`.
 
+    After `looks.with_counters`, which knows what they handled and whether they are silent.
     `work`: their stretches, where the caller has them.
     """
     active = [run for run in runs if not run.has_ended]
@@ -74,9 +75,12 @@ def with_rates(runs: Sequence[Any], now: datetime, work: Work | None = None) -> 
         run.seconds_left = time_left(run, recent_rate(work.get(run.pk, []), now, 2 * MINUTE))
 
 
-def time_left(run: Run, rate: float) -> float | None:
-    """Seconds, from the pace of the last two minutes; None where nobody can tell."""
-    if not run.expected or rate <= 0 or run.state != "running":
+def time_left(run: Any, rate: float) -> float | None:
+    """Seconds, from the pace of the last two minutes; None where nobody can tell.
+
+    As of a run whose workers are silent: they may be dead.
+    """
+    if not run.expected or rate <= 0 or run.state != "running" or run.is_silent:
         return None
     rest = run.expected - run.handled
     return rest / rate if rest > 0 else None
