@@ -122,7 +122,7 @@ class OurAdmin(OwnFilters):
         if live.is_poll(request):
             return live.answer(request, "admin/list.html", context)
         context.setdefault("tabs", tabs_of(context["cl"], request))
-        context["count_cap"] = cap_of(context["cl"].queryset)
+        context["cl"].count_cap = cap_of(context["cl"].queryset)  # all that its paginator sees
         context["newest_shown"] = self.newest_of(context["cl"])
         return found
 

@@ -1,10 +1,11 @@
 """The filters of the runs' list: each asks an index, or the newest runs only."""
 
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import F, Q, Value
+from django.db.models import Exists, F, OuterRef, Q, Value
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -16,7 +17,7 @@ from processors.admin.tabs import StateTabs
 from processors.clock import database_now
 from processors.models import Batch, Run
 from processors.models.run import Trigger
-from processors.states import RunState
+from processors.states import BatchState, RunState
 
 WINDOW = 10_000
 """Runs, or batches, that are looked through for what no index finds: the newest ones."""
@@ -31,8 +32,11 @@ class RunStateFilter(StateTabs):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        asked = [("active", _("Active"))] if request.GET.get("state") == "active" else []
         return [
-            ("active", _("Active")),
+            *asked,  # all that have not ended: where a link leads to them
+            ("running", _("Running")),
+            ("queued", _("Queued")),
             ("paused", _("Paused")),
             ("failed", _("Failed")),
             ("failures", _("With failures")),
@@ -42,15 +46,37 @@ class RunStateFilter(StateTabs):
 
     def narrow(self, rows: Rows, value: str) -> Rows:
         """A run that failed, or was stopped, may have failures as well."""
-        if value == "active":
-            return rows.filter(ended_at__isnull=True)
-        if value == "paused":  # an index knows the active ones
-            return rows.filter(state=RunState.PAUSED, ended_at__isnull=True)
+        if value in ACTIVE:  # an index knows the active ones
+            return ACTIVE[value](rows.filter(ended_at__isnull=True))
         if value == "failures":
             return rows.filter(Q(dead__gt=0) | Q(parked__gt=0))
         if value == "succeeded":
             return rows.filter(state=RunState.FINISHED, dead=0, parked=0)
         return rows.filter(state=value)
+
+
+def running(rows: Rows) -> Rows:
+    """Of active runs those at work, on their way to a pause or to their end too."""
+    return rows.filter(begun() | ~Q(state=RunState.RUNNING)).exclude(state=RunState.PAUSED)
+
+
+def queued(rows: Rows) -> Rows:
+    """Of active runs those that wait for their first worker."""
+    return rows.filter(~begun(), state=RunState.RUNNING)
+
+
+def begun() -> Exists:
+    """Whether a worker has, or had, records of the run."""
+    held = Batch.objects.filter(run=OuterRef("pk"))
+    return Exists(held.filter(Q(claimed__gt=0) | Q(state=BatchState.LEASED)))
+
+
+ACTIVE: Mapping[str, Callable[[Rows], Rows]] = {
+    "active": lambda rows: rows,
+    "running": running,
+    "queued": queued,
+    "paused": lambda rows: rows.filter(state=RunState.PAUSED),
+}
 
 
 class RunTriggerFilter(admin.SimpleListFilter):
@@ -131,11 +157,13 @@ class LongerFilter(admin.SimpleListFilter):
 def newest_workers() -> dict[str, str]:
     """The last part of a worker's name, and how it reads, of those that were at work lately."""
     owners = newest(Batch.objects.order_by(), WINDOW).values_list("owner", flat=True).distinct()
-    named = {}
-    for owner in sorted(owners):
-        host, _pid, worker = parts_of(owner)
-        named[worker] = f"{host} {worker}"
-    return dict(list(named.items())[:WORKERS])
+    return dict(list(dict(map(told, sorted(owners))).items())[:WORKERS])
+
+
+def told(owner: str) -> tuple[str, str]:
+    """The name of a worker that held a batch, the same in all its processes; and how it reads."""
+    host, _pid, worker = parts_of(owner)
+    return worker, worker if host == worker else f"{host} {worker}"
 
 
 def parts_of(owner: str) -> tuple[str, str, str]:

@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from processors.admin import asking, columns, live, looks, run_search, throughput
+from processors.admin import asking, columns, live, looks, run_search, run_workers, throughput
 from processors.admin.asking import once
 from processors.admin.base import LIVE_MS, OurList
 from processors.admin.export import Column, Exports
@@ -45,6 +45,7 @@ class RunList(OurList):
         now = asking.now(request)
         looks.with_counters(rows, request)
         throughput.with_rates(rows, now)
+        run_workers.with_workers(rows)
         usual = looks.usual_seconds({run.processor for run in rows})
         for run in rows:
             run.usual_seconds = usual.get(run.processor_id)
@@ -60,7 +61,7 @@ class RunAdmin(Exports, RunActs):
     empty_text = gettext_lazy("No runs yet. Start a processor, or run it once.")
     search_text = gettext_lazy("#number, processor, worker:… or error:…")
     live_ms = LIVE_MS
-    live_columns = ("state_shown", "records", "started", "took", "rate")
+    live_columns = ("state_shown", "records", "started", "took", "rate", "worker")
     announces_new = True
     as_cards = True
     list_display = (
@@ -72,6 +73,7 @@ class RunAdmin(Exports, RunActs):
         "took",
         "rate",
         "cause",
+        "worker",
     )
     list_display_links = None
     list_filter = (
@@ -165,6 +167,11 @@ class RunAdmin(Exports, RunActs):
         word = run.get_trigger_display()
         only = columns.narrowing(run, "trigger", run.trigger, word)
         return format_html('{}{} <span class="quiet">{}</span>', word, only, run.actor)
+
+    @admin.display(description=gettext_lazy("Worker"))
+    def worker(self, run: Run) -> SafeString:
+        """Who had records of it."""
+        return columns.live(f"worker-{run.pk}", run_workers.shown(run))
 
     # Page
 

@@ -1,16 +1,18 @@
 """The list of runs is narrowed by worker, duration and age, and searched by errors and workers."""
 
+import re
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from django.db.models import F
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from processors.admin import run_filters
+from processors.admin import run_filters, run_workers
 from processors.clock import database_now
-from processors.models import Attempt, Run
+from processors.models import Attempt, Batch, Run
 from tests.admin.conftest import a_batch, a_failed_record, a_processor, a_run, an_active_run
 
 pytestmark = pytest.mark.django_db
@@ -45,7 +47,48 @@ def test_runs_are_found_by_a_worker_in_all_its_processes(admin: Client) -> None:
     assert shown(admin, worker="aaaa1111") == [1]
     assert shown(admin, q="worker:south") == [2]
     assert shown(admin, q="bbbb22") == [2]
-    assert html.count("north aaaa1111") == 2  # as what is chosen, and to choose from
+    assert html.count("north aaaa1111") == 3  # as what is chosen, to choose from, and in its row
+
+
+def test_a_run_names_its_workers_and_of_many_only_their_number(admin: Client) -> None:
+    first, second = two_runs()
+    a_batch(first, owner="north:71:aaaa1111")
+    for slot in range(3):
+        a_batch(second, owner=f"south:7{slot}:bbbb222{slot}", slot=slot)
+
+    html = admin.get(RUNS).content.decode()
+
+    assert "<div>north aaaa1111<a" in html
+    assert '<span title="south bbbb2220, south bbbb2221, south bbbb2222">3 workers</span>' in html
+
+
+def test_the_workers_of_all_rows_are_one_question_that_looks_at_few_batches(
+    admin: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = two_runs()
+    for slot in range(4):
+        a_batch(first, owner=f"north:7{slot}:aaaa111{slot}", slot=slot)
+    a_batch(second, owner="south:71:bbbb2222")
+    monkeypatch.setattr(run_workers, "BATCHES", 2)
+
+    with CaptureQueriesContext(connection) as asked:
+        run_workers.with_workers([first, second])
+
+    assert len(asked) == 1
+    assert [len(run.workers) for run in (first, second)] == [2, 1]  # type: ignore[attr-defined]
+
+
+def test_a_run_whose_workers_fell_silent_tells_no_time_left(admin: Client) -> None:
+    run = an_active_run(a_processor(), expected=100)
+    a_batch(run, claimed=90, done=90)
+    assert re.search(r"about [^<]+ left", admin.get(RUNS).content.decode())
+    silent = database_now() + timedelta(seconds=settings.LEASE_SECONDS / 2 - 1)
+    Batch.objects.update(lease_until=silent)
+
+    html = admin.get(RUNS).content.decode()
+
+    assert "Stalled?" in html
+    assert not re.search(r"about [^<]+ left", html)
 
 
 def test_runs_of_a_worker_that_is_long_gone_are_none(admin: Client) -> None:

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from processors.admin import tabs
 from processors.models import Run
-from tests.admin.conftest import SignIn, a_processor, a_run, an_active_run
+from tests.admin.conftest import SignIn, a_batch, a_processor, a_run, an_active_run
 
 pytestmark = pytest.mark.django_db
 
@@ -37,9 +37,26 @@ def test_each_tab_of_the_runs_counts_its_own(admin: Client) -> None:
     make_runs()
 
     assert counts(admin, RUNS) == {
-        "All": "5", "Active": "1", "Paused": "0", "Failed": "1", "With failures": "1",
-        "Succeeded": "1", "Stopped": "1",
+        "All": "5", "Running": "0", "Queued": "1", "Paused": "0", "Failed": "1",
+        "With failures": "1", "Succeeded": "1", "Stopped": "1",
     }  # fmt: skip
+
+
+def test_a_run_is_queued_until_a_worker_takes_records_of_it(admin: Client) -> None:
+    waiting, running, paused = (an_active_run(a_processor(slug)) for slug in ("a", "b", "c"))
+    a_batch(running, claimed=3)
+    Run.objects.filter(pk=paused.pk).update(state="paused")
+    a_batch(paused, claimed=3)
+
+    def found(state: str) -> list[int]:
+        context = admin.get(RUNS, {"state": state}).context_data or {}
+        return [run.pk for run in context["cl"].result_list]
+
+    assert found("queued") == [waiting.pk]
+    assert found("running") == [running.pk]
+    assert found("paused") == [paused.pk]
+    assert len(found("active")) == 3
+    assert counts(admin, RUNS, state="active")["Active"] == "3"
 
 
 def test_counts_follow_search_and_filters_but_not_the_tab_itself(admin: Client) -> None:
@@ -78,6 +95,7 @@ def test_a_count_stops_at_its_cap(admin: Client, monkeypatch: pytest.MonkeyPatch
 
     assert counts(admin, RUNS)["All"] == "2+"
     assert counts(admin, RUNS, trigger="manual")["All"] == "1+"
+    assert "<span>2+ runs</span>" in admin.get(RUNS).content.decode()
 
 
 def test_of_a_whole_table_about_how_many_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
