@@ -3,15 +3,18 @@
 import time
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.utils.translation import gettext as _
 
 from processors import failures
 from processors.admin import asking, frame, live
 from processors.admin.base import page
+from processors.admin.export import Column, as_file, cell
 from processors.admin.record_acts import in_background
 from processors.failures import ErrorGroup
 from processors.models import Processor, Record
@@ -28,6 +31,12 @@ class Row:
 
     group: ErrorGroup
     processor: Processor
+
+    @property
+    def message(self) -> str:
+        """What all of them say; empty where nothing is left of it without names and numbers."""
+        told = self.group.message
+        return told if any(map(str.isalnum, told)) else ""
 
     @property
     def name(self) -> str:
@@ -59,6 +68,37 @@ def by_error(admin: Any, request: HttpRequest) -> HttpResponse:
     if live.is_poll(request):
         context |= changes(found, request)
     return page(request, TEMPLATE, admin.list_title, **context)
+
+
+def as_csv(admin: Any, request: HttpRequest) -> HttpResponse:
+    """The same rows, as a file."""
+    if request.method not in ("GET", "HEAD"):
+        return HttpResponseNotAllowed(["GET", "HEAD"])
+    if not admin.has_view_permission(request):
+        raise PermissionDenied
+    rows = Record.objects.visible_to(request.user)
+    found = shown(rows, failures.pulse(rows), database_now())
+    columns = file_columns()
+    heads = [str(head) for head, _read in columns]
+    lines = ([cell(read(row)) for _head, read in columns] for row in found)
+    return as_file(chain([heads], lines), "errors.csv")
+
+
+def file_columns() -> list[Column]:
+    """What the file says of a kind of error."""
+    return [
+        (_("Processor"), lambda row: row.processor.name),
+        (_("Error"), lambda row: row.group.error_type),
+        (_("Message"), lambda row: row.group.message),
+        (_("Records"), lambda row: row.group.count),
+        (_("Last hour"), lambda row: row.group.hour),
+        (_("24 h"), lambda row: row.group.day),
+        (_("7 days"), lambda row: row.group.week),
+        (_("First"), lambda row: row.group.first_at),
+        (_("Last"), lambda row: row.group.last_at),
+        (_("For example"), lambda row: row.group.sample_key),
+        (_("Its message"), lambda row: row.group.sample_error),
+    ]
 
 
 def minute_of(now: datetime) -> datetime:

@@ -4,6 +4,7 @@ Many records are named by a `Selection`, shown with their number on a page that 
 the request up to AT_ONCE; above that by workers in the background, with a page of its own.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import messages
@@ -235,11 +236,16 @@ def owners_of(selection: Selection, request: HttpRequest) -> list[Processor]:
     return list(Processor.objects.filter(pk__in=owners))
 
 
-def with_hints(said: str, owners: list[Processor]) -> str:
+def with_hints(said: str, owners: Iterable[Processor]) -> str:
     """What was done; who must act before it goes on, with the way to where that is done."""
+    links = format_html_join("", ' <a href="{}">{}</a>', hints_of(owners))
+    return format_html("{}{}", said, links)
+
+
+def hints_of(owners: Iterable[Processor]) -> list[tuple[str, str]]:
+    """What must be started or resumed before retried records go on: its page, and a sentence."""
     hints = [(one, hint) for one in owners if (hint := dead_letters.what_it_waits_for(one))]
-    links = [(one.get_absolute_url(), hint.strip()) for one, hint in hints[:HINTS]]
-    return format_html("{}{}", said, format_html_join("", ' <a href="{}">{}</a>', links))
+    return [(one.get_absolute_url(), hint.strip()) for one, hint in hints[:HINTS]]
 
 
 # In the background
@@ -260,6 +266,7 @@ def bulk_page(request: HttpRequest, pk: int) -> HttpResponse:
         "title_of": titles()[found.what],
         "share": share_of(found),
         "moved": [(one, found.moved[str(pk)]) for pk, one in processors.items()],
+        "hints": hints_of(processors.values()) if found.what == "retry" else [],
         "now": asking.now(request),
         "live_ms": 0 if found.has_ended else 2_000,
     }

@@ -1,10 +1,11 @@
 """Failed records and all the others: by kind of error, and one by one."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
 from django.utils import timezone
@@ -30,7 +31,8 @@ from processors.admin.record_filters import (
     RunFilter,
 )
 from processors.admin.record_tabs import state_tabs
-from processors.models import Record
+from processors.models import Attempt, Record
+from processors.wording import number
 
 
 class RecordList(OurList):
@@ -42,9 +44,19 @@ class RecordList(OurList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        here = request.GET.urlencode()
+        here, runs = request.GET.urlencode(), last_runs(self.result_list)
         for record in self.result_list:
-            record.seen_in = here
+            record.seen_in, record.last_run = here, runs.get(record.pk)
+
+
+def last_runs(records: Iterable[Record]) -> dict[int, tuple[int, int]]:
+    """Id and number of the newest run in which each of these failed, or said something.
+
+    One query: of a processor's runs the one that began last has the highest of both.
+    """
+    tried = Attempt.objects.filter(record__in=[one.pk for one in records]).order_by()
+    newest = tried.values("record").annotate(run_id=Max("run"), seq=Max("run__seq"))
+    return {pk: (run_id, seq) for pk, run_id, seq in newest.values_list("record", "run_id", "seq")}
 
 
 @admin.register(Record)
@@ -58,7 +70,7 @@ class RecordAdmin(Exports, RecordActs):
     )
     search_text = gettext_lazy("Key, or error:… key:… payload.name:…")
     list_display = (
-        "title", "state_shown", "error", "processor_shown", "attempts", "failed",
+        "title", "state_shown", "error", "processor_shown", "run", "tries", "failed",
     )  # fmt: skip
     list_display_links = None
     list_filter = (
@@ -79,7 +91,9 @@ class RecordAdmin(Exports, RecordActs):
     def get_urls(self) -> list[Any]:
         edit = self.admin_site.admin_view(self.edit_view)
         own = path("<int:pk>/edit/", edit, name="processors_record_edit")
-        return [*self.act_urls(), own, *super().get_urls()]
+        errors = self.admin_site.admin_view(self.errors_csv_view)
+        kinds = path("errors.csv", errors, name="processors_record_errors-csv")
+        return [*self.act_urls(), own, kinds, *super().get_urls()]
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -94,6 +108,10 @@ class RecordAdmin(Exports, RecordActs):
             "window": 0 if request.GET.get("state", "attention") in INDEXED else WINDOW,
         }
         return super().changelist_view(request, own | (extra_context or {}))
+
+    def errors_csv_view(self, request: HttpRequest) -> Any:
+        """The kinds of error as a file."""
+        return error_page.as_csv(self, request)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -145,10 +163,27 @@ class RecordAdmin(Exports, RecordActs):
         only = columns.narrowing(record, "error", record.fingerprint, record.error_type)
         return columns.error(record.error_type or "", record.last_error, only)
 
+    @admin.display(description=gettext_lazy("Run"))
+    def run(self, record: Any) -> SafeString:
+        """The last one that tried it."""
+        if record.last_run is None:
+            return columns.nothing()
+        run_id, seq = record.last_run
+        link = columns.link(reverse("admin:processors_run_change", args=[run_id]), f"#{seq}")
+        only = columns.narrowing(record, "run", run_id, f"#{seq}")
+        return format_html("{}{}", columns.labelled(_("Run"), link), only)
+
+    @admin.display(description=gettext_lazy("Attempts"))
+    def tries(self, record: Record) -> SafeString:
+        """How often it was tried since the last retry."""
+        return columns.labelled(_("Attempts"), number(record.attempts))
+
     @admin.display(description=gettext_lazy("Settled"))
-    def failed(self, record: Record) -> SafeString | str:
+    def failed(self, record: Record) -> SafeString:
         """Since when."""
-        return columns.when(record.settled_at, timezone.now())
+        if record.settled_at is None:
+            return columns.nothing()
+        return columns.labelled(_("Settled"), columns.when(record.settled_at, timezone.now()))
 
     # Many at once
 

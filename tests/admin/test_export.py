@@ -102,6 +102,20 @@ def test_a_file_is_read_in_steps_however_long_it_is(
     assert sum("IN (" in one["sql"] for one in asked) <= 3
 
 
+def test_the_kinds_of_error_are_a_file_as_well(admin: Client) -> None:
+    processor = a_processor()
+    run = a_run(processor)
+    for key in ("A-1", "A-2"):
+        a_failed_record(processor, run, key, last_error="=1 is no number")
+
+    answer = admin.get(reverse("admin:processors_record_errors-csv"))
+
+    text = b"".join(answer.streaming_content).decode("utf-8-sig")  # type: ignore[attr-defined]
+    [row] = csv.DictReader(io.StringIO(text))
+    assert (row["Processor"], row["Error"], row["Records"]) == ("Orders", "ValueError", "2")
+    assert row["Its message"] == "'=1 is no number"
+
+
 def test_a_file_needs_the_right_of_its_list(sign_in: SignIn, history: dict[str, Any]) -> None:
     for model in MODELS:
         others = [right for right in VIEW_ALL if right != f"view_{model}"]

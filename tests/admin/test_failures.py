@@ -16,7 +16,7 @@ from processors.admin import frame
 from processors.admin.record_acts import AT_ONCE, selection_of
 from processors.admin.record_filters import filtered, in_state
 from processors.clock import database_now
-from processors.models import BulkAct, Processor, Record, Run
+from processors.models import Attempt, BulkAct, Processor, Record, Run
 from processors.selection import Selection
 from tests.admin.conftest import VIEWS, SignIn, a_failed_record, a_processor, a_run
 
@@ -58,6 +58,19 @@ def keys_in(html: str) -> list[str]:
 
 def said(answer: Any) -> str:
     return " ".join(map(str, get_messages(answer.wsgi_request)))
+
+
+def test_a_record_leads_to_the_last_run_that_tried_it(
+    admin: Client, processor: Processor, failed: list[Record]
+) -> None:
+    later = a_run(processor, 7)
+    Attempt.objects.filter(record=failed[0]).update(run=later)
+
+    rows = html_of(admin, state="attention").split("<tr")
+    [row] = [row for row in rows if "INV-1" in row]
+
+    assert f'href="{later.get_absolute_url()}">#7</a>' in row
+    assert f"run={later.pk}" in row  # and narrows the list to it
 
 
 # By error
@@ -296,6 +309,19 @@ def test_more_than_some_hundred_go_to_the_background_and_a_page_shows_how_far_th
     assert "503 of about 503 records" in html
     assert "Finished" in html
     assert Record.objects.needing_attention().count() == 1
+
+
+def test_the_page_of_a_retry_says_that_its_processor_must_be_started(
+    admin: Client, processor: Processor, many: int
+) -> None:
+    begun = begin_one(admin, processor)
+    bulk.work(begun.pk)
+
+    html = admin.get(begun.get_absolute_url()).content.decode()
+    Processor.objects.update(state="started")
+
+    assert "Start or run Orders to go on." in html
+    assert "to go on" not in admin.get(begun.get_absolute_url()).content.decode()
 
 
 def test_an_act_of_who_lost_the_right_ends_and_says_so(

@@ -125,6 +125,7 @@ TABLE: dict[str, tuple[Rights, Rights]] = {
         f"admin/processors/{model}/export.csv": ((f"view_{model}",), NOBODY)
         for model in ("attempt", "event", "record", "run")
     },
+    "admin/processors/record/errors.csv": (("view_record",), NOBODY),
     "admin/processors/run/purge/": (NOBODY, ("view_run", "delete_run")),
     # History is neither added nor deleted by anybody.
     **{
