@@ -142,13 +142,18 @@ def stamp(at: datetime, now: datetime) -> str:
     local, today = timezone.localtime(at), timezone.localtime(now).date()
     if local.date() == today:
         return f"{local:%H:%M:%S}"
-    return str(date_format(local, "j N, H:i" if abs(now - at) < HALF_A_YEAR else "j N Y, H:i"))
+    return str(date_format(local, dated(at, now)))
+
+
+def dated(at: datetime, now: datetime) -> str:
+    """How a day that is not today's is written: with its year where that is in doubt."""
+    return "j N, H:i" if abs(now - at) < HALF_A_YEAR else "j N Y, H:i"
 
 
 def ago(at: datetime, now: datetime) -> str:
     """`12 s ago` or `in 3 min 02 s`; older or later than a week the date."""
     if abs(now - at) > RELATIVE:
-        return str(date_format(timezone.localtime(at), "j N Y, H:i"))
+        return str(date_format(timezone.localtime(at), dated(at, now)))
     seconds = (now - at).total_seconds()
     if abs(seconds) < 1:
         return _("now")

@@ -71,7 +71,7 @@ class EventAdmin(Exports, HistoryAdmin):
     @admin.display(description=gettext_lazy("Moved"))
     def moved(self, event: Event) -> str:
         """From which state to which."""
-        return states_of(event) or columns.NONE
+        return states_of(event) or columns.nothing()
 
     @admin.display(description=gettext_lazy("Actor"))
     def who(self, event: Event) -> str:
@@ -81,7 +81,7 @@ class EventAdmin(Exports, HistoryAdmin):
     @admin.display(description=gettext_lazy("Why"))
     def why(self, event: Event) -> str:
         """The reason that was given."""
-        return columns.cut(event.reason)
+        return columns.cut(event.reason) or columns.nothing()
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None

@@ -35,7 +35,7 @@ def facts(run: Any, request: HttpRequest, now: datetime) -> dict[str, Any]:
     work = throughput.stretches([run], now)
     throughput.with_rates([run], now, work)
     events = list(run_events(run)[:TIMELINE])
-    failures = failed_attempts(run)
+    failures, failed = failed_attempts(run), run.dead + run.parked
     may_manage = request.user.has_perm(dead_letters.MANAGE_DEAD)
     return {
         "run": run,
@@ -52,7 +52,8 @@ def facts(run: Any, request: HttpRequest, now: datetime) -> dict[str, Any]:
         "is_cut": len(work.get(run.pk, [])) >= throughput.CAP,
         "groups": error_groups(run),
         "failures": failures,
-        "failed": number(run.dead + run.parked) if run.dead + run.parked else "",
+        "failed": number(failed) if failed else "",
+        "is_sample": len(failures) < failed,
         "may_manage": may_manage and any(one.record.state in NEEDS_ATTENTION for one in failures),
         "stretches": stretches_of(run, events, first_opening(run), now),
         "events": sorted([*events, *batch_events(run)], key=lambda event: event.pk),

@@ -195,7 +195,10 @@
     plan();
   }
   document.addEventListener("visibilitychange", tick);
-  document.querySelector(".sections [aria-current]")?.scrollIntoView({block: "nearest", inline: "center"});
+  for (const here of document.querySelectorAll(":is(.sections, .tabs) [aria-current]")) {
+    const bar = here.parentElement, [at, from] = [here, bar].map((one) => one.getBoundingClientRect());
+    bar.scrollLeft += at.left - from.left - (from.width - at.width) / 2;
+  }
   setInterval(tick, 1000);
   tick();
 })();
