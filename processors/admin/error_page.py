@@ -77,7 +77,7 @@ def as_csv(admin: Any, request: HttpRequest) -> HttpResponse:
     if not admin.has_view_permission(request):
         raise PermissionDenied
     rows = Record.objects.visible_to(request.user)
-    found = shown(rows, failures.pulse(rows), database_now())
+    found = shown(rows, failures.pulse(rows), asking.now(request))
     columns = file_columns()
     heads = [str(head) for head, _read in columns]
     lines = ([cell(read(row)) for _head, read in columns] for row in found)

@@ -145,8 +145,8 @@ def test_a_run_that_is_slow_for_its_processor_is_marked(admin: Client) -> None:
     [
         ({"state": "succeeded"}, "run_succeeded"), ({"state": "failures"}, "run_with_failures"),
         ({"state": "stopped"}, "run_stopped"), ({"state": "failed"}, "run_failed"),
-        ({"state": "paused"}, "run_"), ({"state": "running"}, "run_"), ({"state": "queued"}, "run_"),
-        ({"trigger": "retry"}, "run_by_trigger"), ({}, "run_newest"),
+        ({"state": "paused"}, "run_"), ({"state": "running"}, "run_"),
+        ({"state": "queued"}, "run_"), ({"trigger": "retry"}, "run_by_trigger"), ({}, "run_newest"),
     ],
 )  # fmt: skip
 def test_every_tab_of_the_runs_has_an_index(
