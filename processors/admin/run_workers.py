@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from processors.admin import columns
 from processors.admin.run_filters import told
 
-BATCHES = 50  # of each run that are looked at: a long one has thousands, of the same few workers
+BATCHES = 20  # of each run that are looked at: a long one has thousands, of the same few workers
 NAMED = 2  # workers that a row names
 
 # Some batches of one run, whichever its index finds first.

@@ -45,7 +45,7 @@ class RunList(OurList):
         now = asking.now(request)
         looks.with_counters(rows, request)
         throughput.with_rates(rows, now)
-        run_workers.with_workers(rows)
+        run_workers.with_workers(self.model_admin.moving(rows) if live.is_poll(request) else rows)
         usual = looks.usual_seconds({run.processor for run in rows})
         for run in rows:
             run.usual_seconds = usual.get(run.processor_id)

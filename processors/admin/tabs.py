@@ -53,7 +53,8 @@ def tabs_of(changelist: ChangeList, request: HttpRequest) -> list[Tab]:
     everything = changelist.get_queryset(request, exclude_parameters=[name]).order_by()
     here = spec.value()
     url = changelist.get_query_string
-    first = Tab(_("All"), url({name: None}), counted(everything), here is None)
+    known = changelist.result_count if here is None else None  # the paginator has counted them
+    first = Tab(_("All"), url({name: None}), counted(everything, known), here is None)
     return [first] + [
         Tab(word, url({name: value}), counted(spec.narrow(everything, value)), here == value)
         for value, word in spec.lookup_choices
@@ -65,10 +66,13 @@ def cap_of(rows: Rows) -> int:
     return FILTERED_CAP if rows.query.where else COUNT_CAP
 
 
-def counted(rows: Rows) -> str:
-    """How many there are, up to their cap; beyond it, of a whole table, about how many."""
+def counted(rows: Rows, known: int | None = None) -> str:
+    """How many there are, up to their cap; beyond it, of a whole table, about how many.
+
+    `known`: the same count, where somebody made it.
+    """
     cap = cap_of(rows)
-    count = rows[:cap].count()
+    count = rows[:cap].count() if known is None else known
     if count < cap:
         return number(count)
     about = 0 if rows.query.where else estimate(rows)
