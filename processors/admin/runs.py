@@ -45,7 +45,9 @@ class RunList(OurList):
         now = asking.now(request)
         looks.with_counters(rows, request)
         throughput.with_rates(rows, now)
-        run_workers.with_workers(self.model_admin.moving(rows) if live.is_poll(request) else rows)
+        assert isinstance(self.model_admin, RunAdmin)
+        moving = self.model_admin.moving(request, rows) if live.is_poll(request) else rows
+        run_workers.with_workers(moving)
         usual = looks.usual_seconds({run.processor for run in rows})
         for run in rows:
             run.usual_seconds = usual.get(run.processor_id)
