@@ -50,7 +50,7 @@ FOLLOWED = (
 )
 # Pages that belong to one of those: the end of its address, and theirs.
 BESIDE = (
-    ("processor-active", "versions"), ("processor", "run-with"), ("processor", "force-stop"),
+    ("processor-active", "versions"), ("processor", "run-with"), ("processor-active", "force-stop"),
     ("processor", "access"), ("processor", "delete"), ("processor", "limits"), ("record", "edit"),
     ("processor", "add-records"),
 )  # fmt: skip

@@ -100,12 +100,16 @@ class Acts(OurAdmin):
             if say(request, act):
                 return redirect(processor)
             return redirect("admin:processors_processor_force-stop", processor.pk)
+        run = looks.active_runs([processor], request).get(processor.pk)
+        processor.current_run = run
         button = Button(Verb("force-stop", _("Force stop"), control.stop), processor)
         return self.page(
             request,
             "admin/processors/processor/force_stop.html",
             _("Force stop: %(name)s") % {"name": processor},
             processor=processor,
+            run=run,
+            why=looks.whys([processor], [run], request)[processor.pk] if run else "",
             button=button,
         )
 

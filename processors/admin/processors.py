@@ -312,6 +312,14 @@ class ProcessorAdmin(Acts, Access, AddRecords, Limits, Versions, Transfer):
             messages.success(request, _("%(name)s was saved.") % {"name": processor})
         return redirect(processor)
 
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Django's, under a title that names the processor."""
+        processor = self.find(request, object_id, Processor.objects.all())
+        title = {"title": _("Delete: %(name)s") % {"name": processor}}
+        return super().delete_view(request, object_id, title | (extra_context or {}))
+
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """What stands in the way: history is never deleted along with its processor.
 

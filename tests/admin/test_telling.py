@@ -10,7 +10,7 @@ from django.urls import reverse
 from processors.clock import database_now
 from processors.models import Actor, Processor
 from processors.models.door import Move
-from tests.admin.conftest import a_failed_record, a_processor, a_run
+from tests.admin.conftest import a_batch, a_failed_record, a_processor, a_run, an_active_run
 
 pytestmark = pytest.mark.django_db
 
@@ -73,6 +73,28 @@ def test_what_begins_only_by_hand_is_begun_from_the_list(admin: Client) -> None:
 
     assert [verb for verb, name in named if name == "Orders"] == ["Run once", "Stop"]
     assert [verb for verb, name in named if name == "Mails"] == ["Pause", "Stop"]
+
+
+def test_who_forces_a_stop_reads_what_is_in_hand_or_that_nothing_is(admin: Client) -> None:
+    processor = a_processor(state="started")
+    url = reverse("admin:processors_processor_force-stop", args=[processor.pk])
+
+    idle = page(admin, url)
+    a_batch(an_active_run(processor))
+    busy = page(admin, url)
+
+    assert "Orders has no run to stop." in idle
+    assert "typed_name" not in idle
+    assert "Run 9 is going on: 1 batch in hand." in busy
+    assert "typed_name" in busy
+
+
+def test_the_page_that_deletes_names_what(admin: Client) -> None:
+    processor = a_processor()
+
+    html = page(admin, reverse("admin:processors_processor_delete", args=[processor.pk]))
+
+    assert "<h1>Delete: Orders</h1>" in html
 
 
 def test_the_overview_says_whether_an_error_goes_on(admin: Client) -> None:
