@@ -69,7 +69,10 @@ def remembered(
 def errors_card(
     processor: Processor, request: HttpRequest, now: datetime, pulse: tuple[Any, ...]
 ) -> dict[str, Any]:
-    """The kinds of error among the newest failed records; hidden where there is none."""
+    """The kinds of error among the newest failed records; hidden where there is none.
+
+    With a `sample`, there may be more than are counted.
+    """
     count, *_rest = pulse
     look, says = "card" if count else "card nothing", live.state_of(pulse)
     if live.is_shown(request, "errors", says, id="errors", class_=look):
@@ -77,7 +80,8 @@ def errors_card(
     groups = failures.groups(
         Record.objects.filter(processor=processor), now, newest=FAILED, most=ERRORS
     )
-    return {"errors": groups, "errors_look": look, "errors_say": says, "sample": FAILED}
+    shown = {"errors": groups, "errors_look": look, "errors_say": says}
+    return shown | ({"sample": FAILED} if count >= FAILED else {})
 
 
 def events_card(processor: Processor, request: HttpRequest, newest: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-/* What stands around every page: keys, pages that open as dialogs, and trouble in the tab.
+/* What stands around every page: keys, menus, pages that open as dialogs, and trouble in the tab.
    Nothing here is needed for any act, and no key acts. */
 "use strict";
 (() => {
@@ -59,6 +59,21 @@
     help.hidden = false;
     help.addEventListener("click", showKeys);
   }
+
+  // Menus close by a click elsewhere, by Escape, and when they led to a part of the page.
+
+  document.addEventListener("click", ({target}) => {
+    for (const menu of document.querySelectorAll("details.filter[open]")) {
+      if (!menu.contains(target) || target.closest("a[href^='#']")) menu.open = false;
+    }
+  });
+
+  document.addEventListener("keydown", ({key}) => {
+    const menu = key === "Escape" && document.querySelector("details.filter[open]");
+    if (!menu) return;
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  });
 
   // Pages that ask something before an act open as a dialog over the page they were asked from.
 

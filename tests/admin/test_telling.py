@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from processors.admin import slow_cards
 from processors.clock import database_now
 from processors.models import Actor, Processor
 from processors.models.door import Move
@@ -95,6 +96,22 @@ def test_the_page_that_deletes_names_what(admin: Client) -> None:
     html = page(admin, reverse("admin:processors_processor_delete", args=[processor.pk]))
 
     assert "<h1>Delete: Orders</h1>" in html
+
+
+@pytest.mark.parametrize(("failed", "words"), [(1, "Retry all 1<"), (3, "Retry all 2+<")])
+def test_a_count_that_was_cut_short_says_so(
+    admin: Client, monkeypatch: pytest.MonkeyPatch, failed: int, words: str
+) -> None:
+    monkeypatch.setattr(slow_cards, "FAILED", 2)
+    processor = a_processor()
+    run = a_run(processor)
+    for number in range(failed):
+        a_failed_record(processor, run, f"A-{number}")
+
+    html = page(admin, processor.get_absolute_url())
+
+    assert words in html
+    assert ("Counted among the newest 2 failed records." in html) == (failed > 1)
 
 
 def test_the_overview_says_whether_an_error_goes_on(admin: Client) -> None:

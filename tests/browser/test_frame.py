@@ -32,6 +32,22 @@ def test_keys_lead_around_and_rest_while_somebody_types(visit: Visit) -> None:
     assert not page.is_visible("#keys")
 
 
+def test_a_menu_closes_where_it_led_to_by_escape_and_by_a_click_elsewhere(visit: Visit) -> None:
+    page = visit(a_processor().get_absolute_url())
+    more = page.locator(".menu > summary")
+
+    closes: tuple[Callable[[], object], ...] = (
+        lambda: page.click(".menu a[href='#settings']"),
+        lambda: page.keyboard.press("Escape"),
+        lambda: page.click("h1"),
+    )
+    for close in closes:
+        more.click()
+        assert page.is_visible(".menu ul")
+        close()
+        assert not page.is_visible(".menu ul")
+
+
 def test_run_with_opens_over_the_page_and_begins_a_run(visit: Visit) -> None:
     processor = a_processor()
     page = visit(processor.get_absolute_url())
