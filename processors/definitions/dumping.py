@@ -4,7 +4,9 @@ import hashlib
 import json
 from typing import Any
 
+from processors.definitions.limits import BREAKER
 from processors.models.processor import Processor, TriggerKind
+from processors.sources.judgement import FIELDS
 
 PLAIN = (
     "parallelism",
@@ -15,19 +17,6 @@ PLAIN = (
     "blackouts",
     "record_timeout_seconds",
     "max_attempts",
-)
-BREAKER = ("on", "failures", "share_percent", "window", "crashes")
-TABLE_FIELDS = (
-    "kind",
-    "database",
-    "table",
-    "key",
-    "status",
-    "words",
-    "payload",
-    "result",
-    "error",
-    "filter",
 )
 
 
@@ -48,7 +37,7 @@ def dump(processor: Processor) -> dict[str, Any]:
             "base_seconds": short(processor.backoff_base_seconds),
             "cap_seconds": short(processor.backoff_cap_seconds),
         },
-        "breaker": {part: getattr(processor, f"breaker_{part}") for part in BREAKER},
+        "breaker": {part: getattr(processor, f"breaker_{part}") for part in ("on", *BREAKER)},
     }
 
 
@@ -63,8 +52,8 @@ def dump_source(source: dict[str, Any]) -> dict[str, Any]:
     if source.get("kind") != "table":
         topic = {"topic": source["topic"]} if source.get("topic") else {}
         return {"kind": source.get("kind"), **topic}
-    order = {"order": source["order"]} if source.get("order") else {}
-    return {**{field: source[field] for field in TABLE_FIELDS if field in source}, **order}
+    given = [field for field in FIELDS if field in source]
+    return {field: source[field] for field in given if field != "order" or source[field]}
 
 
 def dump_trigger(processor: Processor) -> dict[str, Any]:

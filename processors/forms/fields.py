@@ -9,7 +9,8 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from processors.forms.typed import BREAKER, WORDS
+from processors.definitions.limits import BREAKER
+from processors.forms.typed import WORDS
 
 TABLE_FIELDS = (
     "database", "table", "key", "status", *(f"word_{word}" for word in WORDS),

@@ -13,10 +13,11 @@ from django.utils.translation import gettext_lazy as _
 
 from processors import control, editing
 from processors.definitions import InvalidDefinition, clean, digest
+from processors.definitions.limits import BREAKER
 from processors.definitions.parsing import NAME_CHARACTERS
 from processors.forms import options, picker
 from processors.forms.fields import SOURCE_FIELDS, DefinitionFields
-from processors.forms.typed import BREAKER, WORDS, build, build_source, initial_values
+from processors.forms.typed import WORDS, build, build_source, initial_values
 from processors.handlers import Handler, registry
 from processors.models import Processor
 from processors.models.processor import Misfire, TriggerKind

@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 from processors.definitions import digest, dump
+from processors.definitions.limits import BREAKER
 from processors.forms.options import built_options, declared
 from processors.handlers import registry
 from processors.models import Processor
@@ -22,7 +23,6 @@ LIMITS = (
     "parallelism", "concurrency", "batch_size", "records_per_cycle", "record_timeout_seconds",
     "max_attempts",
 )  # fmt: skip
-BREAKER = ("failures", "share_percent", "window", "crashes")
 WORDS = ("new", "claimed", "done", "failed", "skipped")
 SIGNS = "|".join(sorted((one for one in OPERATORS if not one[0].isalpha()), key=len, reverse=True))
 OPERATOR_WORDS = "|".join(
