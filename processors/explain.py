@@ -28,7 +28,7 @@ from processors.wording import moment, told
 
 # A cycle that is due begins within a second or two where anything ticks.
 LATE = timedelta(seconds=30)
-JUST_BEGUN = timedelta(seconds=5)
+JUST_NOW = timedelta(seconds=5)
 ENDED = Q(closed_at__isnull=False) & ~Q(close_reason=CloseReason.REAPED)  # by who worked at it
 
 AskQueue = Callable[[str], QueueState]
@@ -46,6 +46,7 @@ class Hands(NamedTuple):
     leased: int = 0
     overdue: int = 0
     is_silent: bool = False
+    ended_at: datetime | None = None  # the last one that was worked through
 
 
 @dataclass(frozen=True)
@@ -121,12 +122,18 @@ def read_hands(facts: Facts) -> None:
     counted = counts.annotate(
         leased=Count("id"), overdue=Count("id", filter=is_late), until=Max("lease_until")
     )
-    for run_id, leased, overdue, until in counted:
-        ended = None
-        if leased == overdue:
-            rows = Batch.objects.filter(ENDED, run=run_id)
-            ended = rows.aggregate(at=Max("closed_at"))["at"]
-        facts.hands[run_id] = hands(leased, overdue, until, ended)
+    held = {run_id: (leased, overdue, until) for run_id, leased, overdue, until in counted}
+    found = {run.pk: held.get(run.pk, (0, 0, None)) for run in runs}
+    # All batches of a run are read for its last end: only where the sentence depends on it.
+    at_rest = {pk for pk, (leased, overdue, _until) in found.items() if leased == overdue}
+    ended = last_ends(run for run in runs if run.state == RunState.RUNNING and run.pk in at_rest)
+    facts.hands = {pk: hands(*counts, ended.get(pk)) for pk, counts in found.items()}
+
+
+def last_ends(runs: Iterable[Run]) -> dict[int, datetime]:
+    """When a batch of each was last worked through; a query, unless there is no run."""
+    rows = Batch.objects.filter(ENDED, run__in=list(runs)).order_by().values_list("run")
+    return dict(rows.annotate(at=Max("closed_at")))
 
 
 def hands(leased: int, overdue: int, until: datetime | None, ended: datetime | None) -> Hands:
@@ -136,9 +143,9 @@ def hands(leased: int, overdue: int, until: datetime | None, ended: datetime | N
     was ENDED since the last of them was heard of.
     """
     if not 0 < leased == overdue or until is None:
-        return Hands(leased, overdue)
+        return Hands(leased, overdue, ended_at=ended)
     heard = until - timedelta(seconds=settings.LEASE_SECONDS)
-    return Hands(leased, overdue, is_silent=ended is None or ended <= heard)
+    return Hands(leased, overdue, ended is None or ended <= heard, ended)
 
 
 def read_pauses(facts: Facts) -> None:
@@ -218,7 +225,7 @@ def said(word: str, act: Event, now: datetime) -> str:
 
 def of_run(run: Run, facts: Facts) -> str:
     """What an active run waits for."""
-    leased, overdue, is_silent = facts.hands.get(run.pk, Hands())
+    leased, overdue, is_silent, _ended = facts.hands.get(run.pk, Hands())
     if run.state == RunState.STOPPING:
         return leaving(_("Run %(seq)s is stopping") % {"seq": run.seq}, leased)
     if run.state == RunState.PAUSING:
@@ -279,13 +286,19 @@ def why_held(run: Run, held: Held, facts: Facts) -> str:
 
 
 def why_nobody_works(run: Run, facts: Facts) -> str:
-    """A run without a batch in hand: a rate limit, no Redis, no worker, or none that is free."""
+    """A run without a batch in hand: a rate limit, the moment, a copied database, or no worker."""
     if held := facts.held.get(run.pk):
         return why_held(run, held, facts)
-    if facts.now - run.started_at < JUST_BEGUN:
+    if facts.now - run.started_at < JUST_NOW:
         return _("Run %(seq)s has just begun.") % {"seq": run.seq}
-    if facts.is_copy:
-        return str(twins.SENTENCE)
+    ended = facts.hands.get(run.pk, Hands()).ended_at
+    if ended is not None and facts.now - ended < JUST_NOW:
+        return _("Run %(seq)s is going on, between two batches.") % {"seq": run.seq}
+    return str(twins.SENTENCE) if facts.is_copy else why_nobody_comes(run, facts)
+
+
+def why_nobody_comes(run: Run, facts: Facts) -> str:
+    """A run that no worker takes a batch of: no Redis, no worker, or none that is free."""
     name = run.config.get("queue", "default")
     queue = facts.queue(name)
     if queue.workers is None:

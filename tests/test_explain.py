@@ -117,6 +117,15 @@ def test_a_run_goes_on_while_another_worker_ends_batches(
     assert ("Stalled?" in page) is not goes_on
 
 
+@pytest.mark.parametrize(("ago", "words"), [(1, "is going on, between"), (9, "No worker listens")])
+def test_a_run_between_two_batches_waits_for_nobody(ago: int, words: str) -> None:
+    run = an_active_run(processor := a_processor())
+    ended = database_now() - timedelta(seconds=ago)
+    a_batch(run, state="closed", close_reason="completed", closed_at=ended)
+
+    assert words in reason(processor)
+
+
 def test_a_pause_names_who_paused_the_run() -> None:
     processor = a_processor()
     run = an_active_run(processor)
