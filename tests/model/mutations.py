@@ -1,176 +1,244 @@
-"""Small mistakes made one by one in the protocol's modules: which of them do the stories not see?
+"""Small mistakes made one by one in the code that decides about records: which does no test see?
 
-`python -m tests.model.mutations [MODULE…]` changes one comparison, constant, condition or call,
-or leaves out one condition of an SQL statement, tells stories until one ends badly, and lists the
-mistakes that lived. What lives is either no mistake, or one that only two connections, another
-table or another database show: the tests beside the stories are for those.
+`python -m tests.model.mutations [--sample 120] [MODULE…]` runs the fast tests once to learn which
+functions each of them reaches. For each mistake of a sample that is always the same, a forked
+process makes it and runs the tests that reach it, the quickest first, until one fails. A mistake
+is *seen*, or *lived*, or *hung* (the process used up its time, or died), or *unreached*. What lived
+is no mistake, or a test is missing. TEST_DATABASE chooses the database, as for all tests.
 """
 
-import ast
-import copy
-import importlib
-import random
-import re
+import os
+import resource
+import signal
 import sys
+import threading
+import time
+from argparse import ArgumentParser
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FunctionType, ModuleType
+from types import FrameType
 from typing import Any
 
-from django.db import connection
+import pytest
+from _pytest.runner import runtestprotocol
+from django.db import connections
 
-from tests.model.history import STEPS, database, take_step
+from tests.model.mistakes import Mistake, mistakes_in, place_of
+from tests.waiting import wait_until
 
-MODULES = ("leases", "gate", "reaping")
-STORIES = 16
-
-OPPOSITE: dict[type[ast.cmpop], type[ast.cmpop]] = {
-    ast.Lt: ast.LtE,
-    ast.LtE: ast.Lt,
-    ast.Gt: ast.GtE,
-    ast.GtE: ast.Gt,
-    ast.Eq: ast.NotEq,
-    ast.NotEq: ast.Eq,
-    ast.Is: ast.IsNot,
-    ast.IsNot: ast.Is,
-    ast.In: ast.NotIn,
-    ast.NotIn: ast.In,
-}
+MODULES = (
+    *("protocol.leases", "protocol.gate", "protocol.reaping", "protocol.cycles"),
+    *("protocol.first_claim", "protocol.at_once", "protocol.refilling", "protocol.arriving"),
+    *("protocol.reconciling", "protocol.all_paused", "protocol.faults", "protocol.allowances"),
+    *("cycle.commits", "cycle.treatment", "cycle.judging", "cycle.shift", "cycle.stretches"),
+    *("sources.ledger", "sources.inbox", "sources.foreign", "sources.marked", "sources.table"),
+)
+# Where quick tests of these modules are; learning what others reach would take longer than judging.
+ABOUT = (
+    *("arrivals", "breaker", "broken_sources", "cycles", "faults", "first_claim", "handled_once"),
+    *("held_rows", "one_commit_each", "outcomes", "pause_all", "several_at_once", "stop_and_pause"),
+)
+TESTS = (
+    *("tests/model/test_interleavings.py", "tests/model/test_deaths.py", "tests/sources/marked"),
+    *(f"tests/test_{name}.py" for name in ABOUT),
+)
+SAMPLE = 120
+CPU_SECONDS = 20  # of one test amid a mistake
+WALL_SECONDS = 900.0
+SLOW_SECONDS = 3.0  # a test that takes longer is left out
+CONTROLS = 10  # tests that must pass in a process of their own, without any mistake
+PROCESSES = {"environment", "start_worker", "start_scheduler", "manage", "browser"}
 
 
 @dataclass
-class Mistake:
-    """One change: a function's new code, or a constant's new text."""
+class Known:
+    """A test, the seconds it takes and the functions it reaches."""
 
-    where: str
-    what: str
-    holder: Any
-    name: str
-    value: Any
-
-    def swap(self) -> None:
-        """Make it, or take it back."""
-        old = getattr(self.holder, self.name)
-        setattr(self.holder, self.name, self.value)
-        self.value = old
+    item: pytest.Item
+    seconds: float
+    reaches: set[tuple[str, int]]
 
 
-# Python
+@dataclass(frozen=True)
+class Verdict:
+    """Seen, lived, hung, or not reached by any test; the test that saw it."""
+
+    word: str
+    by: str = ""
 
 
-def mistakes_in(module: ModuleType) -> Iterator[Mistake]:
-    """All of a module."""
-    tree = ast.parse(Path(str(module.__file__)).read_text())
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef):
-            function = getattr(module, node.name)
-            yield from in_function(module, node, function)
-    for name, text in list(vars(module).items()):
-        others = "POSTGRES" if connection.vendor == "sqlite" else "SQLITE"
-        if isinstance(text, str) and "WHERE" in text and others not in name:
-            yield from in_statement(module, name, text)
+class Mutations:
+    """A pytest plugin: runs the mistakes instead of the tests."""
+
+    def __init__(self, modules: list[str], sample: int) -> None:
+        self.modules = modules
+        self.sample = sample
+        self.verdicts: Counter[str] = Counter()
+        self.out = os.fdopen(os.dup(1), "w")  # what tests and their logs say is not for us
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """pytest's hook; true: nothing else is to be run."""
+        items = [item for item in session.items if is_quick(item)]
+        possible = [mistake for name in self.modules for mistake in mistakes_in(name)]
+        drawn = draw(possible, self.sample)
+        watched = {place for mistake in drawn for place in mistake.reached_by}
+        known = sorted(learn(items, watched), key=lambda test: test.seconds)
+        self.say(f"{len(known)} tests, {len(drawn)} of {len(possible)} mistakes")
+        quickest = [test.item for test in known]
+        control = Mistake("nowhere", "nothing", [], "", None)
+        found = try_out(control, quickest[:: max(len(quickest) // CONTROLS, 1)])
+        assert found.word == "lived", f"{found} without any mistake"
+        for mistake in drawn:
+            judges = [test.item for test in known if test.reaches & mistake.reached_by]
+            self.note(mistake, try_out(mistake, judges))
+        self.say(self.score())
+        return True
+
+    def say(self, line: str) -> None:
+        """At once: the next mistake may take minutes."""
+        print(line, file=self.out, flush=True)
+
+    def note(self, mistake: Mistake, verdict: Verdict) -> None:
+        """Count it and say it."""
+        self.verdicts[verdict.word] += 1
+        by = f" (by {verdict.by})" if verdict.by else ""
+        self.say(f"{verdict.word}: {mistake.where}: {mistake.what}{by}")
+
+    def score(self) -> str:
+        """In one line."""
+        told = ", ".join(f"{number} {verdict}" for verdict, number in self.verdicts.most_common())
+        return f"of {self.verdicts.total()} mistakes: {told}"
 
 
-def in_function(
-    module: ModuleType, node: ast.FunctionDef, function: FunctionType
-) -> Iterator[Mistake]:
-    where = f"{module.__name__}.{node.name}"
-    for index, _ in enumerate(ast.walk(node)):
-        changed = copy.deepcopy(node)
-        what = change(list(ast.walk(changed))[index])
-        if what and (code := compiled(module, changed)):
-            line = getattr(list(ast.walk(node))[index], "lineno", node.lineno)
-            yield Mistake(f"{where}:{line}", what, function, "__code__", code)
+def is_quick(item: pytest.Item) -> bool:
+    """Whether it runs in this process, in a few seconds."""
+    marked = any(item.get_closest_marker(name) for name in ("slow", "browser", "matrix"))
+    return not marked and not PROCESSES & set(getattr(item, "fixturenames", ()))
 
 
-def change(node: ast.AST) -> str:
-    """Change a node in place; what was changed, empty where there is nothing to change."""
-    if isinstance(node, ast.Compare) and type(node.ops[0]) in OPPOSITE:
-        before = ast.unparse(node)
-        node.ops[0] = OPPOSITE[type(node.ops[0])]()
-        return f"{before} → {ast.unparse(node)}"
-    if isinstance(node, ast.BoolOp):
-        before = ast.unparse(node)
-        node.op = ast.Or() if isinstance(node.op, ast.And) else ast.And()
-        return f"{before} → {ast.unparse(node)}"
-    if isinstance(node, ast.Constant) and isinstance(node.value, int):
-        number = node.value
-        node.value = (not number) if isinstance(number, bool) else number + 1
-        return f"{number} → {node.value!r}"
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-        before = ast.unparse(node)
-        node.operand = ast.UnaryOp(ast.Not(), node.operand)
-        return f"{before} → {ast.unparse(node)}"
-    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-        before = ast.unparse(node)
-        node.value = ast.Constant(None)
-        return f"without {before[:70]}"
-    return ""
+def draw(found: list[Mistake], sample: int) -> list[Mistake]:
+    """The same ones each time, mixed: whoever does not wait for the end has a fair sample too."""
+    return sorted(found, key=lambda mistake: mistake.lot)[:sample]
 
 
-def compiled(module: ModuleType, node: ast.FunctionDef) -> Any:
-    """The function's code; None where it needs more around it than its module."""
-    node.decorator_list = []
-    tree = ast.fix_missing_locations(ast.Module([node], []))
-    room: dict[str, Any] = dict(vars(module))
-    exec(compile(tree, str(module.__file__), "exec"), room)
-    code = room[node.name].__code__
-    return None if code.co_freevars else code
+def learn(items: list[pytest.Item], watched: set[tuple[str, int]]) -> Iterator[Known]:
+    """Every test that passes, is quick, and reaches any of them."""
+    for item in items:
+        began = time.process_time()
+        with noting(watched) as reached:
+            is_well = passes(item)
+        seconds = time.process_time() - began
+        if is_well and reached and seconds < SLOW_SECONDS:
+            yield Known(item, seconds, reached)
 
 
-# SQL
+@contextmanager
+def noting(watched: set[tuple[str, int]]) -> Iterator[set[tuple[str, int]]]:
+    """Which of the watched functions are called, in any thread."""
+    reached: set[tuple[str, int]] = set()
+
+    def note(frame: FrameType, event: str, _: Any) -> None:
+        if event == "call" and (place := place_of(frame.f_code)) in watched:
+            reached.add(place)
+
+    threading.setprofile(note)
+    sys.setprofile(note)
+    try:
+        yield reached
+    finally:
+        sys.setprofile(None)
+        threading.setprofile(None)
 
 
-def in_statement(module: ModuleType, name: str, text: str) -> Iterator[Mistake]:
-    """Each condition left out, its parameters still taken."""
-    for found in re.finditer(r"(WHERE|AND) ([^\n]*?)(?=\n| AND |$)", text):
-        word, condition = found.groups()
-        marks = condition.count("%s")
-        harmless = " AND ".join(["%s IS NOT NULL"] * marks) or "1 = 1"
-        changed = text[: found.start()] + f"{word} {harmless}" + text[found.end() :]
-        yield Mistake(f"{module.__name__}.{name}", f"without {condition}", module, name, changed)
+def passes(item: pytest.Item) -> bool:
+    """Run a test; what belongs to the session stays."""
+    reports = runtestprotocol(item, log=False, nextitem=item.session)  # type: ignore[arg-type]
+    return all(not report.failed for report in reports)
 
 
 # The verdict
 
 
-def is_seen(clock: Any) -> bool:
-    """Whether any of the stories ends badly."""
-    from tests.model.machine import EVERY_SHAPE
-    from tests.model.world import World
+def try_out(mistake: Mistake, judges: list[pytest.Item]) -> Verdict:
+    """What these tests say, in a process of their own."""
+    if not judges:
+        return Verdict("unreached")
+    connections.close_all()
+    reading, writing = os.pipe()
+    with unharmed():
+        pid = os.fork()
+        if pid == 0:
+            be_judged(mistake, judges, writing)
+        os.close(writing)
+        word = word_of(pid)
+    with os.fdopen(reading) as told:
+        return Verdict(word, told.read())
 
-    for seed in range(STORIES):
-        chance = random.Random(seed)
+
+def be_judged(mistake: Mistake, judges: list[pytest.Item], telling: int) -> None:
+    """In a process of its own, which ends here: 1 where a test failed."""
+    from processors.cycle import manners  # Django is set up by now
+
+    manners.Copy.is_one = False  # it was forked on purpose: a worker's copy would leave at once
+    mistake.make()
+    for item in judges:
+        used = int(time.process_time())
+        resource.setrlimit(resource.RLIMIT_CPU, (used + CPU_SECONDS, resource.RLIM_INFINITY))
         try:
-            world = World(clock, EVERY_SHAPE[seed % len(EVERY_SHAPE)])
-            world.add(5)
-            world.operate("start")
-            for _ in range(STEPS):
-                take_step(world, chance)
-                world.agree()
-            world.drain()
-        except Exception:  # noqa: BLE001 - however it ends badly
-            return True
-    return False
+            is_well = passes(item)
+        except BaseException:  # noqa: BLE001 - however it ends badly
+            is_well = False
+        if not is_well:
+            os.write(telling, item.nodeid.rpartition("/")[2].encode())
+            os._exit(1)
+    os._exit(0)
 
 
-def main(names: list[str]) -> None:
-    """Print the mistakes that lived, and the score."""
-    with database() as clock:
-        assert not is_seen(clock), "the stories end badly without any mistake"
-        lived, made = [], 0
-        for name in names:
-            module = importlib.import_module(f"processors.protocol.{name}")
-            for mistake in mistakes_in(module):
-                mistake.swap()
-                made += 1
-                if not is_seen(clock):
-                    lived.append(mistake)
-                    print(f"lived: {mistake.where}: {mistake.what}", flush=True)
-                mistake.swap()
-    print(f"{made - len(lived)} of {made} mistakes were seen")
+def word_of(pid: int) -> str:
+    """How the process ended."""
+
+    def ended() -> list[int]:
+        found, status = os.waitpid(pid, os.WNOHANG)
+        return [status] if found else []
+
+    try:
+        status = wait_until(ended, seconds=WALL_SECONDS, message="hung")[0]
+    except AssertionError:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        return "hung"
+    if os.WIFSIGNALED(status):
+        return "hung"
+    return "seen" if os.WEXITSTATUS(status) else "lived"
+
+
+@contextmanager
+def unharmed() -> Iterator[None]:
+    """Whatever a process that was ended left in an SQLite file is gone afterwards."""
+    files = [Path(str(each.settings_dict["NAME"])) for each in connections.all()]
+    kept = {file: file.read_bytes() for file in files if file.is_file()}
+    yield
+    for file, content in kept.items():
+        for beside in (f"{file}-wal", f"{file}-shm"):
+            Path(beside).unlink(missing_ok=True)
+        file.write_bytes(content)
+
+
+def main() -> int:
+    """0 where everything was judged."""
+    parser = ArgumentParser(prog="python -m tests.model.mutations", description=__doc__)
+    parser.add_argument("modules", nargs="*", default=MODULES, help="as protocol.leases")
+    parser.add_argument("--sample", type=int, default=SAMPLE, help="how many mistakes")
+    parser.add_argument("--tests", nargs="*", default=TESTS, help="files and directories")
+    options = parser.parse_args()
+    plugin = Mutations(list(options.modules), options.sample)
+    quiet = ["-q", "-p", "no:randomly", "--no-header", "-o", "timeout=0"]
+    return int(pytest.main([*quiet, *options.tests], plugins=[plugin]))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or list(MODULES))
+    sys.exit(main())
