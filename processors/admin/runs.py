@@ -142,8 +142,14 @@ class RunAdmin(Exports, RunActs):
 
     @admin.display(description=gettext_lazy("Records"))
     def records(self, run: Run) -> SafeString:
-        """A bar only while it is active: a red bar at 95 % reads as 95 % failed."""
+        """A bar only while it is active: a red bar at 95 % reads as 95 % failed.
+
+        And why the machine stopped it, if it did.
+        """
         shown = columns.outcome(run) if run.has_ended else columns.progress(run)
+        if run.fault_reason:
+            why, whole = columns.cut(run.fault_reason, 60), run.fault_reason
+            shown = format_html('{}<div class="bad-text" title="{}">{}</div>', shown, whole, why)
         return columns.live(f"records-{run.pk}", shown)
 
     @admin.display(description=gettext_lazy("Started"))

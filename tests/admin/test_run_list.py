@@ -91,6 +91,13 @@ def test_a_run_whose_workers_fell_silent_tells_no_time_left(admin: Client) -> No
     assert not re.search(r"about [^<]+ left", html)
 
 
+def test_a_run_that_the_machine_stopped_says_why(admin: Client) -> None:
+    first, _ = two_runs()
+    Run.objects.filter(pk=first.pk).update(state="failed", fault_reason="The table is gone.\nMore.")
+
+    assert ">The table is gone.</div>" in admin.get(RUNS).content.decode()
+
+
 def test_runs_of_a_worker_that_is_long_gone_are_none(admin: Client) -> None:
     two_runs()
 
