@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef
+from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, Q
 from django.http import HttpRequest
 
 from processors import failures
@@ -104,12 +104,16 @@ def active_runs(visible: RunQuerySet, request: HttpRequest) -> list[Any]:
 
 
 def first_processors(visible: ProcessorQuerySet, asked: list[str]) -> list[Any]:
-    """What is at work first, then what ended badly, then by name; for a poll those in sight."""
+    """What is at work, faulted, or ended badly, then by name; for a poll those in sight."""
     if asked:
         return list(
             visible.filter(pk__in=[name for name in asked if name.isdecimal() and len(name) < 19])
         )
     own = Run.objects.filter(processor=OuterRef("pk"))
     newest = own.filter(seq=OuterRef("last_seq"))
-    rows = visible.annotate(is_active=Exists(own.active()), is_troubled=Exists(newest.troubled()))
-    return list(rows.order_by("-is_active", "-is_troubled", "-fault_reason", "name")[: SHOWN + 1])
+    rows = visible.annotate(
+        is_active=Exists(own.active()),
+        faulted=ExpressionWrapper(~Q(fault_reason=""), output_field=BooleanField()),
+        is_troubled=Exists(newest.troubled()),
+    )
+    return list(rows.order_by("-is_active", "-faulted", "-is_troubled", "name")[: SHOWN + 1])

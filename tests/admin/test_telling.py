@@ -114,6 +114,18 @@ def test_a_count_that_was_cut_short_says_so(
     assert ("Counted among the newest 2 failed records." in html) == (failed > 1)
 
 
+def test_what_needs_a_person_is_first_on_the_overview(admin: Client) -> None:
+    a_processor("calm")
+    a_run(a_processor("bad"), state="failed")
+    a_processor("faulted", fault_reason="The table is gone.")
+    an_active_run(a_processor("working", state="started"))
+
+    table = page(admin, reverse("admin:index")).partition(">All processors<")[2]
+
+    found = re.findall(r'class="name" href="[^"]+">(\w+)</a></td>', table)
+    assert found == ["Working", "Faulted", "Bad", "Calm"]
+
+
 def test_the_overview_says_whether_an_error_goes_on(admin: Client) -> None:
     processor = a_processor()
     run = a_run(processor)
