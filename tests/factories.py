@@ -162,9 +162,7 @@ def make_event(processor: Processor | None = None, action: str = "start", **colu
 
 def make_user(username: str = "anna", *permissions: str, **columns: Any) -> User:
     """A member of staff with rights such as "operate_processor" or "processors.view_run"."""
-    user = get_user_model().objects.create_user(
-        username=username, password="secret", **{"is_staff": True, **columns}
-    )
+    user = get_user_model().objects.create_user(username=username, **{"is_staff": True, **columns})
     codenames = [name.rpartition(".")[2] for name in permissions]
     user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
     return user
