@@ -156,7 +156,9 @@ def browser() -> Iterator[Any]:
     # Playwright keeps an event loop in this thread, which Django would take for async code.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        # No GPU where tests run: else its part is played by a program that is slower than none.
+        args = ["--no-sandbox", "--disable-gpu"]
+        chromium = playwright.chromium.launch(executable_path=program, args=args)
         yield chromium
         chromium.close()
 

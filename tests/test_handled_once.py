@@ -14,6 +14,7 @@ from tests.stories import act, counters, define, fill_inbox, numbered, wait_for_
 from tests.tables import Table
 
 ROWS = 2_000
+WORKERS = 4
 
 
 @pytest.fixture
@@ -32,12 +33,9 @@ def foreign_goods(transactional_db: None) -> Iterator[Table]:
     table.drop()
 
 
-@pytest.mark.parametrize("workers", [2, 4])
-def test_every_row_of_a_table_is_handled_once(
-    goods: Table, start_worker: StartWorker, workers: int
-) -> None:
-    processor = define("effect", goods.source(), parallelism=workers, batch_size=100)
-    for _ in range(workers):
+def test_every_row_of_a_table_is_handled_once(goods: Table, start_worker: StartWorker) -> None:
+    processor = define("effect", goods.source(), parallelism=WORKERS, batch_size=100)
+    for _ in range(WORKERS):
         start_worker()
 
     run = wait_for_end(control.run_once(processor.pk, act()), seconds=180)
@@ -50,15 +48,14 @@ def test_every_row_of_a_table_is_handled_once(
 
 
 @pytest.mark.django_db(databases=["default", "shop"], transaction=True)
-@pytest.mark.parametrize("workers", [2, 4])
 def test_every_row_of_a_table_elsewhere_is_handled_once(
-    foreign_goods: Table, start_worker: StartWorker, workers: int
+    foreign_goods: Table, start_worker: StartWorker
 ) -> None:
     processor = define(
         "outside", foreign_goods.source(words={"new": "NEW", "done": "DONE", "failed": "ERROR"}),
-        parallelism=workers, batch_size=100,
+        parallelism=WORKERS, batch_size=100,
     )  # fmt: skip
-    for _ in range(workers):
+    for _ in range(WORKERS):
         start_worker()
 
     run = wait_for_end(control.run_once(processor.pk, act()), seconds=180)
@@ -71,11 +68,10 @@ def test_every_row_of_a_table_elsewhere_is_handled_once(
     assert not Record.objects.exists()
 
 
-@pytest.mark.parametrize("workers", [2])
-def test_every_record_of_an_inbox_is_handled_once(start_worker: StartWorker, workers: int) -> None:
-    processor = define("effect", parallelism=workers, batch_size=100)
+def test_every_record_of_an_inbox_is_handled_once(start_worker: StartWorker) -> None:
+    processor = define("effect", parallelism=2, batch_size=100)
     fill_inbox(processor, numbered(ROWS))
-    for _ in range(workers):
+    for _ in range(2):
         start_worker()
 
     run = wait_for_end(control.run_once(processor.pk, act()), seconds=180)

@@ -25,6 +25,7 @@ from processors.models import (
     Run,
     Version,
 )
+from tests import bootstrap
 from tests.admin.conftest import a_batch, a_failed_record, a_processor, a_run, an_active_run
 from tests.admin.test_roles import make_roles
 
@@ -237,8 +238,16 @@ def outcome(answer: Any) -> str:
     return "refused" if answer.status_code in (403, 404, 405) else str(answer.status_code)
 
 
+IN_ONE_RUN = pytest.mark.skipif(
+    bootstrap.TEST_DATABASE == "sqlite", reason="rights are the same on both, asked on Postgres"
+)
+
+
+# Who may do everything opens every page on both databases.
 @pytest.mark.slow
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(
+    "role", [pytest.param(role, marks=[IN_ONE_RUN] * (role != "superuser")) for role in ROLES]
+)
 def test_each_role_is_let_in_and_kept_out_as_the_table_says(
     objects: dict[str, Any], role: str
 ) -> None:

@@ -6,9 +6,16 @@ from typing import Any
 import pytest
 
 from processors.models import Batch, Run
+from tests import bootstrap
 from tests.admin.conftest import a_batch, a_failed_record, a_processor, a_run, an_active_run
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(
+        bootstrap.TEST_DATABASE == "sqlite", reason="a page's script asks no database: on Postgres"
+    ),
+]
 
 Visit = Callable[..., Any]
 LONG = 20_000  # milliseconds that a page may take to notice
