@@ -10,7 +10,9 @@
 
   // Times: "12 s ago" stays true without asking the server, whose clock counts.
 
-  const skew = Date.parse(words.now) - Date.now();
+  // The server wrote its time just before the page arrived; this script may have come much later.
+  const arrived = performance.timeOrigin + performance.getEntriesByType("navigation")[0].responseStart;
+  const skew = Date.parse(words.now) - arrived;
 
   function pair(large, unit, small, smallUnit, width) {
     return small ? `${large} ${unit} ${String(small).padStart(width, "0")} ${smallUnit}` : `${large} ${unit}`;

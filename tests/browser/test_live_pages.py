@@ -1,10 +1,13 @@
 """Pages that renew themselves, in a real browser: what they renew, and what they leave alone."""
 
+import re
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from processors.clock import database_now
 from processors.models import Batch, Run
 from tests import bootstrap
 from tests.admin.conftest import a_batch, a_failed_record, a_processor, a_run, an_active_run
@@ -19,6 +22,7 @@ pytestmark = [
 
 Visit = Callable[..., Any]
 LONG = 20_000  # milliseconds that a page may take to notice
+SLOW_SECONDS = 2
 
 
 def a_working_run() -> Run:
@@ -106,6 +110,22 @@ def test_times_tick_without_the_server(visit: Visit) -> None:
     page.wait_for_function(
         "first => document.querySelector('#result_list time').textContent !== first", arg=first
     )
+
+
+def test_times_are_the_servers_however_late_the_script_comes(visit: Visit) -> None:
+    run = a_working_run()
+    page = visit(run.get_absolute_url())
+    Run.objects.filter(pk=run.pk).update(started_at=database_now())
+
+    def come_late(route: Any) -> None:
+        time.sleep(SLOW_SECONDS)  # a network as slow as that
+        route.continue_()
+
+    page.route("**/live.js", come_late)
+    page.goto(run.get_absolute_url())
+
+    shown = page.text_content("[data-live=facts] time[data-tick=ago]")
+    assert int(re.sub(r"\D", "", shown) or 0) >= SLOW_SECONDS, shown
 
 
 def test_who_was_signed_out_is_told(visit: Visit) -> None:
