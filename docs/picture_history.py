@@ -127,12 +127,12 @@ def add_failure(dice: random.Random, run: Any, batch: Any, number: int) -> None:
     same = fingerprint(Outcome("dead", error_type=kind, message=message))
     record = Record.objects.create(
         processor=run.processor, key=f"INV-{run.pk * 97 % 900_000 + number:06}", state="dead",
-        payload=PAYLOAD, attempts=5, last_error=message, error_type=kind,
+        payload=PAYLOAD, attempts=1, last_error=message, error_type=kind,
         fingerprint=same, available_at=run.started_at, created_at=run.started_at,
         settled_at=run.ended_at,
     )  # fmt: skip
     Attempt.objects.create(
-        processor=run.processor, record=record, run=run, batch=batch, visit=1, number=5,
+        processor=run.processor, record=record, run=run, batch=batch, visit=1, number=1,
         outcome="dead", error_type=kind, message=message, owner="worker-1", at=run.ended_at,
         fingerprint=same, duration_seconds=0.2, traceback=TRACEBACK % (kind, f"{kind}: {message}"),
         log=["asked the map service", "no answer that fits"],
