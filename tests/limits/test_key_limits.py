@@ -11,6 +11,7 @@ from processors import control
 from processors.clock import database_now
 from processors.models import Batch, Record, Run
 from processors.protocol import leases
+from processors.protocol.gate import Ask
 from processors.protocol.leases import Lease, Step
 from processors.protocol.working import source_of
 from processors.rates import Rate
@@ -32,6 +33,22 @@ from tests.model.clockwork import Clockwork
 from tests.stories import act, define, fill_inbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_a_claim_that_every_key_holds_back_says_until_when_and_no_other_does(
+    clock: Clockwork,
+) -> None:
+    processor = define("echo", rate_limits=[BY_CUSTOMER], batch_size=50)
+    fill_inbox(processor, customers(one=10))
+    run = begin(processor)
+    first, second = Ask(run.pk, "host:1:a", hand=50), Ask(run.pk, "host:2:a", hand=50)
+
+    assert leases.claim(source_of(run), first) is not None
+    assert leases.claim(source_of(run), second) is None
+
+    assert first.held is None
+    assert second.held is not None
+    assert clock.now < second.held.until <= clock.now + timedelta(minutes=1)
 
 
 def test_no_more_of_a_key_is_begun_than_its_limit_says_and_the_others_go_on(
