@@ -23,7 +23,7 @@ QUICK = settings(
 )
 
 
-@pytest.mark.timeout(0 if EXAMPLES > 100 else 300)
+@pytest.mark.timeout(0 if EXAMPLES > 100 else 900)  # hundreds of transactions
 def test_no_story_makes_the_protocol_differ_from_its_reference(transactional_db: None) -> None:
     with laboratory() as clock:
         tell_stories(clock, QUICK)
