@@ -183,8 +183,11 @@ def next_run(processor: Any, now: datetime) -> SafeString | str:
 
 
 def pace(run: Any, why: str) -> SafeString | str:
-    """`50/s · about 55 min left`; where nothing moves, why."""
-    if not run.rate:
+    """`50/s · about 55 min left`; where nothing moves, why.
+
+    The rate is that of the last minute: a run that was paused since has one, and stands still.
+    """
+    if not run.rate or run.state == RunState.PAUSED or getattr(run, "is_silent", False):
         return why
     parts = [wording.rate_words(run.rate)]
     if run.seconds_left is not None:

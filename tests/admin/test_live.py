@@ -3,6 +3,7 @@
 import re
 import sys
 from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -342,6 +343,21 @@ def queries_of(client: Client, url: str) -> int:
     with CaptureQueriesContext(connection) as queries:
         poll(client, url)
     return len(queries)
+
+
+def test_a_paused_run_shows_why_instead_of_the_pace_it_had(
+    admin: Client, history: dict[str, Any]
+) -> None:
+    run, now = history["active"], database_now()
+    a_batch(run, slot=8, state="closed", done=600, claimed=600,
+            opened_at=now - timedelta(seconds=30), closed_at=now)  # fmt: skip
+    going = poll(admin, reverse("admin:index")).text
+
+    Run.objects.filter(pk=run.pk).update(state="paused")
+    paused = poll(admin, reverse("admin:index")).text
+
+    assert [bool(re.search(r"\d/(s|min)\b", html)) for html in (going, paused)] == [True, False]
+    assert "was paused" in paused
 
 
 def test_a_table_of_runs_is_drawn_again_when_a_run_ends(
