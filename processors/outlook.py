@@ -47,7 +47,7 @@ def outlook(processor: Processor, waiting: int | None, cap: int, now: datetime) 
         runs = newest_runs(processor, now - window)
         seen = sights(runs)
         if waiting is not None and not is_capped and seen:
-            seen.append(Sight(now, waiting, sum(handled(run) for run in runs)))
+            seen.append(Sight(now, waiting, sum(run.settled for run in runs)))
         comes = arriving(seen[0], seen[-1]) if seen else None
         each = pace_of_one(runs, now)
         if each is not None and comes is not None:
@@ -79,13 +79,8 @@ def sights(runs: list[Run]) -> list[Sight]:
     for run in runs:
         if run.expected is not None:
             seen.append(Sight(run.started_at, run.expected, before))
-        before += handled(run)
+        before += run.settled
     return seen
-
-
-def handled(run: Run) -> int:
-    """Records with a final outcome."""
-    return sum(int(getattr(run, name)) for name in FINAL)
 
 
 def pace_of_one(runs: list[Run], now: datetime) -> float | None:

@@ -10,6 +10,7 @@ from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from processors import spread, times, wording
 from processors.admin.live import region
@@ -236,30 +237,41 @@ def run_rate(run: Run, now: datetime) -> str:
 
 def outcome(run: Run) -> SafeString:
     """`1,237 · 3 failed`; of a run that was cut short also how far it came."""
-    total = wording.number(run.handled)
-    failed = run.dead + run.parked
-    words = _("%(count)s failed") % {"count": wording.number(failed)}
-    tail = format_html(' · <span class="bad-text">{}</span>', words) if failed else ""
-    if run.state == RunState.FINISHED or not run.expected or run.handled >= run.expected:
+    total, tail = wording.number(run.settled), beside_count(run)
+    if run.state == RunState.FINISHED or not run.expected or run.settled >= run.expected:
         return format_html("{}{}", total, tail)
     facts = {
-        "share": int(100 * run.handled / run.expected),
+        "share": int(100 * run.settled / run.expected),
         "expected": wording.number(run.expected),
     }
     ended = _("ended at %(share)s %% of %(expected)s") % facts
     return format_html('{}{}<div class="quiet">{}</div>', total, tail, ended)
 
 
+def beside_count(run: Run) -> SafeString:
+    """` · 3 failed · 5 retries`; empty where all went well."""
+    failed, retries = run.dead + run.parked, run.retries
+    told = _("%(count)s failed") % {"count": wording.number(failed)}
+    bad = format_html(' · <span class="bad-text">{}</span>', told) if failed else ""
+    if not retries:
+        return format_html("{}", bad)
+    words = ngettext("%(count)s retry", "%(count)s retries", retries)
+    count = {"count": wording.number(retries)}
+    return format_html('{} · <span class="quiet">{}</span>', bad, words % count)
+
+
 def progress(run: Run, *, is_tall: bool = False) -> SafeString:
-    """A bar with its numbers; without an expected count, the numbers alone."""
-    failed = run.dead + run.parked
-    words = _("%(count)s failed") % {"count": wording.number(failed)}
-    tail = format_html(' · <span class="bad-text">{}</span>', words) if failed else ""
-    if not run.expected:
-        known = _("%(count)s so far") % {"count": wording.number(run.handled)}
-        return format_html('<div class="progress-text">{}{}</div>', known, tail)
-    # More may be handled than was there at the start: what arrived since comes along.
-    share = min(100.0, 100 * run.handled / run.expected)
+    """A bar with its numbers; where nobody knows how many come, the numbers alone."""
+    tail, failed = beside_count(run), run.dead + run.parked
+    facts = {
+        "done": wording.number(run.settled),
+        "expected": wording.number(run.expected or 0),
+    }
+    if not run.expected or run.settled > run.expected:
+        # More may be handled than was there at the start: what arrived since comes along.
+        known = _("%(done)s so far") if not run.expected else _("%(done)s so far, more came in")
+        return format_html('<div class="progress-text">{}{}</div>', known % facts, tail)
+    share = 100 * run.settled / run.expected
     bad = min(share, max(1.0, 100 * failed / run.expected)) if failed else 0.0
     return format_html(
         '<svg class="bar{}" viewBox="0 0 100 6" preserveAspectRatio="none" role="progressbar"'
@@ -275,8 +287,7 @@ def progress(run: Run, *, is_tall: bool = False) -> SafeString:
         f"{share - bad:.2f}",
         f"{bad:.2f}",
         f"{share:.0f}",
-        _("%(done)s of %(expected)s")
-        % {"done": wording.number(run.handled), "expected": wording.number(run.expected)},
+        _("%(done)s of %(expected)s") % facts,
         tail,
     )
 

@@ -32,7 +32,7 @@ def figures() -> list[tuple[str, Callable[[Run], float], Callable[[float], str]]
     """What is compared: its name, how it is read off a run, how it is written."""
     return [
         (_("Duration"), looks.seconds_of, duration),
-        (_("Records"), lambda run: run.handled, whole),
+        (_("Records"), lambda run: run.settled, whole),
         (_("Succeeded"), lambda run: run.done, whole),
         (_("Failed"), lambda run: run.dead + run.parked, whole),
         (_("To be retried"), lambda run: run.retried, whole),

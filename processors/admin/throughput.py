@@ -78,12 +78,12 @@ def with_rates(runs: Sequence[Any], now: datetime, work: Work | None = None) -> 
 def time_left(run: Any, rate: float) -> float | None:
     """Seconds, from the pace of the last two minutes; None where nobody can tell.
 
-    As of a run whose workers are silent: they may be dead.
+    As of a run whose workers are silent: they may be dead. Retries bring it no nearer to its end.
     """
     if not run.expected or rate <= 0 or run.state != "running" or run.is_silent:
         return None
-    rest = run.expected - run.handled
-    return rest / rate if rest > 0 else None
+    rest = run.expected - run.settled
+    return rest / rate * run.handled / run.settled if rest > 0 and run.settled else None
 
 
 @dataclass(frozen=True)

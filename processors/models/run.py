@@ -122,8 +122,18 @@ class Run(Counted):
 
     @property
     def handled(self) -> int:
-        """Records with an outcome in this run."""
+        """Outcomes in this run; a record that was tried again has several."""
         return self.done + self.skipped + self.retried + self.dead + self.parked + self.crashed
+
+    @property
+    def settled(self) -> int:
+        """Records with a final outcome: one that was tried again counts once."""
+        return self.done + self.skipped + self.dead + self.parked
+
+    @property
+    def retries(self) -> int:
+        """Outcomes after which a record waits to be tried again."""
+        return self.handled - self.settled
 
     @property
     def has_failures(self) -> bool:
