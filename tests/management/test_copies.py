@@ -1,11 +1,12 @@
 """A database that was copied runs nothing until somebody has said what it is."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied
 
-from processors import control, cycle, diagnosis, maintenance
+from processors import control, cycle, diagnosis, maintenance, publish
 from processors.clock import database_now
 from processors.control import Refused
 from processors.explain import why
@@ -43,6 +44,18 @@ def test_a_copy_handles_nothing_and_says_why(running: Processor) -> None:
     assert Record.objects.filter(state=RecordState.READY).count() == 5
     assert "is a copy of another one, or was moved" in why(running, database_now())
     assert any("doctor --moved" in found.mend for found in diagnosis.examine())
+
+
+@pytest.mark.parametrize("way", [list, iter])
+def test_what_arrives_in_a_copy_is_stored_and_begins_no_cycle(way: Any) -> None:
+    processor = define("effect", trigger={"kind": "arrival"})
+    control.start(processor.pk, act())
+    Installation.objects.update(home="postgres:1:1")
+
+    publish(processor.slug, way([{"key": "new", "payload": {}}]))
+
+    assert Record.objects.get().state == RecordState.READY
+    assert not Run.objects.exists()
 
 
 def test_nobody_can_start_or_run_anything_in_a_copy() -> None:

@@ -1,6 +1,6 @@
 """Small mistakes made one by one in the code that decides about records: which does no test see?
 
-`python -m tests.model.mutations [--sample 120] [MODULE…]` runs the fast tests once to learn which
+`python -m tests.model.mutations [--sample 40] [MODULE…]` runs the fast tests once to learn which
 functions each of them reaches. For each mistake of a sample that is always the same, a forked
 process makes it and runs the tests that reach it, the quickest first, until one fails. A mistake
 is *seen*, or *lived*, or *hung* (the process used up its time, or died), or *unreached*. What lived
@@ -45,7 +45,7 @@ TESTS = (
     *("tests/model/test_interleavings.py", "tests/model/test_deaths.py", "tests/sources/marked"),
     *(f"tests/test_{name}.py" for name in ABOUT),
 )
-SAMPLE = 120
+SAMPLE = 40
 CPU_SECONDS = 20  # of one test amid a mistake
 WALL_SECONDS = 900.0
 SLOW_SECONDS = 3.0  # a test that takes longer is left out
