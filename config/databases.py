@@ -70,6 +70,8 @@ def _parse(name: str, url: str, *, own: bool) -> dict[str, Any]:
     # Names in the URL win, and an empty one takes ours away (PgBouncer refuses `options`).
     options = _default_options(kind, own=own) | database.get("OPTIONS", {})
     database["OPTIONS"] = {key: value for key, value in options.items() if value != ""}
+    if not database["NAME"]:
+        raise BadSetting(f"{name} names no database: write it after the last slash.")
     if kind == "postgres":
         # Server-side cursors do not survive a transaction-pooling PgBouncer.
         database["DISABLE_SERVER_SIDE_CURSORS"] = True

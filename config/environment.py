@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 from dotenv import dotenv_values
@@ -18,6 +19,13 @@ FALSE_WORDS = {"0", "false", "no", "off", ""}
 
 class BadSetting(ImproperlyConfigured):
     """A variable is missing or makes no sense; the message names it and says what to write."""
+
+
+class NamedQueues(dict[str, Any]):
+    """The settings of each queue by its name; `rqworker` looks up what it was given."""
+
+    def __missing__(self, name: str) -> Any:
+        raise BadSetting(f"There is no queue '{name}': QUEUES has {', '.join(self)}.")
 
 
 class Environment:

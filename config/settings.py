@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from config.databases import read_databases
-from config.environment import BadSetting, Environment
+from config.environment import BadSetting, Environment, NamedQueues
 from config.logs import build_logging
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -135,13 +135,16 @@ if TESTING:
 
 REDIS_URL = env.text("REDIS_URL", f"unix://{VAR_DIR / 'redis' / 'redis.sock'}")
 REDIS_TIMEOUTS = urlencode({"socket_connect_timeout": 1, "socket_timeout": 2})
-RQ_QUEUES = {
-    queue: {
-        "URL": f"{REDIS_URL}{'&' if '?' in REDIS_URL else '?'}{REDIS_TIMEOUTS}",
-        "SERIALIZER": "rq.serializers.JSONSerializer",
-    }
+RQ_QUEUES = NamedQueues(
+    (
+        queue,
+        {
+            "URL": f"{REDIS_URL}{'&' if '?' in REDIS_URL else '?'}{REDIS_TIMEOUTS}",
+            "SERIALIZER": "rq.serializers.JSONSerializer",
+        },
+    )
     for queue in QUEUES
-}
+)
 RQ = {
     "JOB_CLASS": "processors.queues.SafeJob",
     "QUEUE_CLASS": "processors.queues.SafeQueue",

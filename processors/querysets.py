@@ -42,6 +42,11 @@ class ProcessorQuerySet(models.QuerySet[Any]):
         shown = self.model.objects.visible_to(person).values("pk")
         return list(self.exclude(pk__in=shown).order_by().values_list("pk", flat=True))
 
+    def queues_in_use(self) -> list[str]:
+        """The queues on which somebody must listen: of processors that are not stopped."""
+        used = self.exclude(state=ProcessorState.STOPPED).order_by()
+        return sorted(set(used.values_list("queue", flat=True)))
+
     def armed(self) -> "ProcessorQuerySet":
         """Started, not faulted, nothing active, and waiting for their time."""
         active = self.model.runs.rel.related_model.objects.active()

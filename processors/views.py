@@ -4,13 +4,14 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import timedelta
 
-from django.db import connection
+from django.conf import settings
+from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from processors.clock import database_now
-from processors.models import Installation
+from processors.models import Installation, Processor
 from processors.queues import queue_states
 
 ANSWER_SECONDS = 1.8  # of the two that a caller may wait
@@ -72,9 +73,19 @@ def look_at_database() -> Findings:
     return {"database": (True, "ok"), "scheduler": (True, "ok")}
 
 
+def queues_in_use() -> list[str]:
+    """All of them while the database cannot tell."""
+    try:
+        return Processor.objects.queues_in_use()
+    except DatabaseError:
+        return list(settings.QUEUES)
+    finally:
+        connection.close()
+
+
 def look_at_queues() -> Findings:
-    """Redis, and whether every queue has a listener."""
-    queues = queue_states()
+    """Redis, and whether every queue that is used has a listener; the first where none is."""
+    queues = queue_states(queues_in_use() or settings.QUEUES[:1])
     if any(queue.workers is None for queue in queues):
         return {"redis": (False, "does not answer"), "workers": (False, "unknown")}
     without = [queue.name for queue in queues if not queue.workers]

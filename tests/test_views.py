@@ -10,13 +10,17 @@ from django.test import Client
 from processors.clock import database_now
 from processors.models import Installation
 from processors.queues import QueueState
+from tests.factories import make_processor
 
 
 @pytest.fixture
 def workers(monkeypatch: pytest.MonkeyPatch) -> list[QueueState]:
     """What Redis would say."""
     states = [QueueState("default", 0, 1)]
-    monkeypatch.setattr("processors.views.queue_states", lambda: states)
+    monkeypatch.setattr(
+        "processors.views.queue_states",
+        lambda names: [each for each in states if each.name in names],
+    )
     return states
 
 
@@ -54,10 +58,22 @@ def test_ready_when_everything_is_there(client: Client, workers: Any) -> None:
 @pytest.mark.django_db(transaction=True)
 def test_a_queue_without_a_worker_is_named(client: Client, workers: list[QueueState]) -> None:
     scheduler_ticked()
+    make_processor("orders", queue="high", state="started")
     workers.append(QueueState("high", 3, 0))
 
     assert ready(client)[0] == 503
     assert ready(client)[1]["workers"] == "none listens to high"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_queue_that_nobody_uses_needs_no_worker(
+    client: Client, workers: list[QueueState]
+) -> None:
+    scheduler_ticked()
+    make_processor("orders", queue="high", state="stopped")
+    workers.append(QueueState("high", 0, 0))
+
+    assert ready(client)[0] == 200
 
 
 @pytest.mark.django_db(transaction=True)
@@ -94,7 +110,7 @@ def test_what_does_not_answer_in_time_is_not_waited_for(
 
     answer = threading.Event()
 
-    def hang() -> list[QueueState]:
+    def hang(names: list[str]) -> list[QueueState]:
         answer.wait(10)
         return []
 

@@ -150,8 +150,7 @@ def trouble() -> list[str]:
     """What keeps work from going on."""
     known: tuple[list[str], list[str]] | None = cache.get("trouble")
     if known is None:
-        wanted = Processor.objects.exclude(state="stopped").values_list("queue", flat=True)
-        known = database_trouble(), sorted(set(wanted.order_by()))
+        known = database_trouble(), Processor.objects.queues_in_use()
         cache.set("trouble", known, FRESH_SECONDS)
     sentences, queues = known
     return sentences + looks.trouble(queues)  # a queue is remembered by itself

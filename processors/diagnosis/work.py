@@ -138,7 +138,10 @@ def handlers(tables: Tables) -> Iterator[Finding]:
             yield level(
                 named(processor),
                 _("Its handler '%(name)s' is not installed here.") % {"name": name},
-                _("Name its app in HANDLER_APPS on every machine, or choose another handler."),
+                _(
+                    "Name its app in HANDLER_APPS on every machine, and restart web, workers and "
+                    "scheduler that began before it was there; or choose another handler."
+                ),
             )
 
 

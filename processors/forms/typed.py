@@ -45,7 +45,7 @@ def initial_values(processor: Processor | None) -> dict[str, Any]:
     words = {"new": "NEW", "claimed": "TAKEN", "done": "DONE", "failed": "ERROR"}
     words = source.get("words") or words
     # A new one's trigger is left to its kind of source.
-    stored = processor or Processor(trigger_kind="", parallelism=1)
+    stored = processor or Processor(trigger_kind="")
     return {
         **{name: definition.get(name) for name in ("name", "slug", "description", "handler")},
         "options": json.dumps(definition["options"], indent=2, ensure_ascii=False),
