@@ -95,6 +95,11 @@ def test_numbers_make_no_other_kind_of_error(words: str, one: int, other: int) -
     assert len(kinds) == 1
 
 
+def test_a_message_that_is_one_quoted_word_keeps_it() -> None:
+    assert normalised("'shelf'") == "'shelf'"
+    assert normalised("'INV-2399'") == normalised("'two words'") == "…"
+
+
 @given(st.text("abcXYZ019-_.", min_size=1, max_size=20))
 def test_no_planted_secret_survives_the_scrubber(secret: str) -> None:
     said = f"cannot connect to postgres://anna:{secret}q@db:5432/x password={secret}q user=anna"
