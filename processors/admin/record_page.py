@@ -23,7 +23,8 @@ from processors.admin.acts import reason_of
 from processors.admin.base import user_of
 from processors.admin.masking import masked, unmasked
 from processors.admin.record_acts import selection_of
-from processors.models import Attempt, Event, Record
+from processors.handlers.context import idempotency_key, key_prefix
+from processors.models import Attempt, Batch, Event, Installation, Record
 from processors.sources import SourceTrouble, open_source
 from processors.sources.connecting import Unreachable
 from processors.states import NEEDS_ATTENTION, RecordState
@@ -75,9 +76,12 @@ def facts(record: Record, beside: dict[str, Any], request: HttpRequest) -> dict[
     may_manage = request.user.has_perm(dead_letters.MANAGE_DEAD)
     is_finished = record.state in FINISHED
     newest = None if is_finished else with_error(attempts)
+    has_error = tells_error(record)
     return {
         "record": record,
-        "report": reports.of_record(record, newest, request),
+        "request_key": request_key(record),
+        "has_error": has_error,
+        "report": reports.of_record(record, newest, request) if has_error else "",
         "payload": shown_payload(record) if may_see else None,
         "result": payloads.shown(record.result) if may_see else None,
         "has_result": record.result is not None,
@@ -85,6 +89,7 @@ def facts(record: Record, beside: dict[str, Any], request: HttpRequest) -> dict[
         "is_inbox": record.processor.source_kind == "inbox",
         "attempts": attempts,
         "newest": newest,
+        "success": quiet_success(record),
         "is_finished": is_finished,
         "failed_before": sum(bool(one.attempt.error_type) for one in attempts),
         "events": told_events(record, may_see=may_see),
@@ -95,6 +100,33 @@ def facts(record: Record, beside: dict[str, Any], request: HttpRequest) -> dict[
         "live_ms": live_ms(record),
         **beside,
     }
+
+
+def tells_error(record: Record) -> bool:
+    """Whether the last error says how it stands: not once it is done, or a person sent it again."""
+    if record.state == RecordState.DONE:
+        return False
+    is_open = record.state in (RecordState.READY, RecordState.CLAIMED)
+    was_tried = not is_open or bool(record.attempts or record.crashes)
+    return bool(record.last_error or (record.error_type and was_tried))
+
+
+def request_key(record: Record) -> str:
+    """The idempotency key that the handler was given: what a far end knows this request by."""
+    prefix = key_prefix(str(Installation.this().identity), record.processor_id)
+    return idempotency_key(prefix, record.key, record.visit)
+
+
+def quiet_success(record: Record) -> Batch | None:
+    """The batch of a success that said nothing, and so has no attempt on record.
+
+    None where an attempt tells it, or a person, or where the batch is not kept any more.
+    """
+    if record.state != RecordState.DONE or record.batch_id is None:
+        return None
+    if Attempt.objects.filter(record=record, batch=record.batch_id).exists():
+        return None
+    return Batch.objects.filter(pk=record.batch_id).select_related("run__processor").first()
 
 
 def may_edit(record: Record, request: HttpRequest) -> bool:

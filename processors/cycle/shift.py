@@ -19,7 +19,7 @@ from processors.cycle.stretches import way_for
 from processors.cycle.treatment import RetryPolicy, Treatment
 from processors.cycle.watch import Desk, watch_over
 from processors.cycle.way import Tools, Way
-from processors.handlers.context import Surroundings
+from processors.handlers.context import Surroundings, key_prefix
 from processors.models import Batch
 from processors.models.door import Move
 from processors.protocol import cycles, faults, gate, leases, twins
@@ -123,7 +123,7 @@ class Shift:
         surroundings = Surroundings(
             run_id=self.run.pk,
             options=equipment.options,
-            key_prefix=f"{assignment.identity}:{self.run.processor_id}",
+            key_prefix=key_prefix(assignment.identity, self.run.processor_id),
             time_limit_seconds=assignment.time_limit_seconds,
             should_stop=lambda: Leaving.asked or self._closed,
         )

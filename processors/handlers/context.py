@@ -16,6 +16,16 @@ Outgoing = tuple[str, dict[str, Any], str]
 """What a handler published: topic or slug, payload, key."""
 
 
+def key_prefix(identity: str, processor_id: int) -> str:
+    """What begins the idempotency keys of a processor's records, in one installation."""
+    return f"{identity}:{processor_id}"
+
+
+def idempotency_key(prefix: str, key: str, visit: int) -> str:
+    """The same for every attempt at one request, and for no other."""
+    return f"{prefix}:{key}:{visit}"
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """What all records of one batch share."""
@@ -71,7 +81,7 @@ class Context:
     @property
     def idempotency_key(self) -> str:
         """The same for every retry of this record, and for no other."""
-        return f"{self._surroundings.key_prefix}:{self.key}:{self.visit}"
+        return idempotency_key(self._surroundings.key_prefix, self.key, self.visit)
 
     @property
     def run_id(self) -> int:

@@ -15,8 +15,8 @@ from processors import control, dead_letters
 from processors.admin.masking import MASK, masked, unmasked
 from processors.admin.record_page import frames_of
 from processors.clock import database_now
-from processors.models import Attempt, Event, Processor, Record
-from tests.admin.conftest import VIEWS, SignIn, a_failed_record, a_processor, a_run
+from processors.models import Attempt, Event, Installation, Processor, Record
+from tests.admin.conftest import VIEWS, SignIn, a_batch, a_failed_record, a_processor, a_run
 from tests.factories import make_table_source
 
 pytestmark = pytest.mark.django_db
@@ -240,6 +240,52 @@ def test_reprocessing_needs_its_own_right(sign_in: SignIn, record: Record) -> No
 
     assert client.post(url_of(record, "reprocess")).status_code == 403
     assert "Reprocess" not in html_of(client, record)
+
+
+# What became of it
+
+
+def test_an_edited_record_is_not_said_to_fail(admin: Client, record: Record) -> None:
+    Attempt.objects.update(error_type="Reject", traceback="")
+    Record.objects.update(error_type="Reject")
+    assert "The handler said so itself" in html_of(admin, record)
+
+    edit(admin, record, {"city": "Bonn"})
+
+    html = html_of(admin, record)
+    assert "The handler said so itself" not in html
+    assert 'class="callout calm"><p><strong>Reject' not in html
+
+
+def test_a_quiet_success_tells_when_and_in_which_run_it_was(admin: Client, record: Record) -> None:
+    again = a_run(record.processor, 7)
+    batch = a_batch(again, owner="host:7:quiet", state="closed", closed_at=database_now())
+    Record.objects.update(state="done", batch=batch, error_type="Reject", last_error="wrong")
+
+    html = html_of(admin, record)
+
+    assert "<strong>Reject" not in html
+    assert "host:7:quiet" in html
+    assert html.count(f'href="{again.get_absolute_url()}"') == 2
+    assert "It succeeded in the end, after 1 attempt" in html
+
+
+def test_a_success_that_an_attempt_tells_is_told_once(admin: Client, record: Record) -> None:
+    tried = record.history.get()
+    Attempt.objects.update(outcome="done", error_type="", message="", traceback="")
+    Record.objects.update(state="done", batch=tried.batch)
+
+    assert html_of(admin, record).count(f'href="{tried.run.get_absolute_url()}"') == 1
+
+
+def test_the_page_shows_the_idempotency_key_that_the_handler_is_given(
+    admin: Client, record: Record
+) -> None:
+    Record.objects.update(visit=3)
+
+    identity = Installation.this().identity
+
+    assert f">{identity}:{record.processor_id}:{record.key}:3<" in html_of(admin, record)
 
 
 # Rows of a table
