@@ -169,8 +169,11 @@ def read_limits(processors: Iterable[Processor], facts: Facts) -> None:
 
 def last_acts(processors: Iterable[Processor]) -> dict[int, Event]:
     """What brought each of these processors into its state."""
+    numbers = [one.pk for one in processors]
+    if not numbers:
+        return {}
     newest = Event.objects.of_operators(OuterRef("pk")).order_by("-id").values("pk")[:1]
-    rows = Processor.objects.filter(pk__in=[one.pk for one in processors])
+    rows = Processor.objects.filter(pk__in=numbers)
     ids = rows.order_by().values_list(Subquery(newest), flat=True)
     return {event.processor_id: event for event in Event.objects.filter(pk__in=list(ids))}
 
