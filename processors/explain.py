@@ -342,7 +342,7 @@ def why_waiting(processor: Processor, facts: Facts) -> str:
     if kind == TriggerKind.ARRIVAL:
         return _("Waits for records: a cycle begins when one arrives.")
     if due <= now:
-        return _("The next cycle is due now; it begins once a record waits.")
+        return _("The next cycle is due now: it begins within seconds if a record waits.")
     return _("Next cycle %(when)s.") % {"when": told(due, now)}
 
 

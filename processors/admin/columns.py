@@ -174,6 +174,8 @@ def next_run(processor: Any, now: datetime) -> SafeString | str:
     """When the next cycle begins; what only waits for records, or for a person, has no time."""
     if processor.is_faulted or not processor.is_started:
         return format_html("{}", NONE)
+    if getattr(processor, "rests", False):
+        return _("when everything is resumed")
     if processor.trigger_kind == TriggerKind.ARRIVAL:
         return _("on arrival")
     if getattr(processor, "current_run", None) is not None:
@@ -184,11 +186,12 @@ def next_run(processor: Any, now: datetime) -> SafeString | str:
 
 
 def pace(run: Any, why: str) -> SafeString | str:
-    """`50/s · about 55 min left`; where nothing moves, why.
+    """`50/s · about 55 min left`; where nothing moves, or a worker of several is silent, why.
 
     The rate is that of the last minute: a run that was paused since has one, and stands still.
     """
-    if not run.rate or run.state == RunState.PAUSED or getattr(run, "is_silent", False):
+    stands = run.state == RunState.PAUSED or run.rests or run.is_silent
+    if not run.rate or stands or (why and run.hands.overdue):
         return why
     parts = [wording.rate_words(run.rate)]
     if run.seconds_left is not None:

@@ -147,11 +147,18 @@ def whys(
     return explain.whys(processors, asking.now(request), queue, known)
 
 
+def with_rests(processors: Iterable[Any], request: HttpRequest) -> None:
+    """Give processors `rests`: whether everything is paused, whatever their own time says."""
+    rests = asking.pause_of_all(request) is not None
+    for processor in processors:
+        processor.rests = rests
+
+
 def telling(processor: Any, why: str, now: datetime) -> str:
     """The sentence, where it says more than what stands beside it on a list anyhow."""
     run = processor.current_run
     if run is not None:
-        goes_on = run.state == RunState.RUNNING and run.in_hand and not run.is_silent
+        goes_on = run.state == RunState.RUNNING and run.in_hand and not run.hands.overdue
         return "" if goes_on else why
     if processor.is_faulted or not processor.is_started:
         return why

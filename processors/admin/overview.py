@@ -44,11 +44,13 @@ def live_facts(request: HttpRequest, now: datetime) -> dict[str, Any]:
     current = {run.processor_id: run for run in active}
     newest = looks.last_runs(rows)
     told = active if len(active) < ACTIVE else None  # beyond that, there may be more
+    looks.with_rests(rows, request)
     reasons = looks.whys({*rows, *(run.processor for run in active)}, told, request)
     for row in rows:
         row.current_run = current.get(row.pk)
         reasons[row.pk] = looks.telling(row, reasons[row.pk], now)
     waiting = upcoming.scheduled(user, 1)
+    faulted = Processor.objects.visible_to(user).exclude(fault_reason="").order_by("name")
     return {
         "now": now,
         "active": [
@@ -61,6 +63,8 @@ def live_facts(request: HttpRequest, now: datetime) -> dict[str, Any]:
             run.state == RunState.RUNNING and not run.claimed and not run.rests for run in active
         ),
         "paused": sum(run.rests or run.state == RunState.PAUSED for run in active),
+        "faulted": list(faulted[:ACTIVE]),
+        "rests": asking.pause_of_all(request) is not None,
         "failed": frame.failed_words(request),
         "day": history.of(None, "24h", now, Processor.objects.hidden_from(user)),
         "next": waiting[0] if waiting else None,

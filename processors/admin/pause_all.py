@@ -17,7 +17,6 @@ from processors.admin.base import page
 from processors.admin.buttons import act_of
 from processors.models import Run
 from processors.protocol.all_paused import AllPaused
-from processors.states import RunState
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def pause_view(request: HttpRequest) -> HttpResponse:
         back=back,
         pauses=PAUSES,
         zone=timezone.get_current_timezone_name(),
-        active=Run.objects.active().filter(state=RunState.RUNNING).count(),
+        active=Run.objects.active().count(),
     )
 
 

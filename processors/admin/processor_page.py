@@ -44,6 +44,7 @@ def facts(processor: Any, request: HttpRequest) -> dict[str, Any]:
     newest = newest_runs(processor, request)
     runs = recent(processor, newest, run)
     says = said_of(runs, now)
+    looks.with_rests([processor], request)
     why = looks.whys([processor], [run] if run else [], request)[processor.pk]
     if run is None:  # of one that goes on, the batches in hand are told nowhere else
         why = looks.telling(processor, why, now)
@@ -112,7 +113,9 @@ def why_look(processor: Processor, run: Any) -> str:
         return "callout bad"
     if run is None:
         return "callout warn" if processor.state == ProcessorState.PAUSED else "callout calm"
-    is_stuck = run.is_silent or (run.state == RunState.RUNNING and not (run.in_hand or run.rate))
+    is_stuck = run.hands.overdue or (
+        run.state == RunState.RUNNING and not (run.in_hand or run.rate)
+    )
     rests = run.state in (RunState.PAUSING, RunState.PAUSED)
     return "callout warn" if is_stuck or rests else "callout calm"
 

@@ -49,6 +49,7 @@ class ProcessorList(ChangeList):
         runs, newest = looks.active_runs(rows, request), looks.last_runs(rows)
         throughput.with_rates(list(runs.values()), now)
         reasons = looks.whys(rows, runs.values(), request)
+        looks.with_rests(rows, request)
         waiting = looks.backlogs(rows, now)
         for processor in rows:
             processor.current_run = runs.get(processor.pk)

@@ -44,7 +44,7 @@ def facts(run: Any, request: HttpRequest, now: datetime) -> dict[str, Any]:
         "why": ""
         if run.has_ended
         else looks.whys([run.processor], [run], request)[run.processor_id],
-        "is_stuck": not run.has_ended and (run.is_silent or not (run.in_hand or run.rate)),
+        "is_stuck": not run.has_ended and (run.hands.overdue > 0 or not (run.in_hand or run.rate)),
         "buttons": offered(run, request),
         "counters": counters(run),
         "holders": [] if run.has_ended else holders(run),

@@ -11,6 +11,7 @@ from processors.admin import slow_cards
 from processors.clock import database_now
 from processors.models import Actor, Processor
 from processors.models.door import Move
+from processors.protocol import all_paused
 from tests.admin.conftest import a_batch, a_failed_record, a_processor, a_run, an_active_run
 
 pytestmark = pytest.mark.django_db
@@ -137,3 +138,51 @@ def test_the_overview_says_whether_an_error_goes_on(admin: Client) -> None:
 
     numbers = re.findall(r'state=attention[^"]*?(?:failed=(\w+))?">(?:<strong>)?(\d)<', html)
     assert numbers == [("", "2"), ("1h", "1"), ("24h", "2")]
+
+
+def pause_everything() -> None:
+    all_paused.begin(Move(Actor("anna"), database_now(), "CRM"), None)
+
+
+def test_while_everything_is_paused_no_page_tells_a_time_of_a_start(admin: Client) -> None:
+    due = database_now() + timedelta(seconds=2)
+    processor = a_processor(state="started", trigger_kind="interval", next_due_at=due)
+    pause_everything()
+
+    overview, own, many = (
+        page(admin, url)
+        for url in (reverse("admin:index"), processor.get_absolute_url(), reverse(LIST))
+    )
+
+    assert "nothing begins until it is resumed" in overview
+    assert "what is due begins once it is resumed" in page(admin, reverse("admin:schedule"))
+    for html in (overview, own, many):
+        assert "when everything is resumed" in html
+        assert 'data-tick="due"' not in html.partition("Next 24 hours")[0]
+
+
+def test_a_fault_is_told_beside_the_numbers_of_the_overview(admin: Client) -> None:
+    processor = a_processor(fault_reason="The table is gone.")
+    one = page(admin, reverse("admin:index"))
+    a_processor("mails", fault_reason="The table is gone.")
+    two = page(admin, reverse("admin:index"))
+
+    own = re.escape(processor.get_absolute_url())
+    assert re.search(rf'<a class="bad-text" href="{own}">Orders: stopped by a fault</a>', one)
+    assert re.search(r'href="[^"]+\?state=faulted">2 processors stopped by a fault</a>', two)
+
+
+@pytest.mark.parametrize("state", ["running", "pausing", "paused", "stopping"])
+def test_who_pauses_everything_reads_how_many_runs_are_active(admin: Client, state: str) -> None:
+    an_active_run(a_processor(), state=state)
+
+    assert "1 run is active." in page(admin, reverse("admin:pause_all"))
+
+
+def test_one_silent_worker_of_two_is_told_on_every_page(admin: Client) -> None:
+    run, now = an_active_run(processor := a_processor(state="started")), database_now()
+    a_batch(run, claimed=5, done=3, opened_at=now - timedelta(seconds=20))
+    a_batch(run, slot=1, claimed=5, done=3, lease_until=now + timedelta(seconds=5))
+
+    for url in (reverse("admin:index"), reverse(LIST), processor.get_absolute_url()):
+        assert page(admin, url).count("Nobody has heard of the worker of 1 batch") >= 1
