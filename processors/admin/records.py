@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from processors.admin import columns, error_page, live, record_page, record_search
+from processors.admin import columns, error_page, live, record_page, record_search, row_search
 from processors.admin.base import OurList
 from processors.admin.export import Column, Exports
 from processors.admin.filters import ProcessorFilter
@@ -107,7 +107,12 @@ class RecordAdmin(Exports, RecordActs):
             "looked_through": record_search.LOOKED_THROUGH if request.GET.get("q") else 0,
             "window": 0 if request.GET.get("state", "attention") in INDEXED else WINDOW,
         }
-        return super().changelist_view(request, own | (extra_context or {}))
+        answer = super().changelist_view(request, own | (extra_context or {}))
+        context = getattr(answer, "context_data", None) or {}
+        found = context.get("cl")
+        if found is not None and found.query and not found.result_list:
+            context |= row_search.beside_nothing(request, found.query)
+        return answer
 
     def errors_csv_view(self, request: HttpRequest) -> Any:
         """The kinds of error as a file."""
