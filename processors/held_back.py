@@ -3,6 +3,8 @@
 Counts are capped, and of many lanes only those are looked at that their indexes name first.
 """
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -101,6 +103,33 @@ def holding(processor: Processor, now: datetime) -> list[Hold]:
     return [one for one in holds(processor, now) if one.waiting]
 
 
+def turn(lane: Lane, before: int, now: datetime) -> datetime:
+    """When a record may begin in whose lane so many go first."""
+    rate = Rate.parse(lane.limit)
+    return rate.start(lane.free_at, now) + timedelta(seconds=before * rate.interval)
+
+
+def not_before(processor: Processor, now: datetime) -> datetime | None:
+    """No earlier than this the last one that waits in a lane begins; None where none does.
+
+    Of the lanes with the most, among the first WAITING_CAP records. Two queries, none where no
+    limit is by a key.
+    """
+    if not processor.key_rates:
+        return None
+    rows = Record.objects.in_lanes().filter(processor=processor).order_by()
+    waiting = Counter(rows.values_list("lane", flat=True)[:WAITING_CAP])
+    busiest = Lane.objects.in_bulk([pk for pk, _count in waiting.most_common(LOOKED_AT)])
+    turns = (turn(lane, waiting[pk] - 1, now) for pk, lane in busiest.items())
+    return max(turns, default=None)
+
+
+def held_of(processor_ids: Iterable[int]) -> set[int]:
+    """Those of which records wait in lanes; one query."""
+    rows = Lane.objects.filter(processor__in=list(processor_ids), waits=True)
+    return set(rows.order_by().values_list("processor", flat=True).distinct())
+
+
 # One record
 
 
@@ -135,8 +164,6 @@ def place_of(record: Record, now: datetime) -> Place | None:
     lane = Lane.objects.filter(pk=record.lane_id).first()
     if lane is None:
         return None
-    rate = Rate.parse(lane.limit)
     first = Q(priority__gt=record.priority) | Q(priority=record.priority, id__lt=record.pk)
     before = waiting_in(record.processor, Q(lane=lane) & first)
-    at = rate.start(lane.free_at, now) + timedelta(seconds=before * rate.interval)
-    return Place(lane.limit, before, at)
+    return Place(lane.limit, before, turn(lane, before, now))

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from math import inf
 
 from processors.forecast import Paces, Sight, arriving
+from processors.held_back import not_before
 from processors.models import Batch, Processor, Run
 
 RUNS = 100
@@ -19,12 +20,24 @@ FINAL = ("done", "skipped", "dead", "parked")
 
 @dataclass(frozen=True)
 class Outlook:
-    """What waits (None: unknown; `is_capped`: at least so many), and the paces since `since`."""
+    """What waits (None: unknown; `is_capped`: at least so many), and the paces since `since`.
+
+    `not_before`: limits by a key hold records back until then at least; None where they do not.
+    """
 
     waiting: int | None
     is_capped: bool
     paces: Paces
     since: datetime | None
+    not_before: datetime | None = None
+
+    def earliest_end(self, workers: int, now: datetime) -> datetime | None:
+        """Where limits by a key hold records back: nothing can be empty before. None: unknown."""
+        if self.not_before is None:
+            return None
+        seconds = self.seconds_to_empty(workers)
+        known = seconds if seconds is not None and seconds != inf else 0.0
+        return max(self.not_before, now + timedelta(seconds=known))
 
     def seconds_to_empty(self, workers: int) -> float | None:
         """Until nothing waits; of a capped number until so many are handled. None: unknown."""
@@ -34,15 +47,15 @@ class Outlook:
 
     def workers_needed(self, seconds: float) -> int | None:
         """How few workers empty it in time; None where that is unknown or impossible."""
-        if self.waiting is None or self.is_capped:
+        if self.waiting is None or self.is_capped or self.not_before is not None:
             return None
         return self.paces.workers_needed(self.waiting, seconds)
 
 
 def outlook(processor: Processor, waiting: int | None, cap: int, now: datetime) -> Outlook:
-    """Measure; `waiting` was counted up to `cap`. At most five queries."""
+    """Measure; `waiting` was counted up to `cap`. At most seven queries."""
     is_capped = waiting is not None and waiting >= cap
-    limit = limit_of(processor)
+    limit, held = limit_of(processor), not_before(processor, now)
     for window in WINDOWS:
         runs = newest_runs(processor, now - window)
         seen = sights(runs)
@@ -51,9 +64,10 @@ def outlook(processor: Processor, waiting: int | None, cap: int, now: datetime) 
         comes = arriving(seen[0], seen[-1]) if seen else None
         each = pace_of_one(runs, now)
         if each is not None and comes is not None:
-            return Outlook(waiting, is_capped, Paces(comes, each, limit), runs[0].started_at)
+            paces, began = Paces(comes, each, limit), runs[0].started_at
+            return Outlook(waiting, is_capped, paces, began, held)
     since = runs[0].started_at if runs else None
-    return Outlook(waiting, is_capped, Paces(comes, each, limit), since)
+    return Outlook(waiting, is_capped, Paces(comes, each, limit), since, held)
 
 
 def limit_of(processor: Processor) -> float:

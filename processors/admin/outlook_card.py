@@ -94,10 +94,14 @@ def handling_words(seen: Outlook, workers: int) -> str:
 def empty_words(seen: Outlook, workers: int, now: datetime) -> str:
     """When nothing waits any more."""
     seconds = seen.seconds_to_empty(workers)
+    if seconds is not None and isinf(seconds):
+        return _("never at this pace: more arrives than is handled")
+    if end := seen.earliest_end(workers, now):
+        return _("not before %(when)s: limits by a key hold records back") % {
+            "when": moment(end, now)
+        }
     if seconds is None:
         return _("not known")
-    if isinf(seconds):
-        return _("never at this pace: more arrives than is handled")
     if not seconds:
         return _("now: nothing waits")
     if seen.is_capped:
@@ -133,6 +137,8 @@ def why_unknown(seen: Outlook) -> str:
         return _("That can't be known: only the first %(count)s records that wait are counted.") % {
             "count": number(columns.BACKLOG_CAP)
         }
+    if seen.not_before is not None:
+        return _("That can't be known: limits by a key hold records back, whoever works.")
     if seen.waiting is None or seen.paces.each is None or seen.paces.arriving is None:
         return _("That can't be known: see above what is missing.")
     return ""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from processors.held_back import held_of
 from processors.models import Batch, Run
 
 CAP = 1_000
@@ -73,6 +74,11 @@ def with_rates(runs: Sequence[Any], now: datetime, work: Work | None = None) -> 
     for run in active:
         run.rate = recent_rate(work.get(run.pk, []), now)
         run.seconds_left = time_left(run, recent_rate(work.get(run.pk, []), now, 2 * MINUTE))
+    timed = [run for run in active if run.seconds_left is not None]
+    held = held_of(run.processor_id for run in timed) if timed else set()
+    for run in timed:
+        if run.processor_id in held:  # by limits of a key: its pace tells nothing of its end
+            run.seconds_left = None
 
 
 def time_left(run: Any, rate: float) -> float | None:

@@ -53,17 +53,20 @@ def report(processor: Processor, now: datetime, runs: int = RUNS_SHOWN) -> dict[
     }
 
 
-def forecast(processor: Processor, waiting: int | None, now: datetime) -> dict[str, float | None]:
+def forecast(processor: Processor, waiting: int | None, now: datetime) -> dict[str, Any]:
     """Records a second that arrive, and that as many workers handle as may work at once.
 
-    Null where it is not known; `seconds_to_empty` also where more arrives than is handled.
+    Null where it is not known; `seconds_to_empty` also where more arrives than is handled, and
+    where limits by a key hold records back: it is then empty `not_before` a time.
     """
     seen = outlook(processor, waiting, BACKLOG_CAP, now)
     seconds = seen.seconds_to_empty(processor.parallelism)
+    is_told = not seen.is_capped and seen.not_before is None
     return {
         "arriving_per_second": rounded(seen.paces.arriving),
         "handling_per_second": rounded(seen.paces.handling(processor.parallelism)),
-        "seconds_to_empty": rounded(None if seen.is_capped else seconds),
+        "seconds_to_empty": rounded(seconds if is_told else None),
+        "not_before": stamp(seen.earliest_end(processor.parallelism, now)),
     }
 
 
@@ -126,7 +129,7 @@ def overview_lines(found: dict[str, Any]) -> list[str]:
     return [found["slug"], *in_columns([[f"  {name}", value] for name, value in facts])]
 
 
-def forecast_words(found: dict[str, float | None]) -> str:
+def forecast_words(found: dict[str, Any]) -> str:
     """Paces and the end, as far as they are known."""
     arriving, handling = found["arriving_per_second"], found["handling_per_second"]
     if arriving is None or handling is None:
@@ -135,6 +138,8 @@ def forecast_words(found: dict[str, float | None]) -> str:
     end = f"empty in about {roughly(seconds)} of work" if seconds else "empty now"
     if seconds is None:
         end = "no end to be seen"
+    if found["not_before"]:
+        end = f"empty not before {found['not_before']}, for limits by a key hold records back"
     return f"{rate_words(arriving)} arrive, {rate_words(handling)} are handled: {end}"
 
 

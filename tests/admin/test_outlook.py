@@ -1,5 +1,6 @@
 """Paces are measured from runs and batches, and told on the page and by the command."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -9,9 +10,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from processors.clock import database_now
+from processors.management.reporting import forecast_words, report
 from processors.models import Processor, Record
 from processors.outlook import outlook
+from processors.protocol.working import freeze
 from tests.admin.conftest import SignIn, a_batch, a_processor, a_run, an_active_run
+from tests.factories import make_lane
 
 pytestmark = pytest.mark.django_db
 
@@ -153,3 +157,44 @@ def test_a_run_with_too_few_before_it_is_beside_none(admin: Client) -> None:
         a_cycle(processor, seq, ago=(20 - seq) * 5 * MINUTE)
 
     assert 'id="figures"' not in page(admin, processor)
+
+
+def held_back(**columns: Any) -> Processor:
+    """One key has a hundred records waiting at one a minute; all else goes at one a second."""
+    processor = a_processor(state="started", rate_limits=["1/min by customer"], **columns)
+    a_cycle(processor, 1, ago=20 * MINUTE, expected=60)
+    a_cycle(processor, 2, ago=10 * MINUTE, expected=60)
+    make_lane(processor, "few", waiting=1)
+    make_lane(processor, "many", waiting=100)
+    return processor
+
+
+def test_the_end_is_not_before_what_a_key_holds_back() -> None:
+    processor, now = held_back(), database_now()
+
+    seen = outlook(processor, 101, CAP, now)
+    end = seen.earliest_end(5, now)
+
+    assert end is not None
+    assert 99 * MINUTE < end - now < 101 * MINUTE
+    assert seen.earliest_end(0, now) == end
+    assert seen.workers_needed(3_600) is None
+    assert outlook(a_processor("mails"), 0, CAP, now).earliest_end(1, now) is None
+
+
+def test_no_time_is_told_that_a_limit_of_a_key_makes_untrue(admin: Client) -> None:
+    processor, start = held_back(), database_now() - MINUTE
+    run = an_active_run(processor, started_at=start, config=freeze(processor))
+    free = an_active_run(a_processor("mails"), started_at=start)
+    for each in (run, free):
+        a_batch(each, opened_at=start, claimed=5, done=5)
+
+    html, told = admin.get(processor.get_absolute_url()).text, report(processor, database_now())
+
+    assert re.search(r"not before [^<]+: limits by a key hold records back", html)
+    assert "hold records back, whoever works" in html
+    assert " left" not in html.partition('id="forecast"')[0].partition("</h1>")[2]
+    assert told["forecast"]["seconds_to_empty"] is None
+    assert told["forecast"]["not_before"]
+    assert "hold records back" in forecast_words(told["forecast"])
+    assert re.search(r"about [^<]+ left", admin.get(free.processor.get_absolute_url()).text)
