@@ -34,6 +34,7 @@ ON_TABLES: tuple[Callable[[Tables], Iterable[Finding]], ...] = (
     work.home,
     work.scheduler,
     work.workers,
+    work.spent_wake_ups,
     work.all_at_rest,
     work.overdue,
     work.stale_batches,

@@ -2,18 +2,19 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from functools import partial
 
 from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from processors.diagnosis.finding import Finding, error, warning
 from processors.diagnosis.tables import Tables
 from processors.handlers import registry
 from processors.models import Batch, Processor, Run
 from processors.protocol import twins
-from processors.queues import queue_states
+from processors.queues import forget_runs, queue_states, runs_waiting
 from processors.sources.dialect import TROUBLE, can_pass, first_line
 from processors.sources.inspection import inspect_source
 
@@ -68,6 +69,29 @@ def workers(tables: Tables) -> Iterator[Finding]:
                 _("No worker listens, but %(names)s would have its records handled there.")
                 % {"names": ", ".join(used[queue_state.name])},
                 _("Start `manage.py rqworker %(name)s`.") % {"name": queue_state.name},
+            )
+
+
+def spent_wake_ups(_tables: Tables) -> Iterator[Finding]:
+    """Do wake-ups of ended runs lie where nobody comes to drop them?"""
+    for state in queue_states():
+        if state.workers != 0 or not state.waiting:
+            continue
+        waiting = runs_waiting(state.name)
+        active = Run.objects.active().filter(pk__in=waiting).values_list("pk", flat=True)
+        ended = set(waiting) - set(active)
+        if ended:
+            count = sum(waiting[run_id] for run_id in ended)
+            yield warning(
+                _("queue '%(name)s'") % {"name": state.name},
+                ngettext(
+                    "%(count)s wake-up of a run that has ended waits here, and no record.",
+                    "%(count)s wake-ups of runs that have ended wait here, and no record.",
+                    count,
+                )
+                % {"count": count},
+                _("Harmless, but no worker comes for them; `manage.py doctor --fix` removes them."),
+                partial(forget_runs, state.name, ended),
             )
 
 

@@ -11,8 +11,10 @@ from processors.queues.scheduler import SafeScheduler
 from processors.queues.taking import SafeQueue
 from processors.queues.wakeups import (
     QueueState,
+    forget_runs,
     queue_states,
     relay,
+    runs_waiting,
     wake,
     wake_for_act,
     wake_on_commit,
@@ -27,9 +29,11 @@ __all__ = [
     "SafeScheduler",
     "SafeWorker",
     "WorkerFacts",
+    "forget_runs",
     "other_workers",
     "queue_states",
     "relay",
+    "runs_waiting",
     "wake",
     "wake_for_act",
     "wake_on_commit",

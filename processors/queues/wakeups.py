@@ -5,7 +5,8 @@ lost.
 """
 
 import logging
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, partial
@@ -19,11 +20,12 @@ from rq.queue import EnqueueData
 
 from processors import failpoints
 from processors.queues.census import listeners, waiting_in
-from processors.queues.job import ACT, TERMS, WORK, wake_up_name, wake_up_words
+from processors.queues.job import ACT, NAMED, TERMS, WORK, SafeJob, wake_up_name, wake_up_words
 
 logger = logging.getLogger(__name__)
 
 FLOOD = 4  # wake-ups that may wait in a queue, times those that are wanted
+LOOKED_AT = 10_000  # jobs of a queue
 
 
 @dataclass(frozen=True)
@@ -88,17 +90,38 @@ def push(queue_name: str, jobs: list[EnqueueData]) -> bool:
 
 
 def relay(run_id: int, queue_name: str, wanted: int) -> bool:
-    """Put back wake-ups that may have been lost, without ever flooding the queue."""
+    """Put back wake-ups that may have been lost, without ever flooding the queue.
+
+    Of a run no more wait than are wanted: where no worker listens, they would pile up.
+    """
     if wanted < 1:
         return True
     try:
         room = FLOOD * wanted - queue(queue_name).count
+        if room > 0:
+            room = min(room, wanted - runs_waiting(queue_name)[run_id])
     except (RedisError, OSError) as error:
         logger.warning(
             "Redis does not answer (%s): the next tick tries again", type(error).__name__
         )
         return False
-    return room <= 0 or wake(run_id, queue_name, min(wanted, room))
+    return room <= 0 or wake(run_id, queue_name, room)
+
+
+def runs_waiting(queue_name: str) -> Counter[int]:
+    """How many wake-ups of each run wait in a queue. Raises RedisError."""
+    named = map(NAMED.fullmatch, queue(queue_name).get_job_ids(0, LOOKED_AT))
+    return Counter(int(found[1]) for found in named if found)
+
+
+def forget_runs(queue_name: str, run_ids: Collection[int]) -> None:
+    """Take the wake-ups of these runs out of a queue. Raises RedisError."""
+    found = queue(queue_name)
+    for job_id in found.get_job_ids(0, LOOKED_AT):
+        named = NAMED.fullmatch(job_id)
+        if named and int(named[1]) in run_ids:
+            found.connection.lrem(found.key, 0, job_id)
+            found.connection.delete(SafeJob.key_for(job_id))
 
 
 def queue_states(names: Iterable[str] | None = None) -> list[QueueState]:

@@ -62,6 +62,7 @@ def test_queues_show_what_waits_since_when_and_who_listens(admin: Client, redis:
     assert "mill-1:4242" in html
     assert "1 min 02 s" in html
     assert "no worker" in html  # for the other queues
+    assert html.count("wake-ups, no records") == 1
 
 
 def test_the_overview_says_since_when_the_oldest_wake_up_of_a_queue_waits(
@@ -74,7 +75,7 @@ def test_the_overview_says_since_when_the_oldest_wake_up_of_a_queue_waits(
 
     html = shown(admin, "index")
 
-    assert re.search(r'2 waiting, the oldest <time datetime="2026-03-01T12:00:00', html)
+    assert re.search(r'2 wake-ups waiting, the oldest <time datetime="2026-03-01T12:00:00', html)
     assert html.count("the oldest") == 1
 
 

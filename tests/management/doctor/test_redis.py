@@ -29,7 +29,7 @@ def test_a_foreign_job_is_found_and_removed(
     client: Any, refuse: Refuse, call_json: CallJson
 ) -> None:
     foreign_job(client)
-    queues.wake(1, "default")
+    queues.wake_for_act(1)
 
     assert refuse("doctor") == "1 error found."
     [found] = call_json("doctor", "--fix")["findings"]

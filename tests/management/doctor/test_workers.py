@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from processors import diagnosis, queues
 from processors.queues import census, roll_call
 from tests.conftest import StartWorker
-from tests.factories import make_processor
+from tests.factories import make_processor, make_run
 from tests.management.conftest import Call, Refuse
 from tests.management.doctor.conftest import findings
 from tests.servers import RedisServer
@@ -135,3 +136,17 @@ def test_our_workers_tell_what_they_are(start_worker: StartWorker) -> None:
     assert worker.code == roll_call.code_digest()
     assert abs(worker.clock_ahead_seconds) < 5
     assert not [found for found in findings("worker") if "worker" in found.where]
+
+
+def test_wake_ups_of_ended_runs_that_nobody_comes_for_are_told_and_removed(client: Any) -> None:
+    active = make_run()
+    ended = make_run(state="finished")
+    queues.wake(ended.pk, "high", 3)
+    queues.wake(active.pk, "high")
+
+    [found] = [one for one in findings("queue 'high'") if "wake-up" in one.what]
+    diagnosis.mend([found])
+
+    assert found.what.startswith("3 wake-ups of runs that have ended wait here")
+    assert dict(queues.runs_waiting("high")) == {active.pk: 1}
+    assert not [one for one in findings("queue 'high'") if "wake-up" in one.what]
