@@ -22,7 +22,7 @@ from processors.clock import database_now
 from processors.forms import ProcessorForm
 from processors.handlers import Handler, registry
 from processors.handlers.options import options_form
-from processors.models import Processor, Record, Run
+from processors.models import Attempt, Processor, Record, Run
 from processors.sources.connecting import Unreachable
 from processors.sources.inspection import InvalidSource, Preview
 from processors.sources.inspection import preview as preview_source
@@ -54,6 +54,7 @@ def facts(processor: Any, request: HttpRequest) -> dict[str, Any]:
         "processor": processor,
         "now": now,
         "why": why,
+        "run_of_fault": run_of_fault(processor, newest, request),
         "why_look": why_look(processor, run) if why else "nothing",
         "run": run,
         "runs": runs,
@@ -70,6 +71,18 @@ def facts(processor: Any, request: HttpRequest) -> dict[str, Any]:
         "queue": looks.queue(processor.queue),
         "live_ms": LIVE_MS,
     }
+
+
+def run_of_fault(processor: Processor, newest: list[Run], request: HttpRequest) -> Run | None:
+    """The run whose failed attempts led to the fault, where there are some that may be seen."""
+    if not processor.is_faulted or not request.user.has_perm("processors.view_attempt"):
+        return None
+    stopped = (run for run in reversed(newest) if run.fault_reason == processor.fault_reason)
+    run = next(stopped, None)
+    if run is None:
+        return None
+    tried = Attempt.objects.filter(run=run).exclude(outcome__in=["done", "skipped"])
+    return run if tried.exists() else None
 
 
 def newest_runs(processor: Processor, request: HttpRequest) -> list[Run]:

@@ -186,3 +186,20 @@ def test_one_silent_worker_of_two_is_told_on_every_page(admin: Client) -> None:
 
     for url in (reverse("admin:index"), reverse(LIST), processor.get_absolute_url()):
         assert page(admin, url).count("Nobody has heard of the worker of 1 batch") >= 1
+
+
+def test_a_fault_leads_to_the_attempts_it_speaks_of_as_long_as_there_are_some(
+    admin: Client,
+) -> None:
+    reason = "10 of the last 10 records failed. See the failed attempts of run 3."
+    processor = a_processor(fault_reason=reason)
+    run = a_run(processor, 3, state="failed", fault_reason=reason)
+    url = f"{reverse('admin:processors_attempt_changelist')}?run={run.pk}"
+
+    without = page(admin, processor.get_absolute_url())
+    a_failed_record(processor, run)
+    found = page(admin, processor.get_absolute_url())
+
+    assert url not in without
+    assert f'<a href="{url}">Attempts of run 3</a>' in found
+    assert "A-1" in page(admin, url)
