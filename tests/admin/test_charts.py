@@ -4,6 +4,8 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.test import Client
+from django.utils import timezone
 
 from processors.admin import history, throughput
 from processors.admin.chart_table import thinned
@@ -152,6 +154,19 @@ def test_the_numbers_of_a_chart_are_there_as_a_table() -> None:
     assert cells == ["1", "0", "1", "0", "0"]
     assert drawn.count('<th scope="row">') == 1
     assert "<details" not in history.read(RunHour.objects.none(), "7d", AT).runs_chart()
+
+
+def test_the_page_of_a_processor_tells_its_own_records_of_each_day(admin: Client) -> None:
+    processor = make_processor()
+    for owner, done in ((processor, 1234), (make_processor(), 5678)):
+        ended = {"started_at": timezone.now(), "ended_at": timezone.now()}
+        RunHour.count(make_run(owner, state="finished", done=done, dead=1, **ended))
+
+    html = admin.get(processor.get_absolute_url()).content.decode()
+
+    assert "Records: 1,235; 1 failed." in html
+    assert '<td class="num">1,235</td>' in html
+    assert "5,679" not in html
 
 
 def test_a_long_line_is_told_by_a_few_of_its_points() -> None:
