@@ -85,6 +85,24 @@ def waiting_in(processor: Processor, which: Q) -> int:
     return Record.objects.in_lanes().filter(which, processor=processor).count_to(WAITING_CAP)
 
 
+def rows_held(processor: Processor) -> str:
+    """A table's rows in lanes have the word of a row in hand; empty where there are none."""
+    waiting = waiting_in(processor, Q()) if processor.key_rates else 0
+    if processor.source_kind != "table" or not waiting:
+        return ""
+    told = {"n": counted(waiting), "word": processor.source["words"]["claimed"]}
+    return (
+        ngettext(
+            "%(n)s row is '%(word)s' because a limit by its key holds it back: it waits, and no "
+            "worker has it.",
+            "%(n)s rows are '%(word)s' because a limit by their key holds them back: they wait, "
+            "and no worker has them.",
+            waiting,
+        )
+        % told
+    )
+
+
 def busiest_keys(processor: Processor, rate: Rate, now: datetime) -> list[Key]:
     """Of the lanes that were used last, those that were used most."""
     rows = Lane.objects.filter(processor=processor, limit=str(rate)).order_by("-free_at")

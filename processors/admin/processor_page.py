@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from processors import control
+from processors import control, held_back
 from processors.admin import asking, columns, figures, history, live, looks, slots, throughput
 from processors.admin.asking import once
 from processors.admin.buttons import buttons
@@ -189,25 +189,36 @@ class Look:
     """A source looked at: rows and SQL, or why there are none."""
 
     def __init__(
-        self, found: Preview | None = None, problem: str = "", *, is_hidden: bool = False
+        self,
+        found: Preview | None = None,
+        problem: str = "",
+        *,
+        held: str = "",
+        is_hidden: bool = False,
     ) -> None:
         self.found = found
         self.problem = problem
+        self.held = held
         self.is_hidden = is_hidden
 
 
-def looked_at(source: Mapping[str, Any], request: HttpRequest) -> Look | None:
+def looked_at(
+    source: Mapping[str, Any], request: HttpRequest, processor: Processor | None = None
+) -> Look | None:
     """What a table would give; None for an inbox, whose records are on the records' page.
 
-    Rows are payloads: without the right to see those, the table is counted and not shown.
+    Rows are payloads: without the right to see those, the table is counted and not shown. Of a
+    `processor` that exists it says what its limits hold back.
     """
     if source.get("kind") != "table":
         return None
     may_see = request.user.has_perm("processors.view_payload")
+    held = held_back.rows_held(processor) if processor else ""
     try:
         with transaction.atomic():
-            found = preview_source(source)
-            return Look(found if may_see else replace(found, rows=[]), is_hidden=not may_see)
+            found = preview_source(source, is_held=bool(held))
+            shown = found if may_see else replace(found, rows=[])
+            return Look(shown, held=held, is_hidden=not may_see)
     except (InvalidSource, Unreachable) as error:
         return Look(problem=str(error))
     except DatabaseError as error:

@@ -254,7 +254,9 @@ class ProcessorAdmin(Acts, Access, AddRecords, Limits, Versions, Transfer):
         form.initial["operation"] = uuid.uuid4()
         # A database that did not answer is not waited for a second time.
         problem = form.offered.problem
-        shown = Look(problem=problem) if problem else looked_at(processor.source, request)
+        shown = (
+            Look(problem=problem) if problem else looked_at(processor.source, request, processor)
+        )
         own = form_page(form, processor, shown)
         may_delete = self.has_delete_permission(request, processor)
         return own | {"form": form, "may_change": may_change, "may_delete": may_delete}
@@ -269,7 +271,7 @@ class ProcessorAdmin(Acts, Access, AddRecords, Limits, Versions, Transfer):
         if request.method == "POST" and form.is_valid() and form.check_seen():
             is_valid = True
             if "_preview" in request.POST:
-                preview = looked_at(form.columns["source"], request)
+                preview = looked_at(form.columns["source"], request, processor)
             else:
                 act = control.by_user(user_of(request), operation=form.cleaned_data["operation"])
                 saved = form.save(act)

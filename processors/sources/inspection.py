@@ -73,8 +73,11 @@ def inspect_source(source: Mapping[str, Any]) -> Inspection:
     return found
 
 
-def preview(source: Mapping[str, Any], limit: int = 10) -> Preview:
-    """The next rows, the counts and the SQL. Raises InvalidSource; cost: one scan, limited."""
+def preview(source: Mapping[str, Any], limit: int = 10, *, is_held: bool = False) -> Preview:
+    """The next rows, the counts and the SQL. Raises InvalidSource; cost: one scan, limited.
+
+    `is_held`: rows wait that are not new any more, so that none being new is nothing odd.
+    """
     found = judge(source)
     if found.problems:
         raise InvalidSource(found.problems)
@@ -85,7 +88,7 @@ def preview(source: Mapping[str, Any], limit: int = 10) -> Preview:
         counts=counts,
         sql=claim_text(found.normal),
         mode=in_words(found.normal),
-        warnings=found.warnings + count_warnings(found.normal, counts),
+        warnings=found.warnings + count_warnings(found.normal, counts, is_held=is_held),
     )
 
 
@@ -153,14 +156,16 @@ def count_by_status(source: Mapping[str, Any], most_rows: int = COUNT_LIMIT_ROWS
     return {NO_STATUS if s is None else str(s).rstrip(ending): count for s, count in found}
 
 
-def count_warnings(source: Mapping[str, Any], counts: Mapping[str, int]) -> list[str]:
+def count_warnings(
+    source: Mapping[str, Any], counts: Mapping[str, int], *, is_held: bool = False
+) -> list[str]:
     """What the counts give away: no new rows, rows without a status, a count that was cut."""
     warnings = []
     new = str(source["words"]["new"])
     ours = {NO_STATUS, *source["words"].values()}
     strange = {word: count for word, count in counts.items() if word not in ours}
     # Where every row has a word of ours the work is simply done: no reason to doubt the word.
-    if strange and not counts.get(new):
+    if strange and not counts.get(new) and not is_held:
         warnings.append(no_new_rows(new, strange))
     if counts.get(NO_STATUS):
         warnings.append(

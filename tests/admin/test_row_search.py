@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from processors.models import Processor
 from tests.admin.conftest import VIEWS, SignIn, a_failed_record, a_processor, a_run
-from tests.factories import make_table_source
+from tests.factories import make_lane, make_table_source
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -116,3 +116,21 @@ def test_a_processor_that_a_person_may_not_know_of_is_not_asked(
     archive.groups.add(Group.objects.create(name="Others"))
 
     assert "Archive" not in html_of(viewer, q="1")
+
+
+# What limits hold back
+
+
+def test_the_preview_says_which_rows_a_limit_holds_back(admin: Client, archive: Processor) -> None:
+    execute("UPDATE customer_order SET status = 'TAKEN' WHERE id = 1")
+    execute("DELETE FROM customer_order WHERE id = 4")
+    html = admin.get(archive.get_absolute_url()).content.decode()
+    assert "0 rows are" in html
+
+    Processor.objects.update(rate_limits=["5/min by key"])
+    make_lane(Processor.objects.get(), waiting=1)
+
+    html = admin.get(archive.get_absolute_url()).content.decode()
+    assert "1 row is &#x27;TAKEN&#x27; because a limit by its key holds it back" in html
+    assert "No other row waits." in html
+    assert "0 rows are" not in html
