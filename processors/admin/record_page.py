@@ -1,11 +1,8 @@
 """What the page of one record shows, and the form that edits its payload."""
 
 import json
-import re
-from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, transaction
@@ -23,21 +20,19 @@ from processors.admin.acts import reason_of
 from processors.admin.base import user_of
 from processors.admin.masking import masked, unmasked
 from processors.admin.record_acts import selection_of
+from processors.admin.tried import quiet_success, told_attempts, with_error
 from processors.handlers.context import idempotency_key, key_prefix
-from processors.models import Attempt, Batch, Event, Installation, Record
+from processors.models import Attempt, Event, Installation, Record
 from processors.sources import SourceTrouble, open_source
 from processors.sources.connecting import Unreachable
 from processors.states import NEEDS_ATTENTION, RecordState
 from processors.storable import BadJson, parsed
 
 VIEW_PAYLOAD = "processors.view_payload"
-ATTEMPTS = 50
 EVENTS = 50
 SAME_CAP = 10_000
 WAITING_MS, SETTLED_MS = 3_000, 10_000
 FINISHED = (RecordState.DONE, RecordState.SKIPPED)
-FRAME = re.compile(r'^  File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<name>.+)$')
-LIBRARIES = ("/site-packages/", "/dist-packages/", "/lib/python", "<frozen ")
 
 
 def around(record: Record, request: HttpRequest) -> dict[str, Any]:
@@ -117,18 +112,6 @@ def request_key(record: Record) -> str:
     return idempotency_key(prefix, record.key, record.visit)
 
 
-def quiet_success(record: Record) -> Batch | None:
-    """The batch of a success that said nothing, and so has no attempt on record.
-
-    None where an attempt tells it, or a person, or where the batch is not kept any more.
-    """
-    if record.state != RecordState.DONE or record.batch_id is None:
-        return None
-    if Attempt.objects.filter(record=record, batch=record.batch_id).exists():
-        return None
-    return Batch.objects.filter(pk=record.batch_id).select_related("run__processor").first()
-
-
 def may_edit(record: Record, request: HttpRequest) -> bool:
     """Whether the person may send another payload; a table's rows are edited in the table."""
     rights = (dead_letters.MANAGE_DEAD, dead_letters.EDIT_PAYLOAD, VIEW_PAYLOAD)
@@ -151,91 +134,6 @@ def shown_payload(record: Record) -> payloads.Shown:
     if row is None:
         return payloads.Shown(_("There is no row with this key any more."))
     return payloads.shown(json.loads(json.dumps(row, default=str)))
-
-
-# Attempts
-
-
-@dataclass(frozen=True)
-class Frame:
-    """One line of a traceback."""
-
-    place: str
-    name: str
-    source: str
-    is_theirs: bool
-
-
-@dataclass(frozen=True)
-class Told:
-    """An attempt with its number over all requests, and its traceback read."""
-
-    attempt: Attempt
-    rank: int
-    request: int
-    requests: int
-    frames: list[Frame]
-
-    @property
-    def own_frame(self) -> Frame | None:
-        """Where in the handler's own code it happened."""
-        return next((frame for frame in reversed(self.frames) if frame.is_theirs), None)
-
-    @property
-    def callers(self) -> list[Frame]:
-        """How their code came there, the nearest first."""
-        theirs = [frame for frame in self.frames if frame.is_theirs]
-        return theirs[-2::-1] if len(theirs) > 1 else []
-
-
-def told_attempts(record: Record) -> list[Told]:
-    """The newest attempts, the newest first, counted over all requests for the key."""
-    history = Attempt.objects.filter(record=record)
-    rows = history.select_related("run__processor").defer("run__config").order_by("-id")
-    shown = list(rows[: ATTEMPTS + 1])
-    total, visits = len(shown), sorted({attempt.visit for attempt in shown})
-    if total > ATTEMPTS:
-        total = history.count()
-        visits = list(history.order_by("visit").values_list("visit", flat=True).distinct())
-    return [
-        Told(
-            attempt,
-            total - at,
-            visits.index(attempt.visit) + 1,
-            len(visits),
-            frames_of(attempt.traceback),
-        )
-        for at, attempt in enumerate(shown[:ATTEMPTS])
-    ]
-
-
-def with_error(attempts: list[Told]) -> Told | None:
-    """The newest that failed."""
-    return next((one for one in attempts if one.attempt.error_type), None)
-
-
-def frames_of(traceback: str) -> list[Frame]:
-    """The frames of a traceback as Python writes it; none where it is no such text."""
-    lines, frames = traceback.splitlines(), []
-    for at, line in enumerate(lines):
-        found = FRAME.match(line)
-        if found:
-            following = lines[at + 1] if at + 1 < len(lines) else ""
-            source = following.strip() if following.startswith("    ") else ""
-            place = f"{short(found['file'])}:{found['line']}"
-            frames.append(Frame(place, found["name"], source, is_theirs(found["file"])))
-    return frames
-
-
-def is_theirs(file: str) -> bool:
-    """Whether a frame is in code that its reader wrote: not Python's, a library's, or ours."""
-    ours = str(settings.BASE_DIR / "processors")
-    return not file.startswith(ours) and not any(part in file for part in LIBRARIES)
-
-
-def short(file: str) -> str:
-    """A file without what every path on this machine begins with."""
-    return file.removeprefix(f"{settings.BASE_DIR}/")
 
 
 # Around it

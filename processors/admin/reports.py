@@ -9,7 +9,7 @@ from processors.admin import columns
 from processors.models import Record, Run
 
 if TYPE_CHECKING:
-    from processors.admin.record_page import Told
+    from processors.admin.tried import Told
 
 
 def of_record(record: Record, newest: "Told | None", request: HttpRequest) -> str:

@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from processors import control, dead_letters
 from processors.admin.masking import MASK, masked, unmasked
-from processors.admin.record_page import frames_of
+from processors.admin.tried import frames_of
 from processors.clock import database_now
 from processors.models import Attempt, Event, Installation, Processor, Record
 from tests.admin.conftest import VIEWS, SignIn, a_batch, a_failed_record, a_processor, a_run
