@@ -29,6 +29,7 @@ from processors.wording import moment, told
 # A cycle that is due begins within a second or two where anything ticks.
 LATE = timedelta(seconds=30)
 JUST_NOW = timedelta(seconds=5)
+OWNERS = 3  # workers that a sentence names
 ENDED = Q(closed_at__isnull=False) & ~Q(close_reason=CloseReason.REAPED)  # by who worked at it
 
 AskQueue = Callable[[str], QueueState]
@@ -247,14 +248,18 @@ def of_run(run: Run, facts: Facts) -> str:
     words = {"seq": run.seq, "batches": batches(leased), "unheard": batches(overdue)}
     going = _("Run %(seq)s is going on: %(batches)s in hand.") % words
     if overdue:
-        going = (
-            _(
-                "Run %(seq)s is going on: %(batches)s in hand. Nobody has heard of the worker of "
-                "%(unheard)s: its records are taken back and given to another one within a minute."
-            )
-            % words
-        )
+        going = _(
+            "Run %(seq)s is going on: %(batches)s in hand. Nobody has heard of the worker of "
+            "%(unheard)s (%(owners)s): its records are taken back and given to another one "
+            "within a minute."
+        ) % (words | {"owners": silent_owners(run, facts.now)})
     return with_holds(going, run, facts)
+
+
+def silent_owners(run: Run, now: datetime) -> str:
+    """Who holds batches of a run and was not heard of: host, process, worker."""
+    held = Batch.objects.leased().filter(BatchQuerySet.unheard(now), run=run).order_by("id")
+    return ", ".join(held.values_list("owner", flat=True)[:OWNERS])
 
 
 def with_holds(sentence: str, run: Run, facts: Facts) -> str:

@@ -175,7 +175,7 @@ def next_run(processor: Any, now: datetime) -> SafeString | str:
     if processor.is_faulted or not processor.is_started:
         return format_html("{}", NONE)
     if getattr(processor, "rests", False):
-        return _("when everything is resumed")
+        return _("not while everything is paused")
     if processor.trigger_kind == TriggerKind.ARRIVAL:
         return _("on arrival")
     if getattr(processor, "current_run", None) is not None:

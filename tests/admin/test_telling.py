@@ -157,7 +157,7 @@ def test_while_everything_is_paused_no_page_tells_a_time_of_a_start(admin: Clien
     assert "nothing begins until it is resumed" in overview
     assert "what is due begins once it is resumed" in page(admin, reverse("admin:schedule"))
     for html in (overview, own, many):
-        assert "when everything is resumed" in html
+        assert "not while everything is paused" in html
         assert 'data-tick="due"' not in html.partition("Next 24 hours")[0]
 
 
@@ -182,10 +182,10 @@ def test_who_pauses_everything_reads_how_many_runs_are_active(admin: Client, sta
 def test_one_silent_worker_of_two_is_told_on_every_page(admin: Client) -> None:
     run, now = an_active_run(processor := a_processor(state="started")), database_now()
     a_batch(run, claimed=5, done=3, opened_at=now - timedelta(seconds=20))
-    a_batch(run, slot=1, claimed=5, done=3, lease_until=now + timedelta(seconds=5))
+    a_batch(run, slot=1, owner="mill-2:7:f00", lease_until=now + timedelta(seconds=5))
 
     for url in (reverse("admin:index"), reverse(LIST), processor.get_absolute_url()):
-        assert page(admin, url).count("Nobody has heard of the worker of 1 batch") >= 1
+        assert page(admin, url).count("the worker of 1 batch (mill-2:7:f00)") >= 1
 
 
 def test_a_fault_leads_to_the_attempts_it_speaks_of_as_long_as_there_are_some(
