@@ -305,21 +305,16 @@ def strip(runs: list[Run], this: int | None = None) -> SafeString | str:
     """
     if not runs:
         return nothing()
+    looks = [run_words(run) for run in runs]
     bars = format_html_join(
         "",
         '<rect class="fill-{}{}" x="{}"><title>{}</title></rect>',
         (
-            (
-                look,
-                " this" if run.pk == this else "",
-                str(at * STEP + 1),
-                f"#{run.seq} {word}",
-            )
-            for at, run in enumerate(runs)
-            for look, _sign, word in [run_words(run)]
+            (look, " this" if run.pk == this else "", str(at * STEP + 1), f"#{run.seq} {word}")
+            for at, (run, (look, _sign, word)) in enumerate(zip(runs, looks, strict=True))
         ),
     )
-    troubled = sum(run_look(run) in ("warn", "bad") for run in runs)
+    troubled = sum(look in ("warn", "bad") for look, _sign, _word in looks)
     label = _("Last %(count)s runs: %(bad)s with failures") % {"count": len(runs), "bad": troubled}
     return format_html(
         '<svg class="strip" width="{0}" height="20" viewBox="0 0 {0} 20"'

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from django.db import DatabaseError, transaction
@@ -43,7 +42,7 @@ def facts(processor: Any, request: HttpRequest) -> dict[str, Any]:
     throughput.with_rates([run] if run else [], now)
     newest = newest_runs(processor, request)
     runs = recent(processor, newest, run)
-    says = said_of(runs, now)
+    says = said_of(runs)
     looks.with_rests([processor], request)
     why = looks.whys([processor], [run] if run else [], request)[processor.pk]
     if run is None:  # of one that goes on, the batches in hand are told nowhere else
@@ -108,16 +107,13 @@ def recent(processor: Processor, newest: list[Run], active: Run | None) -> list[
         runs = [active if run.pk == active.pk else run for run in runs]
     usual = looks.usual_of(newest)
     for run in runs:
-        run.processor, run.usual_seconds = processor, usual
+        run.processor, run.usual_seconds, run.row_key = processor, usual, f"run-{run.pk}"
     return runs
 
 
-def said_of(runs: list[Any], now: datetime) -> str:
-    """What the table of runs is drawn from: of ended ones only which they are."""
-    return live.state_of(
-        [(run.pk, run.state, run.usual_seconds) for run in runs],
-        [now for run in runs if not run.has_ended],  # its pace changes by itself
-    )
+def said_of(runs: list[Any]) -> str:
+    """What the table of runs is drawn from; the row of an active one is renewed by itself."""
+    return live.state_of([(run.pk, run.state, run.usual_seconds) for run in runs])
 
 
 def why_look(processor: Processor, run: Any) -> str:

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from processors.admin import frame, live
+from processors.admin import frame, live, looks, slow_cards
 from processors.admin.live import LARGEST, fingerprint
 from processors.clock import database_now
 from processors.models import Attempt, Batch, Record, Run
@@ -62,6 +62,13 @@ def still_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, module in list(sys.modules.items()):
         if name.startswith("processors.admin.") and hasattr(module, "database_now"):
             monkeypatch.setattr(module, "database_now", lambda: now)
+
+
+@pytest.fixture
+def _remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was asked for a page is not asked again while the test lasts, however long."""
+    for module in (frame, looks, slow_cards):
+        monkeypatch.setattr(module, "FRESH_SECONDS", 3_600)
 
 
 def test_a_poll_holds_regions_alone(admin: Client, history: dict[str, Any]) -> None:
@@ -297,10 +304,8 @@ def test_a_poll_is_light_and_asks_little_when_everything_in_sight_has_changed(
         assert len(queries) <= 30, (url, len(queries))
 
 
-def test_live_pages_cost_the_same_with_more_history(
-    admin: Client, history: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(frame, "FRESH_SECONDS", 3_600)  # what was asked stays so
+@pytest.mark.usefixtures("_remembered")
+def test_live_pages_cost_the_same_with_more_history(admin: Client, history: dict[str, Any]) -> None:
     urls = live_pages(history)
     poll(admin, urls[0])
     few = [queries_of(admin, url) for url in urls]
@@ -328,6 +333,7 @@ def test_a_poll_asks_no_question_twice(admin: Client, history: dict[str, Any]) -
         assert [sql for sql, times in asked.items() if times > 1] == [], url
 
 
+@pytest.mark.usefixtures("_remembered")
 def test_a_poll_of_one_object_is_a_few_queries(admin: Client, history: dict[str, Any]) -> None:
     one_object = [url for url in live_pages(history) if url.endswith("/change/")]
     for url in one_object:
@@ -373,3 +379,16 @@ def test_a_table_of_runs_is_drawn_again_when_a_run_ends(
 
     assert 'data-live="runs"' not in quiet
     assert 'data-live="runs"' in html
+
+
+def test_of_a_table_of_runs_the_active_one_alone_is_drawn_again(
+    admin: Client, history: dict[str, Any]
+) -> None:
+    url, active = history["processor"].get_absolute_url(), history["active"]
+    page = admin.get(url).text
+
+    a_batch(active, slot=1, done=7)
+    html = poll_as_seen(admin, url, page).text
+
+    assert f'data-live="run-{active.pk}"' in html
+    assert html.count("<tr") == 1
