@@ -342,7 +342,7 @@ def test_a_poll_of_one_object_is_a_few_queries(admin: Client, history: dict[str,
         with CaptureQueriesContext(connection) as queries:
             poll_as_seen(admin, url, page)
 
-        assert len(queries) <= 15, url
+        assert len(queries) <= 16, url
 
 
 def queries_of(client: Client, url: str) -> int:
