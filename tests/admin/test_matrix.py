@@ -239,7 +239,7 @@ def outcome(answer: Any) -> str:
 
 
 IN_ONE_RUN = pytest.mark.skipif(
-    bootstrap.TEST_DATABASE == "sqlite", reason="rights are the same on both, asked on Postgres"
+    bootstrap.TEST_DATABASE != "sqlite", reason="rights are the same on both, asked on SQLite"
 )
 
 

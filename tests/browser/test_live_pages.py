@@ -16,7 +16,7 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.django_db(transaction=True),
     pytest.mark.skipif(
-        bootstrap.TEST_DATABASE == "sqlite", reason="a page's script asks no database: on Postgres"
+        bootstrap.TEST_DATABASE != "sqlite", reason="a page's script asks no database: on SQLite"
     ),
 ]
 
