@@ -34,9 +34,22 @@ def plan_of(sql: str, params: tuple[Any, ...]) -> str:
         return "\n".join(line for (line,) in cursor.fetchall())
 
 
+def many_runs(of_each: int) -> list[Processor]:
+    """Enough for the database to know what a walk would cost, and told that they are there."""
+    processors = [a_processor(f"orders-{number}") for number in range(3)]
+    for processor in processors:
+        last = a_run(processor, of_each)
+        others = [copy(last) for _ in range(1, of_each)]
+        for seq, run in enumerate(others, start=1):
+            run.pk, run.seq = None, seq
+        Run.objects.bulk_create(others)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE processors_run")
+    return processors
+
+
 def test_the_runs_of_a_processor_come_in_the_order_of_their_index(admin: Client) -> None:
-    processor = a_processor()
-    a_run(processor)
+    processor, *_others = many_runs(of_each=200)
     only_by_index()
 
     context = admin.get(RUNS, {"processor": str(processor.pk)}).context_data or {}
@@ -56,20 +69,6 @@ def test_a_run_is_found_by_its_number(admin: Client) -> None:
 
     assert "run_seq_once" in context["cl"].queryset.order_by().explain()
     assert [run.seq for run in context["cl"].queryset] == [17]
-
-
-def many_runs(of_each: int) -> list[Processor]:
-    """Enough for the database to know what a walk would cost, and told that they are there."""
-    processors = [a_processor(f"orders-{number}") for number in range(3)]
-    for processor in processors:
-        last = a_run(processor, of_each)
-        others = [copy(last) for _ in range(1, of_each)]
-        for seq, run in enumerate(others, start=1):
-            run.pk, run.seq = None, seq
-        Run.objects.bulk_create(others)
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE processors_run")
-    return processors
 
 
 def test_the_last_runs_of_many_processors_are_found_by_their_numbers() -> None:
