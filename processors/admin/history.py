@@ -165,14 +165,15 @@ def links(span: str) -> list[dict[str, Any]]:
 def of(
     processor: Processor | None, span: str, now: datetime, hidden: Sequence[int] = ()
 ) -> History:
-    """Of one processor, or of all but the `hidden`; some seconds old."""
+    """Of one processor, or of all but the `hidden`; some seconds old, once there is any."""
     which = processor.pk if processor else f"all-{zlib.crc32(repr(hidden).encode())}"
     key = f"history:{which}:{span}:{timezone.get_current_timezone_name()}"
     found: History | None = cache.get(key)
     if found is None:
         rows = RunHour.objects.exclude(processor__in=hidden)
         found = read(rows.filter(processor=processor) if processor else rows, span, now)
-        cache.set(key, found, FRESH_SECONDS)
+        if found.runs:  # who has just begun looks for the first ones
+            cache.set(key, found, FRESH_SECONDS)
     return found
 
 

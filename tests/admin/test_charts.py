@@ -125,6 +125,15 @@ def test_history_has_a_slot_for_every_day_and_hour() -> None:
 
 
 @pytest.mark.django_db
+def test_the_first_run_is_in_the_history_at_once() -> None:
+    processor = make_processor()
+    before = history.of(None, "7d", AT)
+    RunHour.count(make_run(processor, state="finished", started_at=AT, ended_at=AT))
+
+    assert (before.runs, history.of(None, "7d", AT).runs) == (0, 1)
+
+
+@pytest.mark.django_db
 def test_history_leaves_out_what_is_hidden() -> None:
     processor = make_processor()
     RunHour.count(make_run(processor, state="finished", started_at=AT, ended_at=AT))
