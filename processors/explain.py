@@ -4,6 +4,7 @@ Entry points: `why` for one, `whys` for a page full of them. They read and never
 asked only where the answer needs it.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -79,6 +80,17 @@ class Facts:
     def all_paused(self) -> AllPaused | None:
         """The pause of everything; asked once for a page."""
         return self.pause()
+
+    @cached_property
+    def silent_owners(self) -> dict[int, list[str]]:
+        """Who holds batches of a run and was not heard of: host, process, worker; asked once."""
+        held = Batch.objects.leased().filter(
+            BatchQuerySet.unheard(self.now), run__in=list(self.runs.values())
+        )
+        found: dict[int, list[str]] = defaultdict(list)
+        for run_id, owner in held.order_by("id").values_list("run", "owner"):
+            found[run_id].append(owner)
+        return found
 
     @cached_property
     def is_copy(self) -> bool:
@@ -252,14 +264,8 @@ def of_run(run: Run, facts: Facts) -> str:
             "Run %(seq)s is going on: %(batches)s in hand. Nobody has heard of the worker of "
             "%(unheard)s (%(owners)s): its records are taken back and given to another one "
             "within a minute."
-        ) % (words | {"owners": silent_owners(run, facts.now)})
+        ) % (words | {"owners": ", ".join(facts.silent_owners[run.pk][:OWNERS])})
     return with_holds(going, run, facts)
-
-
-def silent_owners(run: Run, now: datetime) -> str:
-    """Who holds batches of a run and was not heard of: host, process, worker."""
-    held = Batch.objects.leased().filter(BatchQuerySet.unheard(now), run=run).order_by("id")
-    return ", ".join(held.values_list("owner", flat=True)[:OWNERS])
 
 
 def with_holds(sentence: str, run: Run, facts: Facts) -> str:

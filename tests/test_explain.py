@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from processors.clock import database_now
@@ -193,3 +195,35 @@ def test_a_run_without_a_worker_tells_what_limits_hold_back_as_well() -> None:
     told = whys([processor], now, lambda name: QueueState(name, waiting=0, workers=2))[processor.pk]
 
     assert told.startswith("Run 9 waits for a free worker on queue 'default'. 3 records are held")
+
+
+def test_silent_workers_of_many_runs_are_asked_for_once() -> None:
+    now = database_now()
+
+    def half_silent(slug: str) -> Processor:
+        processor = a_processor(slug, state="started")
+        run = an_active_run(processor)
+        a_batch(run, slot=8, owner=f"{slug}-1", lease_until=now + timedelta(seconds=60))
+        a_batch(run, slot=9, owner=f"{slug}-2", lease_until=now + timedelta(seconds=5))
+        return processor
+
+    def asked(processors: list[Processor]) -> tuple[int, dict[int, str]]:
+        with CaptureQueriesContext(connection) as queries:
+            told = whys(processors, now)
+        return len(queries), told
+
+    first, *others = [half_silent(f"orders-{number}") for number in range(4)]
+    one, _told = asked([first])
+    four, told = asked([first, *others])
+
+    assert one == four
+    assert all(f"({each.slug}-2)" in told[each.pk] for each in (first, *others))
+
+
+def test_a_cycle_that_is_just_due_does_not_deny_what_waits() -> None:
+    now = database_now()
+    processor = a_processor(state="started", trigger_kind="interval", next_due_at=now)
+
+    assert reason(processor, now) == (
+        "The next cycle is due now: it begins within seconds if a record waits."
+    )
