@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.contrib.messages import get_messages
 from django.core.cache import cache
 from django.test import Client
 
@@ -173,3 +174,8 @@ def click(processor: Processor, **more: Any) -> dict[str, Any]:
     """What a button of the page sends."""
     processor.refresh_from_db()
     return {"seen": f"{processor.version}:{uuid.uuid4()}", "confirmed": "1", **more}
+
+
+def said(answer: Any) -> str:
+    """The messages that a page or an act leaves for the person."""
+    return " ".join(map(str, get_messages(answer.wsgi_request)))

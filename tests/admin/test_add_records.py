@@ -10,8 +10,7 @@ from django.urls import reverse
 
 from processors import adding
 from processors.models import Processor, Record
-from tests.admin.conftest import SignIn, a_processor
-from tests.admin.test_acts import said
+from tests.admin.conftest import SignIn, a_processor, said
 
 pytestmark = pytest.mark.django_db
 

@@ -10,8 +10,7 @@ from django.urls import reverse
 from processors import control, pause_all
 from processors.models import Installation, Processor
 from processors.protocol import all_paused
-from tests.admin.conftest import VIEWS, SignIn, a_processor, an_active_run
-from tests.admin.test_acts import said
+from tests.admin.conftest import VIEWS, SignIn, a_processor, an_active_run, said
 
 pytestmark = pytest.mark.django_db
 

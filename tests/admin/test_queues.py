@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.messages import get_messages
 from django.test import Client
 from django.urls import reverse
 from redis import Redis
@@ -17,7 +16,7 @@ from rq.utils import utcformat
 from processors import queues
 from processors.models import Installation
 from processors.queues import census, commands
-from tests.admin.conftest import SignIn, a_batch, a_processor, an_active_run
+from tests.admin.conftest import SignIn, a_batch, a_processor, an_active_run, said
 from tests.admin.workers import fail_one, list_worker
 from tests.conftest import StartWorker
 from tests.servers import RedisServer
@@ -39,10 +38,6 @@ def shown(client: Client, name: str = "queues", **given: str) -> str:
 def do(client: Client, verb: str, **target: str) -> Any:
     url = reverse("admin:queue_act", args=[verb])
     return client.post(url, {"confirmed": "1", "reason": "test"}, query_params=target)
-
-
-def said(answer: Any) -> str:
-    return " ".join(map(str, get_messages(answer.wsgi_request)))
 
 
 # What it shows

@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.messages import get_messages
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
@@ -16,7 +15,7 @@ from processors.admin.masking import MASK, masked, unmasked
 from processors.admin.tried import frames_of
 from processors.clock import database_now
 from processors.models import Attempt, Event, Installation, Processor, Record
-from tests.admin.conftest import VIEWS, SignIn, a_batch, a_failed_record, a_processor, a_run
+from tests.admin.conftest import VIEWS, SignIn, a_batch, a_failed_record, a_processor, a_run, said
 from tests.factories import make_table_source
 
 pytestmark = pytest.mark.django_db
@@ -49,10 +48,6 @@ def url_of(record: Record, name: str = "change") -> str:
 
 def html_of(client: Client, record: Record, **given: str) -> str:
     return client.get(url_of(record), given).content.decode()
-
-
-def said(answer: Any) -> str:
-    return " ".join(map(str, get_messages(answer.wsgi_request)))
 
 
 def test_the_authors_own_frame_comes_first_then_who_called_it() -> None:

@@ -10,7 +10,7 @@ from processors.admin import outlook_card, slow_cards
 from processors.admin.slow_cards import FRESH_SECONDS, remembered
 from processors.models import Processor
 from tests.admin.conftest import a_failed_record
-from tests.admin.test_live import poll_as_seen
+from tests.admin.live.conftest import poll_as_seen
 
 pytestmark = pytest.mark.django_db
 

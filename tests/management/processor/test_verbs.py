@@ -1,0 +1,124 @@
+"""`manage.py processor start`, `stop`, `run` and the others: what they do and say."""
+
+import pytest
+
+from processors.models import Batch, Event, Processor, Run
+from tests.factories import make_claimed, make_processor, make_record, make_run
+from tests.management.conftest import Call, CallJson, Refuse
+from tests.management.processor.conftest import RUN_FIELDS
+
+pytestmark = pytest.mark.django_db(databases=["default", "shop"])
+
+
+def test_limits_are_shown_and_changed_one_by_one(call: Call, call_json: CallJson) -> None:
+    make_processor("orders", batch_size=500, rate_limits=["9/s"])
+
+    said = call("processor", "limits", "orders", "--batch-size", "50", "--reason", "slow")
+
+    assert said == "batch size: 500 → 50"
+    limits = call_json("processor", "limits", "orders")
+    assert (limits["batch_size"], limits["rate_limits"]) == (50, ["9/s"])
+    assert Event.objects.get(action="limits").reason == "batch size: 500 → 50: slow"
+    call("processor", "limits", "orders", "--rate-limits")
+    assert "rate_limits: []" in call("processor", "limits", "orders")
+
+
+def test_a_bad_limit_is_refused_in_a_sentence(refuse: Refuse) -> None:
+    make_processor("orders", trigger_kind="manual")
+
+    assert "whole number from 1 to 1000" in refuse(
+        "processor", "limits", "orders", "--batch-size", "0"
+    )
+    assert "no pause" in refuse("processor", "limits", "orders", "--pause-seconds", "5")
+
+
+def test_verbs_change_the_state_and_say_so(call: Call) -> None:
+    make_processor("orders")
+    states = []
+    for verb in ("start", "pause", "resume", "stop"):
+        assert "Orders" in call("processor", verb, "orders", "--reason", "because")
+        states.append(Processor.objects.get().state)
+
+    assert states == ["started", "paused", "started", "stopped"]
+    assert set(Event.objects.values_list("reason", flat=True)) == {"because"}
+
+
+def test_a_refused_verb_says_why(refuse: Refuse) -> None:
+    make_processor("orders")
+
+    assert "stopped already" in refuse("processor", "stop", "orders")
+
+
+def test_run_says_which_run_has_begun(call: Call, call_json: CallJson) -> None:
+    make_processor("orders")
+    make_processor("other")
+
+    assert call("processor", "run", "orders") == "Run 1 of Orders has begun."
+    assert set(call_json("processor", "run", "other")) == RUN_FIELDS
+
+
+@pytest.mark.django_db(transaction=True)
+def test_run_and_wait_ends_a_run_without_any_worker_when_nothing_waits(
+    call_json: CallJson,
+) -> None:
+    make_processor("orders")
+
+    found = call_json("processor", "run", "orders", "--wait", "--timeout", "30")
+
+    assert (found["state"], found["claimed"]) == ("finished", 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_waiting_gives_up_after_the_time_allowed(refuse: Refuse) -> None:
+    make_record(make_processor("orders"))
+
+    said = refuse("processor", "run", "orders", "--wait", "--timeout", "0.3", code=124)
+
+    assert "time to wait is up" in said
+    assert Run.objects.get().state == "running"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_stop_and_wait_ends_the_run(call_json: CallJson) -> None:
+    processor = make_processor("orders")
+    make_record(processor)
+    make_run(processor)
+
+    found = call_json("processor", "stop", "orders", "--wait")
+
+    assert (found["state"], found["current_run"]) == ("stopped", None)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_start_and_wait_returns_when_nothing_is_to_be_done(call: Call) -> None:
+    make_processor("orders", trigger_kind="arrival")
+
+    said = call("processor", "start", "orders", "--wait", "--timeout", "30")
+
+    assert said.splitlines()[-1] == "Nothing was waiting."
+
+
+def test_force_stop_wants_a_yes(refuse: Refuse, call: Call) -> None:
+    make_claimed(make_run(make_processor("orders")))
+
+    assert "add --yes" in refuse("processor", "force-stop", "orders")
+    assert Batch.objects.get().state == "leased"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_force_stop_takes_the_records_back(call: Call) -> None:
+    make_claimed(make_run(make_processor("orders")))
+
+    call("processor", "force-stop", "orders", "--yes")
+
+    assert Batch.objects.get().close_reason == "forced"
+    assert Run.objects.get().state == "stopped"
+
+
+def test_a_fault_is_cleared(call: Call, refuse: Refuse) -> None:
+    make_processor("orders", fault_reason="The table is gone.")
+
+    call("processor", "clear-fault", "orders")
+
+    assert Processor.objects.get().fault_reason == ""
+    assert "no fault" in refuse("processor", "clear-fault", "orders")
