@@ -5,6 +5,7 @@ payload is known and stored once; with another payload it is refused.
 """
 
 import json
+import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -31,11 +32,11 @@ from processors.screening import (
 )
 from processors.sources import arrivals
 from processors.sources.arrivals import Prepared
-from processors.sources.dialect import Dialect
+
+logger = logging.getLogger(__name__)
 
 CHUNK = 5_000  # records
 CHUNK_CHARACTERS = 8_000_000
-HOLD = "SELECT id FROM processors_processor WHERE id = ANY(%s) FOR KEY SHARE"
 USUAL_FIELDS = frozenset({"key", "payload"})
 KNOWN_FIELDS = frozenset({"key", "payload", "priority", "available_at", "expires_at"})
 
@@ -123,7 +124,7 @@ def publish_all(
     """The usual way: however many, for however many listeners, known or not."""
     ours = not connection.in_atomic_block
     with transaction.atomic():
-        listeners = hold_listeners(target)
+        listeners = find_listeners(target, keep=True)
         published = insert_all(listeners, prepared, read_ahead=read_ahead)
         if published.new:
             for listener in listeners:
@@ -178,24 +179,13 @@ def next_chunk(prepared: Iterator[Prepared]) -> list[Prepared]:
     return chunk
 
 
-def find_listeners(target: str) -> list[Processor]:
-    """The inboxes behind a slug or topic. Raises UnknownTarget."""
-    found = list(Processor.objects.listening_to(target))
-    if not found:
-        raise UnknownTarget(target)
-    return found
+def find_listeners(target: str, *, keep: bool = False) -> list[Processor]:
+    """The inboxes behind a slug or topic. Raises UnknownTarget.
 
-
-def hold_listeners(target: str) -> list[Processor]:
-    """Those, kept by a lock from being deleted before the commit. Raises UnknownTarget.
-
-    No constraint ties a record to its processor: a file that takes minutes would be stored for
-    nobody.
+    With `keep` none of them is deleted before the commit: see `ProcessorQuerySet.kept`.
     """
-    found = find_listeners(target)
-    if connection.vendor == "postgresql":
-        held = Dialect("default").fetch(HOLD, [[listener.pk for listener in found]])
-        found = [listener for listener in found if (listener.pk,) in held]
+    listening = Processor.objects.listening_to(target)
+    found = listening.kept() if keep else list(listening)
     if not found:
         raise UnknownTarget(target)
     return found
@@ -285,7 +275,10 @@ def store(outgoing: Sequence[Prepared], *, now: datetime) -> None:
     """What handlers published, in the transaction of their outcomes; known keys are left."""
     for target in dict.fromkeys(item.target for item in outgoing):
         chunk = [item for item in outgoing if item.target == target]
-        for listener in Processor.objects.listening_to(target):
+        listeners = Processor.objects.listening_to(target).kept()
+        if not listeners:  # deleted since `prepare` found it
+            logger.warning("what a handler published to '%s' is lost: it was deleted", target)
+        for listener in listeners:
             if insert(listener, chunk, now, lenient=True).new:
                 arrived(listener)
 

@@ -25,21 +25,25 @@ from processors.sources.prepared import Unprepared, filled, prepared
 
 FEW = 100  # records, so that the usual way, which tells of many, is not held up
 
-# The inbox that listens, where it is the only one and knows none of the keys; the records; its row,
-# locked, where a cycle may begin; the run, its event, and the processor's mark that it is active.
+# The inbox that listens, where it is the only one and knows none of the keys, kept from being
+# deleted as by `ProcessorQuerySet.kept`; the records; its row, locked, where a cycle may begin; the
+# run, its event, and the processor's mark that it is active.
 # Where fewer were stored than were given, somebody stored one of them meanwhile: then the division
 # fails, and with it the statement.
 ARRIVE = """
 WITH moment AS MATERIALIZED (
      SELECT clock_timestamp() AS now),
 listener AS MATERIALIZED (
-     SELECT sole.id
-       FROM (SELECT min(id) AS id
-               FROM processors_processor
-              WHERE source_kind = 'inbox' AND (slug = %s OR topic = %s)
-             HAVING count(*) = 1) AS sole
-      WHERE NOT EXISTS (
-            SELECT FROM processors_record WHERE processor_id = sole.id AND key = ANY(%s))),
+     SELECT processor.id
+       FROM processors_processor AS processor
+      WHERE processor.id = (
+            SELECT min(id)
+              FROM processors_processor
+             WHERE source_kind = 'inbox' AND (slug = %s OR topic = %s)
+            HAVING count(*) = 1)
+        AND NOT EXISTS (
+            SELECT FROM processors_record WHERE processor_id = processor.id AND key = ANY(%s))
+        FOR KEY SHARE),
 stored AS (
      {insert}
   RETURNING available_at),

@@ -12,10 +12,12 @@ from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
-from processors import publish
+from processors import UnknownTarget, publish, publishing
+from processors.clock import database_now
 from processors.models import Attempt, Batch, Processor, Record, Run
 from processors.protocol.arriving import FEW
 from processors.protocol.leases import Lease
+from processors.sources.arrivals import Prepared
 from tests import bootstrap
 from tests.handling.models import Effect
 from tests.model.scenes import Story, sound
@@ -151,19 +153,50 @@ def test_of_two_that_end_a_cycle_the_second_finds_it_ended(two: Stage) -> None:
     assert race(two, story.end_cycle, story.end_cycle) == (True, False)
 
 
-def test_a_processor_is_not_deleted_under_a_file_that_is_being_published(
-    two: Stage, admin_client: Client
+def publish_file(target: str) -> None:
+    publish(target, [{"key": f"k{n}", "payload": {}} for n in range(FEW + 1)])
+
+
+def publish_one(target: str) -> None:
+    publish(target, [{"key": "k", "payload": {}}])
+
+
+def publish_in_a_handler(target: str) -> None:
+    """What it published is stored with its outcome."""
+    with transaction.atomic():
+        publishing.store([Prepared(target, "k", "{}")], now=database_now())
+
+
+def delete(processor: Processor, client: Client) -> Any:
+    page = reverse("admin:processors_processor_delete", args=[processor.pk])
+    return client.post(page, {"post": "yes"})
+
+
+@pytest.mark.parametrize("publication", [publish_file, publish_in_a_handler])
+def test_a_processor_is_not_deleted_under_what_is_being_published(
+    two: Stage, admin_client: Client, publication: Callable[[str], None]
 ) -> None:
-    story = Story(0)
-    many = [{"key": f"k{n}", "payload": {}} for n in range(FEW + 1)]
-    page = reverse("admin:processors_processor_delete", args=[story.processor.pk])
+    processor = Story(0).processor
 
     _, answer = race(
-        two,
-        lambda: publish(story.processor.slug, many),
-        lambda: admin_client.post(page, {"post": "yes"}),
+        two, lambda: publication(processor.slug), lambda: delete(processor, admin_client)
     )
 
     assert "has records, which nobody would treat" in answer.content.decode()
-    assert Record.objects.filter(processor=story.processor).count() == len(many)
+    assert Record.objects.filter(processor=processor).exists()
     assert Processor.objects.exists()
+
+
+@pytest.mark.parametrize("publication", [publish_file, publish_one, publish_in_a_handler])
+def test_nothing_is_stored_for_a_processor_that_is_being_deleted(
+    two: Stage, admin_client: Client, publication: Callable[[str], None]
+) -> None:
+    processor = Story(0).processor
+
+    _, error = race(
+        two, lambda: delete(processor, admin_client), lambda: publication(processor.slug)
+    )
+
+    assert not Processor.objects.exists()
+    assert not Record.objects.exists()
+    assert publication is publish_in_a_handler or isinstance(error, UnknownTarget)
