@@ -143,17 +143,18 @@ def work() -> None:
     """Some minutes' work for the demo's slow processor, and one that somebody has paused."""
     from demo.notifications import sample_notifications
     from processors import control, publish
+    from processors.acts import Refused, by_command_line
     from processors.clock import database_now
     from processors.models import Processor
 
     again = f"{database_now():%H%M%S}"  # keys that are not known yet
     items = sample_notifications(NOTIFICATIONS)
     publish("partner", ({**one, "key": f"{again}-{one['key']}"} for one in items))
-    act = control.by_command_line("The warehouse is being moved")
+    act = by_command_line("The warehouse is being moved")
     paused = Processor.objects.filter(slug="export-to-the-warehouse", state="started").first()
     if paused is not None:
         control.pause(paused.pk, act)
-    with suppress(control.Refused):  # it is at work already
+    with suppress(Refused):  # it is at work already
         control.run_once(Processor.objects.get(slug="partner").pk, act)
 
 

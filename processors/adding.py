@@ -11,7 +11,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from processors.control import Act, Refused, perform
+from processors.acts import Act, Refused, perform
 from processors.incoming import JsonArray, JsonLines, decoded, parsed_line
 from processors.models import Event, Processor
 from processors.publishing import Published, prepare_item, publish, rehearse

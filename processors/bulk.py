@@ -12,8 +12,8 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
 from processors import dead_letters, queues
+from processors.acts import Act, Refused
 from processors.clock import database_now
-from processors.control import Act, Refused
 from processors.cycle.shift import Leaving
 from processors.models import Actor, BulkAct
 from processors.selection import Selection

@@ -1,174 +1,26 @@
 """The operator's verbs: one function each, used by the admin, the commands and whatever follows.
 
-Each is one transaction: right, version, state, event and Django's log entry; then the effect. An
-act that comes twice with the same `operation` acts once. Errors are sentences for the person.
+Each is an act in the frame of `acts`, with the same right. Nothing that is in hand is taken from
+its worker: that is `force_stop`.
 """
 
-import getpass
-import uuid
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AnonymousUser, User
-from django.contrib.contenttypes.models import ContentType
-from django.core.exceptions import BadRequest, PermissionDenied
-from django.db import transaction
-from django.db.models import Model
 from django.utils.translation import gettext as _
 
-from processors import failpoints
+from processors.acts import Act, Refused, perform
 from processors.afterwards import after_commit
 from processors.clock import database_now
-from processors.models import Actor, Batch, Event, Installation, Processor, Run, StateConflict
-from processors.models.door import Move
+from processors.models import Event, Processor, Run
 from processors.models.run import Trigger
 from processors.protocol import all_paused, cycles, pausing, twins
-from processors.protocol.reaping import Taking, take_back
-from processors.states import CloseReason, ProcessorState, RunState
-from processors.storable import scalar_trouble
+from processors.states import ProcessorState, RunState
 from processors.wording import until_then
 
 OPERATE = "processors.operate_processor"
-FORCE_STOP = "processors.force_stop_processor"
 LONGEST_PAUSE = timedelta(days=366)
-
-LONGEST_REASON = 1000  # characters
-
-COMMAND_LINE = "command-line"
-
-
-class Refused(Exception):
-    """The act is not possible now; the message says why and what is."""
-
-
-class UnfitReason(Refused, BadRequest):
-    """A reason that cannot be kept; in the admin a page of its own says so."""
-
-
-@dataclass(frozen=True)
-class Act:
-    """Who wants something and why.
-
-    `version`: of the processor as the person saw it, None to act on whatever it is now.
-    `operation`: names the click, so that a doubled one acts once.
-    `trusted`: from a shell, where whoever can run it may do everything.
-    """
-
-    actor: Actor
-    reason: str = ""
-    version: int | None = None
-    operation: uuid.UUID | None = None
-    trusted: bool = False
-
-    def at(self, now: datetime) -> Move:
-        """As a move at a time."""
-        return Move(self.actor, now, self.reason, self.operation)
-
-    def require(self, permission: str) -> None:
-        """Raise PermissionDenied unless the person may."""
-        user = self.actor.user
-        if not self.trusted and (user is None or not user.has_perm(permission)):
-            raise PermissionDenied(_("You do not have the right to do this."))
-
-    def find(self, processor_id: int, *, lock: bool = False) -> Processor:
-        """The processor, if the person may know of it. Raises Processor.DoesNotExist."""
-        processors = Processor.objects.all()
-        if not self.trusted:
-            processors = processors.visible_to(self.actor.user or AnonymousUser())
-        if lock:
-            processors = processors.select_for_update(no_key=True)
-        found: Processor = processors.get(pk=processor_id)
-        return found
-
-
-def by_user(
-    user: User,
-    reason: str = "",
-    *,
-    version: int | None = None,
-    operation: uuid.UUID | None = None,
-) -> Act:
-    """An act in the admin. Raises UnfitReason."""
-    return Act(Actor(user.get_username(), user), fit(reason), version, operation)
-
-
-def by_command_line(reason: str = "") -> Act:
-    """An act from a shell. Django's log wants a user: one that can never sign in.
-
-    Raises UnfitReason.
-    """
-    user, _ = get_user_model().objects.get_or_create(
-        username=COMMAND_LINE, defaults={"is_active": False, "first_name": "Command line"}
-    )
-    return Act(Actor(f"{COMMAND_LINE} ({getpass.getuser()})", user), fit(reason), trusted=True)
-
-
-def fit(reason: str) -> str:
-    """A reason as it is kept. Raises UnfitReason."""
-    text = reason.strip()
-    if len(text) > LONGEST_REASON:
-        raise UnfitReason(
-            _("A reason has at most %(most)s characters (this has %(number)s). Nothing was done.")
-            % {"most": LONGEST_REASON, "number": len(text)}
-        )
-    trouble = scalar_trouble(text, "the reason")
-    if trouble:
-        raise UnfitReason(_("%(trouble)s Nothing was done.") % {"trouble": trouble})
-    return text
-
-
-Verb = Callable[[Processor, Act, datetime], str]
-
-
-def perform(processor_id: int, act: Act, permission: str, verb: Verb) -> str:
-    """The frame of every act on a processor; the verb's sentence for the person.
-
-    Raises PermissionDenied, Refused, or Processor.DoesNotExist.
-    """
-    act.require(permission)
-    with transaction.atomic():
-        # Before what follows the commit.
-        transaction.on_commit(partial(failpoints.reach, "operator.after_commit"))
-        processor = act.find(processor_id, lock=True)
-        if act.operation and Event.objects.filter(operation=act.operation).exists():
-            return _("%(processor)s: this was done already.") % {"processor": processor}
-        try:
-            processor.check_version(act.version)
-            message = verb(processor, act, database_now())
-        except StateConflict as conflict:
-            raise Refused(str(conflict)) from conflict
-        remember_click(processor, act)
-        log(act, processor, message)
-        failpoints.reach("operator.before_commit")
-    return message
-
-
-def remember_click(processor: Processor, act: Act) -> None:
-    """One event of the act carries the click's name: an act that moved only a run has it there."""
-    if act.operation is None or Event.objects.filter(operation=act.operation).exists():
-        return
-    newest = Event.objects.filter(processor=processor).newest()
-    if newest is not None:
-        Event.objects.filter(pk=newest.pk).update(operation=act.operation)
-
-
-def log(act: Act, subject: Model, message: str, *, name: str = "") -> None:
-    """Django's own history, of people's acts; `name` is the subject's where it has none itself."""
-    if act.actor.user is None:
-        return
-    LogEntry.objects.create(
-        user=act.actor.user,
-        content_type=ContentType.objects.get_for_model(subject),
-        object_id=str(subject.pk),
-        object_repr=(name or str(subject))[:200],
-        action_flag=CHANGE,
-        change_message=f"{message} {act.reason}".strip(),
-    )
-
 
 # Start
 
@@ -377,45 +229,6 @@ def refuse_while_paused(now: datetime) -> None:
         raise Refused(_("%(found)s Resume everything first.") % {"found": found.sentence(now)})
 
 
-# Force stop
-
-
-def force_stop(processor_id: int, act: Act, *, typed_name: str) -> str:
-    """Stop without waiting for the records in hand; they come under suspicion.
-
-    `typed_name` must be the processor's slug: the person read what this does.
-    """
-
-    def verb(processor: Processor, act: Act, now: datetime) -> str:
-        if typed_name != processor.slug:
-            raise Refused(
-                _("Nothing was stopped: type %(slug)s to confirm.") % {"slug": processor.slug}
-            )
-        run = cycles.active_run(processor)
-        if run is None:
-            raise Refused(_("%(processor)s has no run to stop.") % {"processor": processor})
-        if processor.state != ProcessorState.STOPPED:
-            processor.stop(act.at(now))
-        if run.state != RunState.STOPPING:
-            run.request_stop(act.at(database_now()))
-        after_commit(lambda: take_all(run, act), _("the end of %(run)s") % {"run": run})
-        return _("%(processor)s was forced to stop; run %(seq)s has ended.") % {
-            "processor": processor,
-            "seq": run.seq,
-        }
-
-    return perform(processor_id, act, FORCE_STOP, verb)
-
-
-def take_all(run: Run, act: Act) -> None:
-    """Take every batch of a run from its workers, and end it."""
-    message = _("An operator forced the run to stop while this record was in hand.")
-    for batch in Batch.objects.leased().filter(run=run):
-        how = act.at(database_now())
-        take_back(batch, Taking(CloseReason.FORCED, message, how, "ForcedStop"))
-    cycles.end_cycle(run.pk, act.actor)
-
-
 # Faults
 
 
@@ -433,45 +246,13 @@ def clear_fault(processor_id: int, act: Act) -> str:
     return perform(processor_id, act, OPERATE, verb)
 
 
-# A database that was copied or moved
+# What the verbs share
 
 
 def refuse_copy() -> None:
     """Raise Refused while nobody has said what this database is."""
     if twins.is_barred():
         raise Refused(str(twins.SENTENCE))
-
-
-def settle_installation(act: Act, *, as_copy: bool) -> str:
-    """Say what a database is that was copied or moved; a copy's processors are stopped first.
-
-    Raises Refused where it is in its place, PermissionDenied to whoever is not at a shell.
-    """
-    if not act.trusted:
-        raise PermissionDenied(_("Only a command can say this."))
-    if not twins.is_barred():
-        raise Refused(_("Nothing was changed: this database is where it was made."))
-    stopped = stop_all(act) if as_copy else 0
-    Installation.settle_here(as_copy=as_copy)
-    if as_copy:
-        return _("This is a copy with a name of its own now. Processors stopped: %(stopped)s.") % {
-            "stopped": stopped
-        }
-    return _("This is the original, in its new place. Everything goes on.")
-
-
-def stop_all(act: Act) -> int:
-    """Stop whatever is started or has a run; how many were."""
-    busy = Processor.objects.exclude(state=ProcessorState.STOPPED) | Processor.objects.filter(
-        pk__in=Run.objects.active().exclude(state=RunState.STOPPING).values("processor")
-    )
-    ids = sorted(set(busy.values_list("pk", flat=True)))
-    for processor_id in ids:
-        stop(processor_id, act)
-    return len(ids)
-
-
-# Facts the verbs share
 
 
 def since(processor: Processor) -> str:

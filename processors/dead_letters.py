@@ -11,9 +11,9 @@ from django.db import DatabaseError, transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from processors.acts import Act, Refused, log
 from processors.afterwards import after_commit
 from processors.clock import database_now
-from processors.control import Act, Refused, log
 from processors.models import Processor, Record
 from processors.models.door import Move
 from processors.models.processor import TriggerKind

@@ -12,8 +12,8 @@ from typing import Any
 
 from django.db import DatabaseError, connection, transaction
 
+from processors.acts import Refused
 from processors.clock import database_now
-from processors.control import Refused
 from processors.cycle.manners import BROKEN, Guard, was_replaced
 from processors.handlers import Context, Handler
 from processors.handlers import Record as Given

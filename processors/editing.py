@@ -14,8 +14,8 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from processors.acts import Act, Refused, log
 from processors.clock import database_now
-from processors.control import Act, Refused, log
 from processors.definitions import clean_limits, differences, dump, limits_of
 from processors.models import Actor, Event, Processor, Run, Version
 from processors.models.door import Move

@@ -15,7 +15,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
 from processors import editing
-from processors.control import Act
+from processors.acts import Act
 from processors.definitions import (
     Difference,
     InvalidDefinition,

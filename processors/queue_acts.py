@@ -9,7 +9,7 @@ from collections.abc import Callable
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from processors.control import Act, Refused, log
+from processors.acts import Act, Refused, log
 from processors.models import Installation
 from processors.queues import commands
 from processors.queues.census import WAITING

@@ -11,8 +11,8 @@ from django.db.models import Case, F, Max, Q, QuerySet, When
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from processors.acts import Act, Refused, log
 from processors.clock import database_now
-from processors.control import Act, Refused, log
 from processors.models import Attempt, Batch, BulkAct, Event, Processor, Record, Run, Version
 from processors.states import RECORD_FINAL
 

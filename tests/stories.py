@@ -8,6 +8,7 @@ from typing import Any
 from django.db import connection
 
 from processors import control, definitions, maintenance, publish
+from processors.acts import Act, by_command_line
 from processors.models import Batch, Processor, Run
 from processors.states import COUNTERS
 from tests.handling.models import Effect
@@ -29,8 +30,8 @@ def define(handler: str, source: Mapping[str, Any] = INBOX, **definition: Any) -
     return Processor.objects.create(**definitions.clean(data))
 
 
-def act(reason: str = "test") -> control.Act:
-    return control.by_command_line(reason)
+def act(reason: str = "test") -> Act:
+    return by_command_line(reason)
 
 
 def fill_inbox(processor: Processor, payloads: Mapping[str, Mapping[str, Any]]) -> None:

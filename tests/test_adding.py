@@ -5,6 +5,7 @@ import json
 import pytest
 
 from processors import adding, control, maintenance
+from processors.acts import Refused
 from processors.adding import NotAdded
 from processors.incoming import JsonArray
 from processors.models import Event, Processor, Record, Run
@@ -126,7 +127,7 @@ def test_a_key_with_another_payload_is_refused_and_nothing_is_stored(processor: 
 def test_a_table_takes_nothing(processor: Processor) -> None:
     Processor.objects.update(source_kind="table")
 
-    with pytest.raises(control.Refused, match="takes its records from a table"):
+    with pytest.raises(Refused, match="takes its records from a table"):
         adding.add(processor.pk, [json.loads(ONE)], act())
 
 

@@ -7,6 +7,7 @@ from django.db import transaction
 
 from processors import control, cycle, maintenance
 from processors.clock import database_now
+from processors.force_stop import force_stop
 from processors.models import Batch, Processor, Record, Run
 from processors.protocol import reaping, reconciling
 from processors.protocol.gate import Ask
@@ -83,7 +84,7 @@ def test_a_lost_batch_of_a_dropped_table_keeps_nobody_else_waiting(goods: Table)
 
     assert reaping.reap(database_now()) == 0
     assert "goods" in faulted(processor)
-    control.force_stop(processor.pk, act(), typed_name=processor.slug)
+    force_stop(processor.pk, act(), typed_name=processor.slug)
     run.refresh_from_db()
 
     assert run.state == RunState.FAILED

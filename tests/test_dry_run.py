@@ -8,7 +8,8 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from processors import control, dry_run
+from processors import dry_run
+from processors.acts import Refused
 from processors.handlers import Handler, registry
 from processors.models import Attempt, Batch, Record, Run
 from tests.handling.models import Effect
@@ -87,7 +88,7 @@ def test_chosen_keys_are_tried_whatever_became_of_them(judging: str) -> None:
 def test_an_unknown_key_is_named_and_nothing_is_tried(judging: str) -> None:
     processor = define(judging)
 
-    with pytest.raises(control.Refused, match="has no record 'key-9'"):
+    with pytest.raises(Refused, match="has no record 'key-9'"):
         dry_run.dry_run(processor, keys=["key-9"])
 
 
@@ -96,7 +97,7 @@ def test_a_handler_that_acts_outside_is_not_called(name: str) -> None:
     processor = define(name)
     fill_inbox(processor, numbered(1))
 
-    with pytest.raises(control.Refused, match="cannot be taken back"):
+    with pytest.raises(Refused, match="cannot be taken back"):
         dry_run.dry_run(processor)
     assert not Effect.objects.exists()
 
@@ -130,7 +131,7 @@ def test_a_handler_that_ends_it_behind_our_back_ends_the_dry_run() -> None:
     processor = define("breaking")
     fill_inbox(processor, {"A": {"how": "behind"}, "B": {}})
 
-    with pytest.raises(control.Refused, match="given up at 'A'"):
+    with pytest.raises(Refused, match="given up at 'A'"):
         dry_run.dry_run(processor)
     connection.close()
 

@@ -12,6 +12,7 @@ from django.core.exceptions import PermissionDenied
 from django.core.management import CommandError, call_command
 
 from processors import control, cycle, maintenance, pause_all
+from processors.acts import Refused, by_user
 from processors.clock import database_now
 from processors.cycle import shift
 from processors.explain import why
@@ -111,7 +112,7 @@ def test_a_run_by_hand_is_refused_in_a_sentence() -> None:
     processor = define("echo")
     pause_all.pause_all(act("moving house"))
 
-    with pytest.raises(control.Refused, match=r"moving house.*Resume everything first"):
+    with pytest.raises(Refused, match=r"moving house.*Resume everything first"):
         control.run_once(processor.pk, act())
 
 
@@ -145,7 +146,7 @@ def test_it_ends_by_itself_and_the_machine_signs() -> None:
 
 
 def test_its_end_lies_ahead() -> None:
-    with pytest.raises(control.Refused, match="lies ahead"):
+    with pytest.raises(Refused, match="lies ahead"):
         pause_all.pause_all(act(), until=after(hours=-1))
     assert not all_paused.is_on()
 
@@ -156,7 +157,7 @@ def test_every_processor_has_it_in_its_history_once_for_a_doubled_click() -> Non
     define("echo")
     define("echo", slug="other", name="Other")
     user = User.objects.create_superuser("anna")
-    click = control.by_user(user, "moving house", operation=uuid4())
+    click = by_user(user, "moving house", operation=uuid4())
 
     pause_all.pause_all(click)
     again = pause_all.pause_all(click)
@@ -176,8 +177,8 @@ def test_an_old_page_does_not_end_a_later_pause() -> None:
     pause_all.resume_all(act())
     pause_all.pause_all(act("second"))
 
-    with pytest.raises(control.Refused, match=r"this page was old.*second"):
-        pause_all.resume_all(control.by_user(User.objects.create_superuser("bob"), version=seen))
+    with pytest.raises(Refused, match=r"this page was old.*second"):
+        pause_all.resume_all(by_user(User.objects.create_superuser("bob"), version=seen))
 
 
 def test_whoever_does_not_reach_every_processor_may_not_pause_them_all() -> None:
@@ -187,7 +188,7 @@ def test_whoever_does_not_reach_every_processor_may_not_pause_them_all() -> None
     user.user_permissions.set(Permission.objects.filter(codename="operate_processor"))
 
     with pytest.raises(PermissionDenied):
-        pause_all.pause_all(control.by_user(user))
+        pause_all.pause_all(by_user(user))
     assert not pause_all.may_pause_all(user)
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from processors import control, maintenance
+from processors.acts import Refused
 from processors.clock import database_now
 from processors.explain import why
 from processors.models import Event, Processor
@@ -109,7 +110,7 @@ def test_a_pause_can_be_given_another_end(processor: Processor) -> None:
 
 @pytest.mark.parametrize("length", [timedelta(seconds=-5), timedelta(days=400)])
 def test_an_end_in_the_past_or_far_away_is_refused(processor: Processor, length: timedelta) -> None:
-    with pytest.raises(control.Refused, match="lies ahead, at most a year"):
+    with pytest.raises(Refused, match="lies ahead, at most a year"):
         control.pause(processor.pk, act(), until=database_now() + length)
 
     processor.refresh_from_db()

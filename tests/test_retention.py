@@ -7,7 +7,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from processors import control, retention
+from processors import retention
+from processors.acts import Refused, by_command_line
 from processors.clock import database_now
 from processors.models import BulkAct, Event, Processor, Record, Run, Version
 from processors.retention import Retention, plan_purge, prune, purge
@@ -148,7 +149,7 @@ def test_chosen_runs_go_with_all_that_hangs_on_them_and_history_tells() -> None:
     processor = a_processor()
     chosen = [an_old_run(processor, seq) for seq in (1, 2)]
     last = a_run(processor, 3)
-    act = control.by_command_line("Test data")
+    act = by_command_line("Test data")
 
     plan = purge([run.pk for run in (*chosen, last)], act)
 
@@ -166,9 +167,7 @@ def test_what_is_young_last_active_or_explains_a_failure_is_not_purged() -> None
     last = an_old_run(processor, 3)
     active = an_active_run(a_processor("other"))
 
-    plan = plan_purge(
-        [run.pk for run in (young, explains, last, active)], control.by_command_line()
-    )
+    plan = plan_purge([run.pk for run in (young, explains, last, active)], by_command_line())
 
     assert plan.runs == []
 
@@ -184,7 +183,7 @@ def test_a_run_stays_until_its_table_has_heard_every_outcome() -> None:
             settled_at=of_run.started_at,
         )  # fmt: skip
 
-    plan = plan_purge([run.pk, told.pk], control.by_command_line())
+    plan = plan_purge([run.pk, told.pk], by_command_line())
     prune(Retention(), now=database_now())
 
     assert plan.runs == [told.pk]
@@ -198,7 +197,7 @@ def test_more_than_a_request_should_delete_is_refused(monkeypatch: pytest.Monkey
     a_run(processor, 2)
     monkeypatch.setattr(retention, "PURGED_AT_ONCE", 2)
 
-    with pytest.raises(control.Refused, match="more than 2 rows"):
-        purge([run.pk], control.by_command_line())
+    with pytest.raises(Refused, match="more than 2 rows"):
+        purge([run.pk], by_command_line())
 
     assert Run.objects.count() == 2

@@ -3,6 +3,8 @@
 import pytest
 
 from processors import control
+from processors.acts import Act, Refused
+from processors.force_stop import force_stop
 from processors.models import Attempt, Batch, Event, Processor, Record, Run
 from processors.states import CloseReason, ProcessorState, RecordState, RunState
 from tests.conftest import StartWorker
@@ -85,9 +87,9 @@ def test_force_stop_does_not_wait_and_puts_the_record_in_hand_under_suspicion(
     run = control.run_once(processor.pk, act())
     wait_for_effects(1)
 
-    with pytest.raises(control.Refused, match="type story"):
-        control.force_stop(processor.pk, act(), typed_name="wrong")
-    control.force_stop(processor.pk, act("stuck"), typed_name="story")
+    with pytest.raises(Refused, match="type story"):
+        force_stop(processor.pk, act(), typed_name="wrong")
+    force_stop(processor.pk, act("stuck"), typed_name="story")
 
     run.refresh_from_db()
     assert run.state == RunState.STOPPED
@@ -100,7 +102,7 @@ def test_the_same_click_sent_twice_acts_once(transactional_db: None) -> None:
     import uuid
 
     processor = define("echo")
-    twice = control.Act(act().actor, "test", operation=uuid.uuid4(), trusted=True)
+    twice = Act(act().actor, "test", operation=uuid.uuid4(), trusted=True)
 
     control.start(processor.pk, twice)
     message = control.start(processor.pk, twice)
@@ -112,9 +114,9 @@ def test_the_same_click_sent_twice_acts_once(transactional_db: None) -> None:
 def test_an_act_on_an_outdated_page_is_refused_by_name(transactional_db: None) -> None:
     processor = define("echo")
     control.start(processor.pk, act())
-    outdated = control.Act(act().actor, "late", version=processor.version, trusted=True)
+    outdated = Act(act().actor, "late", version=processor.version, trusted=True)
 
-    with pytest.raises(control.Refused, match="command-line"):
+    with pytest.raises(Refused, match="command-line"):
         control.stop(processor.pk, outdated)
 
     assert Processor.objects.get().state == ProcessorState.STARTED
@@ -134,7 +136,7 @@ def test_an_act_that_is_not_possible_is_refused_with_a_sentence(
 ) -> None:
     processor = define("echo")
 
-    with pytest.raises(control.Refused, match=sentence):
+    with pytest.raises(Refused, match=sentence):
         verb(processor.pk, act())  # type: ignore[operator]
 
 
@@ -160,13 +162,13 @@ def test_a_doubled_click_on_run_once_begins_one_run(transactional_db: None) -> N
     import uuid
 
     processor = define("echo")
-    twice = control.Act(act().actor, "test", operation=uuid.uuid4(), trusted=True)
+    twice = Act(act().actor, "test", operation=uuid.uuid4(), trusted=True)
     run = control.run_once(processor.pk, twice)
     from processors import cycle
 
     cycle.work(run.pk)
 
-    with pytest.raises(control.Refused, match="already"):
+    with pytest.raises(Refused, match="already"):
         control.run_once(processor.pk, twice)
 
     assert Run.objects.count() == 1

@@ -9,7 +9,8 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 
-from processors import control, editing
+from processors import editing
+from processors.acts import by_user
 from processors.admin.acts import say
 from processors.admin.base import OurAdmin, is_id, user_of
 from processors.models import Processor
@@ -31,7 +32,7 @@ class Access(OurAdmin):
             raise PermissionDenied
         if request.method == "POST":
             chosen = Group.objects.filter(pk__in=whole_numbers(request.POST.getlist("groups")))
-            act = control.by_user(user_of(request), request.POST.get("reason", ""))
+            act = by_user(user_of(request), request.POST.get("reason", ""))
             say(request, lambda: editing.keep_to(processor.pk, list(chosen), act))
             return redirect(processor)
         context: dict[str, Any] = {

@@ -15,10 +15,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from processors import control
+from processors.acts import Refused, by_user
 from processors.admin import looks
 from processors.admin.base import OurAdmin, user_of
 from processors.admin.buttons import VERBS, Button, OldPage, Verb, act_of
 from processors.clock import database_now
+from processors.force_stop import FORCE_STOP, force_stop
 from processors.handlers import registry
 from processors.models import Processor, Run
 
@@ -90,11 +92,11 @@ class Acts(OurAdmin):
     def force_stop_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Its own page: what it does, the name to type, the button."""
         processor = self.find(request, pk, Processor.objects.all())
-        if not request.user.has_perm(control.FORCE_STOP):
+        if not request.user.has_perm(FORCE_STOP):
             raise PermissionDenied
         if request.method == "POST":
             typed = request.POST.get("typed_name", "").strip()
-            act = lambda: control.force_stop(  # noqa: E731
+            act = lambda: force_stop(  # noqa: E731
                 processor.pk, act_of(request), typed_name=typed
             )
             if say(request, act):
@@ -141,8 +143,8 @@ class Acts(OurAdmin):
         chosen = list(rows[:BULK_CEILING])  # type: ignore[index]
         for processor in chosen:
             try:
-                verb.act(processor.pk, control.by_user(user_of(request), reason_of(request)))
-            except (control.Refused, Processor.DoesNotExist) as error:
+                verb.act(processor.pk, by_user(user_of(request), reason_of(request)))
+            except (Refused, Processor.DoesNotExist) as error:
                 refused.append(str(error))
             else:
                 done += 1
@@ -177,7 +179,7 @@ def run_limited(request: HttpRequest, processor: Processor, begun: list[Run]) ->
     """Begin a run as the page asked for; it goes into `begun`. Raises Refused, OldPage."""
     typed = request.POST.get("limit", "").strip()
     if typed and not (typed.isdecimal() and len(typed) <= LONGEST_LIMIT):
-        raise control.Refused(
+        raise Refused(
             _("Nothing was begun: “%(typed)s” is no whole number of records.")
             % {"typed": typed[:20]}
         )
@@ -206,7 +208,7 @@ def local_time(typed: str) -> datetime:
     try:
         return timezone.make_aware(datetime.fromisoformat(typed))
     except ValueError as error:
-        raise control.Refused(
+        raise Refused(
             _("Nothing was paused: “%(typed)s” is no date and time.") % {"typed": typed[:40]}
         ) from error
 
@@ -220,7 +222,7 @@ def say(request: HttpRequest, act: Callable[[], str]) -> bool:
     """Act and tell the outcome; whether it was done."""
     try:
         message = act()
-    except (control.Refused, OldPage) as error:
+    except (Refused, OldPage) as error:
         messages.error(request, str(error))
         return False
     messages.success(request, message)

@@ -10,6 +10,7 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 
 from processors import adding, control, dead_letters
+from processors.acts import Refused
 from processors.adding import LARGEST_BYTES, Item, NotAdded
 from processors.admin.base import OurAdmin
 from processors.admin.buttons import Button, OldPage, Verb, act_of
@@ -62,7 +63,7 @@ def looked_through(request: HttpRequest, processor: Processor) -> dict[str, Any]
         return context | {"count": len(items), "published": published, "first": first}
     except NotAdded as error:
         return context | {"problems": error.problems}
-    except (control.Refused, OldPage) as error:
+    except (Refused, OldPage) as error:
         return context | {"problems": [str(error)]}
 
 

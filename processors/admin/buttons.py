@@ -14,13 +14,14 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from processors import control
+from processors.acts import Act, by_user
 from processors.admin.base import user_of
 from processors.models import Processor, Run
 from processors.models.processor import TriggerKind
 from processors.states import ProcessorState, RunState
 
 
-def run_once(processor_id: int, act: control.Act) -> str:
+def run_once(processor_id: int, act: Act) -> str:
     """control's, with a sentence instead of the run."""
     run = control.run_once(processor_id, act)
     return str(_("Run %(seq)s of %(processor)s has begun.")) % {
@@ -35,7 +36,7 @@ class Verb:
 
     name: str
     label: Any
-    act: Callable[[int, control.Act], str]
+    act: Callable[[int, Act], str]
     done: Any = ""
     look: str = ""
     asks: bool = False
@@ -121,7 +122,7 @@ class OldPage(Exception):
     """The click carries nothing that can be checked; the message says what to do."""
 
 
-def act_of(request: HttpRequest) -> control.Act:
+def act_of(request: HttpRequest) -> Act:
     """The act a click stands for. Raises OldPage."""
     version, _colon, click = request.POST.get("seen", "").partition(":")
     try:
@@ -131,4 +132,4 @@ def act_of(request: HttpRequest) -> control.Act:
             _("Nothing was done: this page is too old. Look at it again, then decide.")
         ) from error
     reason = request.POST.get("reason", "")
-    return control.by_user(user_of(request), reason, version=seen, operation=operation)
+    return by_user(user_of(request), reason, version=seen, operation=operation)

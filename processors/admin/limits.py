@@ -12,7 +12,8 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from processors import control, editing, held_back
+from processors import editing, held_back
+from processors.acts import Act, by_user
 from processors.admin import looks
 from processors.admin.acts import say
 from processors.admin.base import OurAdmin, refuse_doubles, user_of
@@ -53,7 +54,7 @@ class Limits(OurAdmin):
         form = LimitsForm(processor, request.POST or None)
         if request.method == "POST" and form.is_valid():
             before = dump(processor)
-            act = control.by_user(user_of(request), form.cleaned_data["reason"])
+            act = by_user(user_of(request), form.cleaned_data["reason"])
             saved = form.save(act)
             if saved is not None:
                 tell(request, saved, before)
@@ -71,12 +72,12 @@ class Limits(OurAdmin):
             raise PermissionDenied
         number = request.POST.get("number", "")
         known = int(number) if number.isdecimal() and len(number) < 10 else 0
-        act = control.by_user(user_of(request), _("undone"))
+        act = by_user(user_of(request), _("undone"))
         say(request, lambda: undo(processor, known, act))
         return redirect(processor)
 
 
-def undo(processor: Processor, number: int, act: control.Act) -> str:
+def undo(processor: Processor, number: int, act: Act) -> str:
     """Take a change back; what that did. Raises Refused."""
     before = dump(processor)
     return changed_words(editing.undo_limits(processor.pk, number, act), before)

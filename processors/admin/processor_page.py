@@ -18,6 +18,7 @@ from processors.admin.charts import Bar, bars, middle, round_time
 from processors.admin.columns import run_look, run_words
 from processors.admin.upcoming import trigger_words
 from processors.clock import database_now
+from processors.force_stop import FORCE_STOP
 from processors.forms import ProcessorForm
 from processors.handlers import Handler, registry
 from processors.handlers.options import options_form
@@ -66,7 +67,7 @@ def facts(processor: Any, request: HttpRequest) -> dict[str, Any]:
         "how_taken": in_words(processor.source),
         "buttons": buttons(processor, run, request),
         "may_run": run is None and request.user.has_perm(control.OPERATE),
-        "may_force": run is not None and request.user.has_perm(control.FORCE_STOP),
+        "may_force": run is not None and request.user.has_perm(FORCE_STOP),
         "queue": looks.queue(processor.queue),
         "live_ms": LIVE_MS,
     }

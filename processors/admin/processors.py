@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from processors import control, editing
+from processors.acts import by_user
 from processors.admin import asking, columns, limits, looks, slots, slow_cards, throughput
 from processors.admin.access import Access
 from processors.admin.acts import Acts, bulk_action
@@ -273,7 +274,7 @@ class ProcessorAdmin(Acts, Access, AddRecords, Limits, Versions, Transfer):
             if "_preview" in request.POST:
                 preview = looked_at(form.columns["source"], request, processor)
             else:
-                act = control.by_user(user_of(request), operation=form.cleaned_data["operation"])
+                act = by_user(user_of(request), operation=form.cleaned_data["operation"])
                 saved = form.save(act)
                 if saved is not None:
                     return self.after_saving(request, saved, is_new=processor is None)

@@ -11,7 +11,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from processors import control, queue_acts
+from processors import queue_acts
+from processors.acts import Act, by_user
 from processors.admin.acts import reason_of, say, way_back
 from processors.admin.base import page, user_of
 from processors.queues import census
@@ -27,7 +28,7 @@ class QueueVerb:
 
     name: str
     label: Any
-    act: Callable[[Target, control.Act], str]
+    act: Callable[[Target, Act], str]
     needs: tuple[str, ...] = ()
     warning: Any = ""
     look: str = "solid"
@@ -121,7 +122,7 @@ def act(request: HttpRequest, verb: str) -> HttpResponse:
     wanted, target = VERBS[verb], target_of(request, VERBS[verb])
     if wanted.warning and "confirmed" not in request.POST:
         return ask(request, wanted, target)
-    doer = control.by_user(user_of(request), reason_of(request))
+    doer = by_user(user_of(request), reason_of(request))
     say(request, lambda: wanted.act(target, doer))
     return redirect(way_back(request, reverse("admin:queues")))
 

@@ -18,7 +18,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from processors import bulk, control, dead_letters
+from processors import bulk, dead_letters
+from processors.acts import Refused, by_user
 from processors.admin import asking, columns, live
 from processors.admin.acts import reason_of, say, way_back
 from processors.admin.base import HistoryAdmin, page, user_of
@@ -67,7 +68,7 @@ class RecordActs(HistoryAdmin):
         right = dead_letters.REPROCESS if what == "reprocess" else dead_letters.MANAGE_DEAD
         if not request.user.has_perm(right):
             raise PermissionDenied
-        act = control.by_user(user_of(request), reason_of(request))
+        act = by_user(user_of(request), reason_of(request))
         if what == "reprocess":
             say(request, lambda: dead_letters.reprocess(record, act))
         else:
@@ -102,7 +103,7 @@ class RecordActs(HistoryAdmin):
 
     def go(self, request: HttpRequest, selection: Selection, what: str) -> HttpResponse:
         """The act itself."""
-        act = control.by_user(user_of(request), reason_of(request))
+        act = by_user(user_of(request), reason_of(request))
         count = counted(selection, request)
         back = way_back(request, reverse("admin:processors_record_changelist"))
         try:
@@ -111,7 +112,7 @@ class RecordActs(HistoryAdmin):
                 return redirect(bulk.begin(what, selection, words, count, act))
             owners = owners_of(selection, request) if what == "retry" else []
             moved = dead_letters.treat(what, selection, act)
-        except (control.Refused, Processor.DoesNotExist) as error:
+        except (Refused, Processor.DoesNotExist) as error:
             messages.error(request, str(error))
         else:
             chosen = len(selection.ids) or count

@@ -14,7 +14,8 @@ from django.utils.dateparse import parse_datetime
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
-from processors import control, dead_letters, held_back
+from processors import dead_letters, held_back
+from processors.acts import Refused, by_user
 from processors.admin import asking, columns, frame, live, payloads, reports
 from processors.admin.acts import reason_of
 from processors.admin.base import user_of
@@ -226,13 +227,13 @@ def send(record: Record, text: str, request: HttpRequest) -> str:
     except BadJson as error:
         said = str(error)
         return f"{said[:1].upper()}{said[1:]}"
-    act = control.by_user(user_of(request), reason_of(request))
+    act = by_user(user_of(request), reason_of(request))
     visit = request.POST.get("visit", "")
     try:
         told = dead_letters.edit_and_retry(
             record, unmasked(payload, record.payload), act, visit=visit
         )
-    except control.Refused as error:
+    except Refused as error:
         return str(error)
     messages.success(request, told)
     return ""

@@ -12,7 +12,8 @@ from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from processors import control, dead_letters, retention
+from processors import dead_letters, retention
+from processors.acts import Refused, by_user
 from processors.admin.acts import reason_of
 from processors.admin.base import HistoryAdmin, user_of
 from processors.admin.record_acts import RecordActs
@@ -61,7 +62,7 @@ class RunActs(HistoryAdmin):
     def delete_chosen(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
         """Ask, with the numbers of what would go."""
         ids = list(queryset.order_by("started_at", "pk").values_list("pk", flat=True)[:CHOSEN])
-        plan = retention.plan_purge(ids, control.by_user(user_of(request)))
+        plan = retention.plan_purge(ids, by_user(user_of(request)))
         context = {
             "plan": plan,
             "counts": told(plan),
@@ -84,8 +85,8 @@ class RunActs(HistoryAdmin):
         except signing.BadSignature as error:
             raise BadRequest(_("This page is too old: choose the runs again.")) from error
         try:
-            plan = retention.purge(ids, control.by_user(user_of(request), reason_of(request)))
-        except control.Refused as refusal:
+            plan = retention.purge(ids, by_user(user_of(request), reason_of(request)))
+        except Refused as refusal:
             messages.error(request, str(refusal))
         else:
             messages.success(request, _("Deleted: %(counts)s.") % {"counts": told(plan)})

@@ -9,7 +9,8 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 
-from processors import control, loading
+from processors import loading
+from processors.acts import by_user
 from processors.admin.base import OurAdmin, user_of
 from processors.admin.columns import as_json
 from processors.definitions import dump
@@ -65,7 +66,7 @@ def as_file(value: object, name: str) -> HttpResponse:
 def looked_through(request: HttpRequest) -> dict[str, Any]:
     """The text, and what it would change, or what is wrong with it; saved where that was asked."""
     reason = request.POST.get("reason", "")
-    act = control.by_user(user_of(request), reason)
+    act = by_user(user_of(request), reason)
     context: dict[str, Any] = {"text": request.POST.get("text", ""), "reason": reason}
     try:
         context["text"], name = given(request)

@@ -11,7 +11,8 @@ from django.shortcuts import redirect
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 
-from processors import control, editing
+from processors import editing
+from processors.acts import by_user
 from processors.admin.base import OurAdmin, user_of
 from processors.admin.columns import as_json
 from processors.definitions import InvalidDefinition, clean, differences, digest, dump
@@ -120,7 +121,7 @@ def revert(request: HttpRequest, processor: Processor, version: Version) -> list
     """What keeps a processor from what a version says; nothing where it was written."""
     reason = request.POST.get("reason", "").strip()
     words = _("back to version %(number)s") % {"number": version.number}
-    act = control.by_user(user_of(request), f"{words}: {reason}" if reason else words)
+    act = by_user(user_of(request), f"{words}: {reason}" if reason else words)
     seen = request.POST.get("seen", "")
     try:
         columns = clean(version.definition, existing=processor)

@@ -7,7 +7,8 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from processors import control, editing
+from processors import editing
+from processors.acts import Act
 from processors.definitions import InvalidDefinition, dump, limits_of, tunable
 from processors.forms.fields import text, whole
 from processors.models import Processor
@@ -43,7 +44,7 @@ class LimitsForm(forms.Form):
             del self.fields["pause_seconds"]
         self.fields["reason"].widget.attrs["maxlength"] = 500
 
-    def save(self, act: control.Act) -> Processor | None:
+    def save(self, act: Act) -> Processor | None:
         """Write them; None, with sentences beside the fields, where that cannot be."""
         given = {name: self.cleaned_data[name] for name in tunable(self.processor)}
         fits = lambda stored: seen_limits(stored) == self.cleaned_data["seen"]  # noqa: E731

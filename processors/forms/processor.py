@@ -11,7 +11,8 @@ from django.forms.boundfield import BoundField
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
-from processors import control, editing
+from processors import editing
+from processors.acts import Act
 from processors.definitions import InvalidDefinition, clean, digest
 from processors.definitions.limits import BREAKER
 from processors.definitions.parsing import NAME_CHARACTERS
@@ -231,7 +232,7 @@ class ProcessorForm(DefinitionFields):
         self.add_error(None, str(editing.ChangedMeanwhile(self.existing)))
         return False
 
-    def save(self, act: control.Act) -> Processor | None:
+    def save(self, act: Act) -> Processor | None:
         """Write it; None, with an error on the page, where somebody was first."""
         try:
             if self.existing is None:

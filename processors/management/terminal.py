@@ -1,6 +1,6 @@
 """What every command of ours has in common: one clear line on error, and manners in a pipe.
 
-A command raises CommandError, or lets an error of `control`, `publishing` or the database
+A command raises CommandError, or lets an error of `acts`, `publishing` or the database
 through: whoever typed it reads one sentence and gets an exit code that is not 0.
 """
 
@@ -22,7 +22,7 @@ from django.core.management.base import (
 )
 from django.db import DatabaseError, InterfaceError, OperationalError, ProgrammingError
 
-from processors.control import Refused
+from processors.acts import Refused
 from processors.models import Processor
 from processors.screening import PublishingError
 from processors.sources.base import SourceTrouble

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from processors import editing
-from processors.control import by_command_line
+from processors.acts import by_command_line
 from processors.definitions import InvalidDefinition, differences, dump, limits_of, tunable
 from processors.models import Processor
 

@@ -6,7 +6,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from processors import control, pause_all
+from processors import pause_all
+from processors.acts import by_command_line
 from processors.models import Installation, Record
 from tests.admin.conftest import SignIn, a_failed_record, a_processor, a_run
 
@@ -102,7 +103,7 @@ def test_a_retry_while_everything_is_paused_says_so(admin: Client) -> None:
     Installation.make()
     processor = a_processor(state="started")
     a_failed_record(processor, a_run(processor))
-    pause_all.pause_all(control.by_command_line())
+    pause_all.pause_all(by_command_line())
 
     assert "Everything is paused: Orders goes on when that ends." in retry_ticked(admin)
 

@@ -12,7 +12,7 @@ from django.core import serializers
 from django.test import Client
 from django.urls import URLResolver, get_resolver
 
-from processors import control
+from processors.acts import by_command_line
 from processors.definitions import dump
 from processors.models import (
     Attempt,
@@ -190,7 +190,7 @@ def objects() -> dict[str, Any]:
     event = Event.objects.create(
         processor=processor, subject="processor", action="start", actor="anna", at=run.started_at
     )
-    Version.keep(processor, dump(processor), "create", control.by_command_line().at(run.started_at))
+    Version.keep(processor, dump(processor), "create", by_command_line().at(run.started_at))
     act = BulkAct.objects.create(what="retry", words="all", actor="anna", expected=1,
                                  started_at=run.started_at, seen_at=run.started_at)  # fmt: skip
     return {"processor": processor, "run": run, "record": record, "event": event, "bulk": act,

@@ -7,7 +7,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from processors import control, pause_all
+from processors import pause_all
+from processors.acts import by_command_line
 from processors.models import Installation, Processor
 from processors.protocol import all_paused
 from tests.admin.conftest import VIEWS, SignIn, a_processor, an_active_run, said
@@ -40,7 +41,7 @@ def test_the_page_pauses_with_reason_and_end(admin: Client) -> None:
 def test_every_page_says_who_and_why_and_offers_resume(
     admin: Client, history: dict[str, Any]
 ) -> None:
-    pause_all.pause_all(control.by_command_line("CRM moves"))
+    pause_all.pause_all(by_command_line("CRM moves"))
     pages = [reverse("admin:index"), reverse("admin:queues"), reverse("admin:schedule")]
     pages += [history[name].get_absolute_url() for name in ("processor", "run")]
 
@@ -52,7 +53,7 @@ def test_every_page_says_who_and_why_and_offers_resume(
 
 
 def test_a_click_on_resume_leads_back_to_where_it_was(admin: Client) -> None:
-    pause_all.pause_all(control.by_command_line())
+    pause_all.pause_all(by_command_line())
     back = reverse("admin:processors_run_changelist")
 
     answer = admin.post(reverse(RESUME), a_click(next=back))
@@ -62,7 +63,7 @@ def test_a_click_on_resume_leads_back_to_where_it_was(admin: Client) -> None:
 
 
 def test_who_may_only_look_reads_it_and_gets_no_button(sign_in: SignIn) -> None:
-    pause_all.pause_all(control.by_command_line("CRM moves"))
+    pause_all.pause_all(by_command_line("CRM moves"))
 
     page = sign_in(*VIEWS).get(reverse("admin:index")).content.decode()
 
@@ -72,7 +73,7 @@ def test_who_may_only_look_reads_it_and_gets_no_button(sign_in: SignIn) -> None:
 
 def test_a_run_looks_paused_meanwhile(admin: Client) -> None:
     an_active_run(a_processor())
-    pause_all.pause_all(control.by_command_line())
+    pause_all.pause_all(by_command_line())
 
     page = admin.get(Processor.objects.get().get_absolute_url()).content.decode()
 

@@ -10,7 +10,8 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from processors import control, dead_letters
+from processors import dead_letters
+from processors.acts import Refused, by_command_line
 from processors.admin.masking import MASK, masked, unmasked
 from processors.admin.tried import frames_of
 from processors.clock import database_now
@@ -347,9 +348,9 @@ def test_settling_and_reprocessing_move_the_row_as_well(admin: Client, row: Reco
 
 def test_what_cannot_be_written_to_the_table_is_not_done_at_all(row: Record) -> None:
     drop_table()
-    act = control.by_command_line()
+    act = by_command_line()
 
-    with pytest.raises(control.Refused, match="cannot be written"):
+    with pytest.raises(Refused, match="cannot be written"):
         dead_letters.treat_record("retry", row, act)
 
     row.refresh_from_db()

@@ -7,7 +7,8 @@ from django.test import Client
 from django.urls import reverse
 
 from config.logs import OneLineFormatter
-from processors import control, dead_letters
+from processors import dead_letters
+from processors.acts import by_command_line
 from tests.admin.conftest import SignIn, a_failed_record, a_processor, a_run
 from tests.admin.test_matrix import NOBODY, TABLE, address, everything, objects
 
@@ -71,7 +72,7 @@ def test_a_retry_says_who_must_act_before_it_goes_on(state: str, words: str) -> 
     processor = a_processor(state=state)
     record = a_failed_record(processor, a_run(processor))
 
-    said = dead_letters.treat_record("retry", record, control.by_command_line())
+    said = dead_letters.treat_record("retry", record, by_command_line())
 
     assert words in said
     assert ("to go on" in said) == (state != "started")

@@ -14,7 +14,8 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from processors import control, editing
+from processors import editing
+from processors.acts import by_user
 from processors.definitions import digest
 from processors.models import Event, Processor, Record
 from tests.admin.conftest import VIEWS, SignIn, a_failed_record, a_processor, a_run, click
@@ -129,7 +130,7 @@ def test_who_may_not_change_sources_cannot_ask_for_tables_by_an_import(roles: No
 
 def test_the_rule_holds_beneath_the_form_as_well(roles: None) -> None:
     a_member("Editor")
-    act = control.by_user(User.objects.get())
+    act = by_user(User.objects.get())
     columns = {"slug": "t", "source_kind": "table", "source": {"kind": "table"}}
 
     with pytest.raises(PermissionDenied):

@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from processors import control, failures
+from processors.acts import by_command_line
 from processors.admin import outlook_card, slow_cards
 from processors.admin.slow_cards import FRESH_SECONDS, remembered
 from processors.models import Processor
@@ -76,7 +77,7 @@ def test_the_card_of_errors_hides_when_the_last_one_is_treated(
 def test_an_act_is_told_by_the_next_poll(admin: Client, history: dict[str, Any]) -> None:
     processor = history["processor"]
     page = admin.get(processor.get_absolute_url()).text
-    control.start(processor.pk, control.by_command_line("the CRM is back"))
+    control.start(processor.pk, by_command_line("the CRM is back"))
 
     html = poll_as_seen(admin, processor.get_absolute_url(), page).text
 

@@ -7,7 +7,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from processors import control, pause_all
+from processors import pause_all
+from processors.acts import by_command_line
 from processors.clock import database_now
 from processors.models import Installation
 from processors.protocol import all_paused
@@ -74,7 +75,7 @@ def test_the_end_of_a_pause_is_read_in_the_same_zone(admin: Client) -> None:
 
 def test_a_sentence_names_the_zone_it_is_written_in(admin: Client) -> None:
     Installation.make()
-    pause_all.pause_all(control.by_command_line("CRM"))
+    pause_all.pause_all(by_command_line("CRM"))
     admin.cookies[COOKIE] = KOLKATA
 
     page = admin.get(reverse("admin:index")).content.decode()

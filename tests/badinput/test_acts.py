@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from processors import control, explain
+from processors.acts import by_user
 from processors.clock import database_now
 from processors.definitions import digest
 from processors.models import Event, Processor, Record, Run
@@ -226,7 +227,7 @@ def test_b91_ten_thousand_schedules_cost_a_tick_and_a_page_no_more_than_ten(
 def test_b92_a_schedule_of_a_stopped_processor_is_kept_and_told_not_to_run() -> None:
     anna = make_user("anna", is_superuser=True)
     processor = a_nightly("orders", state="started", next_due_at=database_now())
-    control.stop(processor.pk, control.by_user(anna, "stocktaking"))
+    control.stop(processor.pk, by_user(anna, "stocktaking"))
     processor.refresh_from_db()
 
     assert processor.cron == "0 6 * * *"

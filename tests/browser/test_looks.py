@@ -12,7 +12,8 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
 
-from processors import control, pause_all
+from processors import pause_all
+from processors.acts import by_command_line
 from tests import bootstrap
 from tests.browser.pages import LONG, PAGES, SENT, filled
 
@@ -105,7 +106,7 @@ def test_no_page_that_asks_or_refuses_has_a_barrier(
 
 def test_dialogs_and_the_banner_of_a_pause_have_no_barrier(visit: Callable[..., Any]) -> None:
     seen = filled()
-    pause_all.pause_all(control.by_command_line(LONG))
+    pause_all.pause_all(by_command_line(LONG))
     page = visit("/admin/", reduced_motion="reduce")
     found = list(findings(page, "all paused"))
 

@@ -11,6 +11,8 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db import DatabaseError, InterfaceError, connections
 
 from processors import control, publish
+from processors.acts import Act, Refused, by_command_line
+from processors.force_stop import force_stop
 from processors.models import Processor
 from tests.tables import Table
 
@@ -122,16 +124,16 @@ class Operator(Person):
         self.clicks += 1
         try:
             self._press(verb, Processor.objects.get(slug=slug))
-        except control.Refused:
+        except Refused:
             self.refused += 1
         except (DatabaseError, InterfaceError, ObjectDoesNotExist):
             self.failed += 1
             connections.close_all()
 
     def _press(self, verb: str, processor: Processor) -> None:
-        click = control.by_command_line(f"{self.name} in chaos")
+        click = by_command_line(f"{self.name} in chaos")
         if verb == "force_stop":
-            control.force_stop(processor.pk, click, typed_name=processor.slug)
+            force_stop(processor.pk, click, typed_name=processor.slug)
         else:
             getattr(control, verb)(processor.pk, click)
 
@@ -146,8 +148,8 @@ def stop_everything() -> None:
     press_everywhere(control.stop)
 
 
-def press_everywhere(verb: Callable[[int, control.Act], str]) -> None:
+def press_everywhere(verb: Callable[[int, Act], str]) -> None:
     """The same button of every processor; one that is so already says so."""
     for processor in Processor.objects.all():
-        with suppress(control.Refused):
-            verb(processor.pk, control.by_command_line("the chaos is over"))
+        with suppress(Refused):
+            verb(processor.pk, by_command_line("the chaos is over"))

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from django.db.models import Count, Sum
 
-from processors import control, dead_letters
+from processors import dead_letters
+from processors.acts import by_command_line
 from processors.models import Attempt, Event, Processor, Record, Run
 from processors.protocol.reaping import MAX_CRASHES
 from processors.states import RecordState
@@ -46,7 +47,7 @@ def retry_those_set_aside() -> None:
     dead = Record.objects.filter(state=RecordState.DEAD, crashes__gte=MAX_CRASHES)
     for record in dead.exclude(payload__has_key="die").select_related("processor"):
         selection = dead_letters.Selection(ids=(record.pk,))
-        by = control.by_command_line("killed by the chaos, not by itself")
+        by = by_command_line("killed by the chaos, not by itself")
         dead_letters.retry(record.processor_id, by, selection)
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from processors import control, cycle
 from processors.clock import database_now
+from processors.force_stop import force_stop
 from processors.models import Attempt, Batch, Event, Processor, Record, Run
 from processors.protocol import faults
 from processors.protocol.gate import Ask
@@ -89,7 +90,7 @@ def test_an_operators_stop_of_a_faulted_run_leaves_it_failed() -> None:
     faults.fault(run.pk, "The roof is on fire.")
     run.refresh_from_db()
     stopping = run.state
-    control.force_stop(processor.pk, act(), typed_name=processor.slug)
+    force_stop(processor.pk, act(), typed_name=processor.slug)
     run.refresh_from_db()
 
     assert lease is not None

@@ -5,6 +5,7 @@ from contextlib import suppress
 from django.db import connections
 
 from processors import control, maintenance
+from processors.acts import Refused
 from processors.clock import database_now
 from processors.models import Processor, Record, Run
 from processors.sources.dialect import TROUBLE
@@ -40,7 +41,7 @@ class Crew:
             return False
         if not stakes.lost():
             return True
-        with suppress(control.Refused):
+        with suppress(Refused):
             control.run_once(Processor.objects.get().pk, act())
         return False
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from processors import control, cycle, maintenance, queues
+from processors.acts import Refused
 from processors.clock import database_now
 from processors.models import Processor, Run
 from tests.faults.actors import Actor
@@ -175,5 +176,5 @@ PLACES = (
 def press_start_again() -> None:
     """What a person does who is not sure whether the click went through."""
     processor = Processor.objects.get()
-    with suppress(control.Refused):
+    with suppress(Refused):
         control.start(processor.pk, act())

@@ -8,6 +8,7 @@ from django.contrib.admin.models import LogEntry
 from django.db import connections
 
 from processors import control, maintenance
+from processors.acts import Refused
 from processors.models import Batch, Processor, Record, Run
 from processors.states import RecordState, RunState
 from tests.faults.crew import Crew
@@ -46,7 +47,7 @@ def hammer(processor: Processor, seed: int) -> int:
             try:
                 rng.choice(VERBS)(processor.pk, act(f"click of {seed}"))
                 counted += 1
-            except control.Refused:
+            except Refused:
                 continue
     finally:
         connections.close_all()

@@ -7,8 +7,9 @@ import pytest
 from django.core.exceptions import PermissionDenied
 
 from processors import control, cycle, diagnosis, maintenance, publish
+from processors.acts import Refused, by_user
 from processors.clock import database_now
-from processors.control import Refused
+from processors.copies import settle_installation
 from processors.explain import why
 from processors.models import Installation, Processor, Record, Run
 from processors.models.installation import home_of_database
@@ -97,7 +98,7 @@ def test_only_a_command_can_say_what_a_database_is() -> None:
     Installation.objects.update(home="postgres:1:1")
 
     with pytest.raises(PermissionDenied):
-        control.settle_installation(control.by_user(make_user()), as_copy=True)
+        settle_installation(by_user(make_user()), as_copy=True)
 
 
 def test_an_installation_of_an_older_release_learns_where_it_is() -> None:

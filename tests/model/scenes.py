@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 
 from processors import control, editing, publish
+from processors.acts import Refused
 from processors.clock import database_now
 from processors.handlers.outcomes import Outcome
 from processors.ledger_check import QUESTIONS, check
@@ -133,7 +134,7 @@ class Story:
     def operate(self, verb: str) -> str:
         try:
             return str(getattr(control, verb)(self.processor.pk, self.by))
-        except control.Refused as refused:
+        except Refused as refused:
             return f"refused: {refused}"
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from processors import control, dead_letters
+from processors import dead_letters
 from processors.clock import database_now
+from processors.force_stop import force_stop
 from processors.ledger_check import AT_REST, QUESTIONS, check
 from processors.models import Batch, Processor, Record, Run
 from tests import bootstrap
@@ -57,7 +58,7 @@ def with_dead() -> Story:
 
 
 def force(story: Story) -> str:
-    return control.force_stop(story.processor.pk, story.by, typed_name="story")
+    return force_stop(story.processor.pk, story.by, typed_name="story")
 
 
 def retry(story: Story) -> int:

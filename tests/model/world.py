@@ -11,6 +11,8 @@ from typing import Any
 from django.db import DatabaseError, transaction
 
 from processors import control, dead_letters, definitions, maintenance, publish
+from processors.acts import Refused, by_command_line
+from processors.force_stop import force_stop
 from processors.handlers.outcomes import Outcome
 from processors.models import Processor, Run
 from processors.protocol import cycles, leases, reaping
@@ -48,7 +50,7 @@ class World:
         self.reference = Reference(shape, clock.now)
         self.goods = None if shape.is_inbox else Table()
         self.processor = self._define()
-        self.act = control.by_command_line("a story")
+        self.act = by_command_line("a story")
         self.workers: list[Worker] = []
         self.crashed: list[Worker] = []
         self.number = 0
@@ -301,11 +303,13 @@ class World:
 
     def operate(self, verb: str) -> None:
         expected = getattr(self.reference, verb)()
-        more = {"typed_name": "story"} if verb == "force_stop" else {}
         try:
-            getattr(control, verb)(self.processor.pk, self.act, **more)
+            if verb == "force_stop":
+                force_stop(self.processor.pk, self.act, typed_name="story")
+            else:
+                getattr(control, verb)(self.processor.pk, self.act)
             real = True
-        except control.Refused:
+        except Refused:
             real = False
         same(verb, real, expected)
 

@@ -11,6 +11,7 @@ from rq.command import send_stop_job_command
 from rq.registry import StartedJobRegistry
 
 from processors import control, publish
+from processors.force_stop import force_stop
 from processors.models import Attempt, Batch, Processor, Record, Run
 from processors.queues import SafeWorker
 from processors.queues.wakeups import queue
@@ -220,7 +221,7 @@ def test_the_command_to_stop_a_job_ends_the_child_and_no_more(start_worker: Star
     wait_until_gone(spare)
     wait_until(lambda: "stopped by user" in worker.log(), message=worker.log)
     assert worker.is_running()
-    control.force_stop(processor.pk, act(), typed_name=processor.slug)
+    force_stop(processor.pk, act(), typed_name=processor.slug)
 
 
 def test_without_a_spare_a_child_is_forked_for_each_job(start_worker: StartWorker) -> None:

@@ -4,7 +4,8 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from processors.control import by_command_line, settle_installation
+from processors.acts import by_command_line
+from processors.copies import settle_installation
 from processors.diagnosis import Finding, Level, examine, mend
 from processors.management.terminal import TerminalCommand, counted
 

@@ -10,9 +10,10 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from processors import control, dead_letters, dry_run, loading, pause_all
+from processors.acts import Act, by_command_line
 from processors.clock import database_now
-from processors.control import by_command_line
 from processors.definitions import dump
+from processors.force_stop import force_stop
 from processors.management import reporting, tuning
 from processors.management.terminal import (
     SHOWN,
@@ -200,7 +201,7 @@ class Command(TerminalCommand):
             return self.tell_run(run, options)
         return self.tell_state(processor, options)
 
-    def act_on_all(self, verb: Callable[[control.Act], str], options: dict[str, Any]) -> None:
+    def act_on_all(self, verb: Callable[[Act], str], options: dict[str, Any]) -> None:
         """Pause or resume everything; waiting is for what is in hand."""
         message = verb(by_command_line(options["reason"]))
         self.wait(None, lambda: not Batch.objects.leased().exists(), options)
@@ -236,7 +237,7 @@ class Command(TerminalCommand):
 
     def act(
         self,
-        verb: Callable[[int, control.Act], str],
+        verb: Callable[[int, Act], str],
         processor: Processor,
         options: dict[str, Any],
         *,
@@ -289,7 +290,7 @@ class Command(TerminalCommand):
                 "Nothing was stopped. The records in hand would come under suspicion, and those "
                 "of an unrepeatable handler would be parked: add --yes if you mean it."
             )
-        self.say(control.force_stop(processor.pk, by_command_line(reason), typed_name=slug))
+        self.say(force_stop(processor.pk, by_command_line(reason), typed_name=slug))
 
     # Failed records
 
@@ -303,7 +304,7 @@ class Command(TerminalCommand):
 
     def treat(
         self,
-        verb: Callable[[int, control.Act, Selection], int],
+        verb: Callable[[int, Act, Selection], int],
         done: str,
         options: dict[str, Any],
     ) -> None:

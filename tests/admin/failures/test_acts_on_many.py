@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from processors import control
+from processors.acts import by_command_line
 from processors.clock import database_now
 from processors.models import Processor, Record
 from processors.selection import Selection
@@ -76,7 +76,7 @@ def test_only_parked_records_can_be_marked_as_done(failed: list[Record]) -> None
     from processors import dead_letters
 
     Record.objects.filter(key="INV-4").update(state="parked")
-    act = control.by_command_line()
+    act = by_command_line()
 
     moved = dead_letters.treat("settle", Selection(), act)
 
