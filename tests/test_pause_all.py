@@ -18,7 +18,10 @@ from processors.cycle import shift
 from processors.explain import why
 from processors.handlers import Handler, registry
 from processors.models import Batch, Event, Installation, Record, Run
-from processors.protocol import all_paused
+from processors.protocol import all_paused, first_claim
+from processors.protocol.gate import Ask
+from processors.protocol.leases import Lease
+from processors.sources import Source
 from processors.states import ProcessorState, RunState
 from tests.stories import act, counters, define, fill_inbox, numbered, run_here
 
@@ -62,6 +65,27 @@ def test_a_worker_finishes_the_record_in_hand_and_gives_back_the_rest(
     assert run.state == RunState.RUNNING
     assert counters(run) == {"claimed": 20, "done": 3, "released": 17}
     assert not Batch.objects.leased().exists()
+
+
+def test_of_a_batch_that_opened_beside_the_pause_nothing_begins_once_its_worker_looks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(shift, "LOOK_SECONDS", 0)
+    claim = first_claim.claim
+
+    def claim_beside_the_pause(source: Source, ask: Ask) -> Lease | None:
+        lease = claim(source, ask)
+        pause_all.pause_all(act())
+        return lease
+
+    monkeypatch.setattr(first_claim, "claim", claim_beside_the_pause)
+    processor = define("echo")
+    fill_inbox(processor, numbered(20))
+
+    run = run_here(processor)
+
+    assert counters(run) == {"claimed": 20, "released": 20}
+    assert all_paused.is_at_rest()
 
 
 def test_afterwards_the_same_run_goes_on(pausing_handler: list[str]) -> None:

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from processors import queues
-from processors.models import Actor, Event, Installation, Processor, Run
+from processors.models import Actor, Batch, Event, Installation, Processor, Run
 from processors.models.door import Move
 from processors.states import RunState
 from processors.wording import moment, until_then
@@ -58,6 +58,17 @@ def current() -> AllPaused | None:
     columns = ("paused_by", "paused_at", "paused_until", "paused_reason")
     found = Installation.objects.filter(pk=1, paused_at__isnull=False).values_list(*columns).first()
     return AllPaused(*found) if found else None
+
+
+def is_at_rest() -> bool:
+    """Whether nothing is in hand while everything is paused, nor any claim under way.
+
+    A claim that is under way, and looked before the pause, holds its run's row until its commit:
+    who has waited for these rows sees its batch.
+    """
+    with transaction.atomic():
+        list(Run.objects.select_for_update(no_key=True).active().order_by("pk").values_list("pk"))
+        return not Batch.objects.leased().exists()
 
 
 def begin(how: Move, until: datetime | None) -> None:

@@ -12,9 +12,10 @@ from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
-from processors import UnknownTarget, publish, publishing
+from processors import UnknownTarget, pause_all, publish, publishing
 from processors.clock import database_now
-from processors.models import Attempt, Batch, Processor, Record, Run
+from processors.models import Attempt, Batch, Installation, Processor, Record, Run
+from processors.protocol import all_paused
 from processors.protocol.arriving import FEW
 from processors.protocol.leases import Lease
 from processors.sources.arrivals import Prepared
@@ -96,6 +97,23 @@ def test_a_claim_that_waited_for_a_stop_opens_nothing(two: Stage, claim: Claim) 
     assert lease is None
     assert not Batch.objects.exists()
     assert not Record.objects.filter(state="claimed").exists()
+
+
+def test_nothing_rests_while_a_claim_is_under_way_that_looked_before_the_pause_of_everything(
+    two: Stage,
+) -> None:
+    story = Story().running()
+    Installation.make()
+
+    def pause_and_look() -> bool:
+        pause_all.pause_all(story.by)
+        return all_paused.is_at_rest()
+
+    lease, rests = race(two, story.claim, pause_and_look)
+
+    assert rests is False
+    assert story.commit(lease) == "committed"
+    assert all_paused.is_at_rest()
 
 
 def test_a_stop_that_waited_for_a_claim_leaves_it_its_batch(two: Stage) -> None:

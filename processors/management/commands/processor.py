@@ -26,7 +26,7 @@ from processors.management.terminal import (
     whole_number,
 )
 from processors.management.waiting import Patience, failures, has_ended
-from processors.models import Batch, Processor, Run
+from processors.models import Processor, Run
 from processors.models.processor import TriggerKind
 from processors.protocol import all_paused
 from processors.selection import Selection
@@ -204,7 +204,7 @@ class Command(TerminalCommand):
     def act_on_all(self, verb: Callable[[Act], str], options: dict[str, Any]) -> None:
         """Pause or resume everything; waiting is for what is in hand."""
         message = verb(by_command_line(options["reason"]))
-        self.wait(None, lambda: not Batch.objects.leased().exists(), options)
+        self.wait(None, all_paused.is_at_rest, options)
         if not options["json"]:
             return self.say(message)
         found = all_paused.current()
