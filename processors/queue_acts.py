@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 from processors.acts import Act, Refused, log
 from processors.models import Installation
 from processors.queues import commands
-from processors.queues.census import WAITING
+from processors.queues.job_facts import WAITING
 
 VIEW = "processors.view_queues"
 MANAGE = "processors.manage_queues"

@@ -15,11 +15,11 @@ from processors import queue_acts
 from processors.acts import Act, by_user
 from processors.admin.acts import reason_of, say, way_back
 from processors.admin.base import page, user_of
-from processors.queues import census
+from processors.queues.job_facts import REGISTRIES, WAITING
 
 Target = Mapping[str, str]
 NAME_LENGTH = 200
-REMOVABLE = frozenset({census.WAITING, *census.REGISTRIES} - {"started"})
+REMOVABLE = frozenset({WAITING, *REGISTRIES} - {"started"})
 
 
 @dataclass(frozen=True)

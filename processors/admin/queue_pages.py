@@ -21,6 +21,8 @@ from processors.diagnosis.work import SILENT_SECONDS
 from processors.models import Batch, Installation, Run
 from processors.queues import census
 from processors.queues.commands import NoAnswer, answering
+from processors.queues.job_facts import REGISTRIES, WAITING, jobs_of
+from processors.queues.worker_facts import WorkerFacts
 
 LIVE_MS = 5_000
 JOBS = 50
@@ -37,7 +39,7 @@ LOOKS = {
 class WorkerRow:
     """A worker, and what it has in hand as the database knows it."""
 
-    facts: census.WorkerFacts
+    facts: WorkerFacts
     state: str
     word: str
     run: Run | None
@@ -91,7 +93,7 @@ def facts(request: HttpRequest) -> dict[str, Any]:
         "queues": found.queues,
         "workers": rows,
         "unlisted": [batch for suffix, batch in batches.items() if suffix not in listed],
-        "registries": tuple(census.REGISTRIES),
+        "registries": tuple(REGISTRIES),
         "ours": list(settings.QUEUES),
         "scheduler": scheduler(now),
         "may_act": may_act,
@@ -125,7 +127,7 @@ def worker_rows(
     return sorted(rows, key=lambda row: (order.index(row.state), row.facts.host, row.facts.name))
 
 
-def state_of(worker: census.WorkerFacts, now: datetime, *, is_suspended: bool) -> str:
+def state_of(worker: WorkerFacts, now: datetime, *, is_suspended: bool) -> str:
     """What a worker does, or that nobody knows."""
     if not worker.is_known or worker.heard_at is None:
         return "lost"
@@ -183,13 +185,13 @@ def latest_acts(request: HttpRequest) -> list[LogEntry]:
 def jobs(request: HttpRequest) -> HttpResponse:
     """A page of jobs: `?queue=default&place=failed&page=2`."""
     require(request)
-    queue, place = request.GET.get("queue", ""), request.GET.get("place", census.WAITING)
-    if not queue or place not in (census.WAITING, *census.REGISTRIES):
+    queue, place = request.GET.get("queue", ""), request.GET.get("place", WAITING)
+    if not queue or place not in (WAITING, *REGISTRIES):
         raise BadRequest(_("Name a queue, and one of its places."))
     number = page_number(request)
     try:
         with answering():
-            rows, total = census.jobs_of(queue, place, (number - 1) * JOBS, JOBS)
+            rows, total = jobs_of(queue, place, (number - 1) * JOBS, JOBS)
         error = ""
     except NoAnswer as trouble:
         rows, total, error = [], 0, str(trouble)
@@ -200,7 +202,7 @@ def jobs(request: HttpRequest) -> HttpResponse:
         "error": error,
         "rows": [(job, runs.get(job.run_id or 0)) for job in rows],
         "total": total,
-        "tabs": [tab(queue, name, place) for name in (census.WAITING, *census.REGISTRIES)],
+        "tabs": [tab(queue, name, place) for name in (WAITING, *REGISTRIES)],
         "newer": link(queue, place, number - 1) if number > 1 else "",
         "older": link(queue, place, number + 1) if number * JOBS < total else "",
         "may_act": request.user.has_perm(queue_acts.MANAGE),
@@ -231,7 +233,7 @@ def tab(queue: str, name: str, place: str) -> dict[str, Any]:
 def place_words() -> dict[str, str]:
     """Where a job can be, as people read it."""
     return {
-        census.WAITING: _("Waiting"),
+        WAITING: _("Waiting"),
         "started": _("At work"),
         "deferred": _("Deferred"),
         "finished": _("Finished"),

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 
 from django.conf import settings
@@ -11,17 +12,17 @@ from processors.diagnosis.finding import Finding, error, warning
 from processors.diagnosis.tables import Tables
 from processors.handlers.options import reference
 from processors.models import Processor
-from processors.queues import census
-from processors.queues.census import WorkerFacts
-from processors.queues.inspection import redis_facts
+from processors.queues import commands
+from processors.queues.inspection import foreign_schedulers, redis_facts
 from processors.queues.roll_call import mark_of
+from processors.queues.worker_facts import WorkerFacts, look_at_workers
 
 SKEW_SECONDS = 5.0
 
 
 def seen() -> list[WorkerFacts] | None:
     """Every worker that Redis lists; None where it does not answer."""
-    return None if redis_facts().error else census.look_at_workers()
+    return None if redis_facts().error else look_at_workers()
 
 
 def ours() -> list[WorkerFacts]:
@@ -52,7 +53,7 @@ def strangers() -> Iterator[Finding]:
                 % {"names": ", ".join(shared)},
                 _("End it, and start `manage.py rqworker` with the settings as delivered."),
             )
-    for name in census.foreign_schedulers() if seen() is not None else ():
+    for name in foreign_schedulers() if seen() is not None else ():
         yield error(
             f"scheduler {name[:8]}",
             _(
@@ -71,8 +72,14 @@ def stale_names() -> Iterator[Finding]:
                 _("worker %(name)s") % {"name": worker.name[:8]},
                 _("Redis lists it, but it ended without a word."),
                 _("Harmless; `manage.py doctor --fix` takes its name away."),
-                partial(census.forget_worker, worker.name),
+                partial(forget, worker.name),
             )
+
+
+def forget(name: str) -> None:
+    """Take a stale name away, unless its worker was heard of meanwhile."""
+    with suppress(commands.NotThere):
+        commands.forget(name)
 
 
 def handlers(tables: Tables) -> Iterator[Finding]:

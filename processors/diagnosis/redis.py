@@ -7,8 +7,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from processors.diagnosis.finding import Finding, error, warning
-from processors.queues import census
 from processors.queues.inspection import (
+    clock_ahead_seconds,
+    denied_commands,
     foreign_entries,
     redis_facts,
     remove_foreign,
@@ -70,7 +71,7 @@ def server() -> Iterator[Finding]:
             _("It cannot write its file and refuses changes: nobody is woken, nothing is lost."),
             _("Make room on its disk, or let it write there: it goes on by itself."),
         )
-    denied = census.denied_commands()
+    denied = denied_commands()
     if denied:
         yield error(
             WHERE,
@@ -124,7 +125,7 @@ def clock() -> Iterator[Finding]:
     """RQ's times come from its hosts; jobs and workers seem dead where a clock is wrong."""
     if redis_facts().error:
         return
-    ahead = census.clock_ahead_seconds()
+    ahead = clock_ahead_seconds()
     if abs(ahead) > SKEW_SECONDS:
         which = "ahead of" if ahead > 0 else "behind"
         yield error(

@@ -4,7 +4,6 @@ Redis carries wake-ups ("run 17 may have work") and nothing else: lost, doubled 
 change nothing but timing.
 """
 
-from processors.queues.census import WorkerFacts
 from processors.queues.job import GivenUp, SafeJob
 from processors.queues.roll_call import other_workers
 from processors.queues.scheduler import SafeScheduler
@@ -20,6 +19,7 @@ from processors.queues.wakeups import (
     wake_on_commit,
 )
 from processors.queues.worker import SafeWorker
+from processors.queues.worker_facts import WorkerFacts
 
 __all__ = [
     "GivenUp",

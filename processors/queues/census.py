@@ -1,74 +1,21 @@
-"""Everything about queues, jobs and workers that Redis knows, read without changing anything.
+"""All that Redis knows of queues, jobs and workers at once, read without changing anything.
 
-RQ's own ways of asking clean registries on the side, which may run callbacks; here only keys are
-read, in a few round trips. Entry points: `survey`, `jobs_of`. Both give up after a second.
+Entry point: `survey`; jobs and workers by themselves are in `job_facts` and `worker_facts`.
 """
 
-import json
-import socket
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import cache
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.utils.translation import gettext as _
-from redis import Redis
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as Disconnected
-from redis.exceptions import NoPermissionError, RedisError
+from redis.exceptions import RedisError
 from rq.suspension import WORKERS_SUSPENDED
-from rq.utils import utcparse
 
-from processors.queues.job import WORK, SafeJob
-from processors.queues.patience import OnceForARequest
-
-PATIENCE_SECONDS = 1
-WAITING = "queued"
-REGISTRIES = {
-    "started": "rq:wip:{}",
-    "deferred": "rq:deferred:{}",
-    "finished": "rq:finished:{}",
-    "failed": "rq:failed:{}",
-    "scheduled": "rq:scheduled:{}",
-    "canceled": "rq:canceled:{}",
-}
-WORKERS = "rq:workers"
-WORKER_PREFIX = "rq:worker:"
-SCHEDULER_PREFIX = "rq:scheduler_instance:"
-PROBE = "rq:recordmill:probe"
-NEEDED: tuple[tuple[str, ...], ...] = (
-    ("LPUSH", PROBE, "x"),
-    ("RPOP", PROBE),
-    ("HSET", PROBE, "x", "x"),
-    ("DEL", PROBE),
-    ("SADD", PROBE, "x"),
-    ("SREM", PROBE, "x"),
-    ("ZADD", PROBE, "1", "x"),
-    ("EXPIRE", PROBE, "1"),
-    ("PUBLISH", PROBE, "x"),
-)
-OURS = "recordmill"  # the field of a worker's hash that ours add
-
-
-@dataclass(frozen=True)
-class JobFacts:
-    """A job as it lies in Redis; `problem` says why it is not one of ours."""
-
-    id: str
-    name: str = ""
-    run_id: int | None = None
-    description: str = ""
-    status: str = ""
-    worker: str = ""
-    created_at: datetime | None = None
-    enqueued_at: datetime | None = None
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
-    error: str = ""
-    problem: str = ""
+from processors.queues.job_facts import REGISTRIES, read_jobs
+from processors.queues.line import kind_of, line, text
+from processors.queues.worker_facts import WorkerFacts, look_at_workers
 
 
 @dataclass(frozen=True)
@@ -81,34 +28,6 @@ class QueueFacts:
     registries: dict[str, int]
     workers: int
     is_ours: bool
-
-
-@dataclass(frozen=True)
-class WorkerFacts:
-    """A worker as it last described itself; one that ended without a word has only a name."""
-
-    name: str
-    is_known: bool = False
-    host: str = ""
-    pid: str = ""
-    ip_address: str = ""
-    state: str = ""
-    queues: tuple[str, ...] = ()
-    born_at: datetime | None = None
-    heard_at: datetime | None = None
-    leaving_since: datetime | None = None
-    job: JobFacts | None = None
-    succeeded: int = 0
-    failed: int = 0
-    working_seconds: float = 0.0
-    version: str = ""
-    python_version: str = ""
-    # What only our workers tell; None for another's.
-    handlers: tuple[str, ...] | None = None
-    variables: frozenset[str] | None = None  # marks of what options may name, see roll_call
-    code: str = ""
-    zones: str = ""
-    clock_ahead_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -135,18 +54,6 @@ class Survey:
     is_suspended: bool = False
 
 
-@cache
-def line() -> Any:
-    """A connection for looking and for operators' acts: it does not let a person wait."""
-    return Redis.from_url(
-        settings.REDIS_URL,
-        socket_connect_timeout=PATIENCE_SECONDS,
-        socket_timeout=PATIENCE_SECONDS,
-        # Once more where an idle connection was closed meanwhile; never after a timeout.
-        retry=OnceForARequest(NoBackoff(), 1, supported_errors=(Disconnected,)),
-    )
-
-
 def survey() -> Survey:
     """All of it; never raises."""
     try:
@@ -159,12 +66,6 @@ def survey() -> Survey:
         )
     except (RedisError, OSError) as error:
         return Survey(error=kind_of(error))
-
-
-def kind_of(error: Exception) -> str:
-    """The kind of trouble only: its text may hold an address."""
-    is_name = isinstance(error.__cause__ or error.__context__, socket.gaierror)
-    return "UnknownHost" if is_name else type(error).__name__
 
 
 def look_at_server() -> ServerFacts:
@@ -183,13 +84,9 @@ def look_at_server() -> ServerFacts:
     )
 
 
-# Queues
-
-
 def look_at_queues(workers: Sequence[WorkerFacts]) -> list[QueueFacts]:
-    """Ours in the order of the settings, then whatever else has ever been used."""
-    known = {text(key).removeprefix("rq:queue:") for key in line().smembers("rq:queues")}
-    names = [*settings.QUEUES, *sorted(known - set(settings.QUEUES))]
+    """Each with its jobs and who listens; in the order of `queue_names`."""
+    names = queue_names()
     with line().pipeline(transaction=False) as pipeline:
         for name in names:
             for key in REGISTRIES.values():
@@ -211,6 +108,12 @@ def look_at_queues(workers: Sequence[WorkerFacts]) -> list[QueueFacts]:
     ]
 
 
+def queue_names() -> list[str]:
+    """Ours in the order of the settings, then whatever else has ever been used."""
+    known = {text(key).removeprefix("rq:queue:") for key in line().smembers("rq:queues")}
+    return [*settings.QUEUES, *sorted(known - set(settings.QUEUES))]
+
+
 def waiting_in(names: Sequence[str]) -> list[tuple[int, datetime | None]]:
     """How many jobs wait in each of these queues, and since when the next one does.
 
@@ -225,193 +128,3 @@ def waiting_in(names: Sequence[str]) -> list[tuple[int, datetime | None]]:
     rows = [(int(waiting), text(first or "")) for waiting, first in pairs]
     since = {job.id: job.enqueued_at for job in read_jobs(first for _, first in rows if first)}
     return [(waiting, since.get(first)) for waiting, first in rows]
-
-
-# Jobs
-
-
-def jobs_of(queue_name: str, place: str, first: int, count: int) -> tuple[list[JobFacts], int]:
-    """Some jobs of a queue or of one of its registries, and how many there are in all.
-
-    Waiting ones in the order in which they are taken, others the newest first. Raises RedisError.
-    """
-    if place == WAITING:
-        key = f"rq:queue:{queue_name}"
-        ids, total = line().lrange(key, first, first + count - 1), line().llen(key)
-    else:
-        key = REGISTRIES[place].format(queue_name)
-        ids, total = line().zrevrange(key, first, first + count - 1), line().zcard(key)
-    # The registry of started jobs names executions: job and execution with a colon between.
-    wanted = [text(raw).partition(":")[0] for raw in ids]
-    return list(read_jobs(wanted, with_errors=place == "failed")), int(total)
-
-
-def read_jobs(ids: Iterable[str], *, with_errors: bool = False) -> list[JobFacts]:
-    """Jobs by their ids; one that is gone or unreadable says so."""
-    wanted = list(ids)
-    with line().pipeline(transaction=False) as pipeline:
-        for job_id in wanted:
-            pipeline.hgetall(SafeJob.key_for(job_id))
-        hashes = pipeline.execute()
-    return [
-        read_job(job_id, raw, with_error=with_errors)
-        for job_id, raw in zip(wanted, hashes, strict=True)
-    ]
-
-
-def read_job(job_id: str, raw: Mapping[bytes, bytes], *, with_error: bool) -> JobFacts:
-    """One job; nothing in it is ever called."""
-    if not raw:
-        return JobFacts(job_id, problem=_("its job is gone"))
-    job: Any = SafeJob(job_id, connection=line())
-    try:
-        job.restore(raw)
-        name, arguments = str(job.func_name), job.args
-        job.check()
-    except (RedisError, OSError):
-        raise
-    except Exception as error:
-        return JobFacts(job_id, problem=str(error) or type(error).__name__)
-    return JobFacts(
-        id=job_id,
-        name=name,
-        run_id=arguments[0] if name == WORK and isinstance(arguments[0], int) else None,
-        description=str(job.description or ""),
-        status=text(raw.get(b"status", b"")),
-        worker=str(job.worker_name or ""),
-        created_at=aware(job.created_at),
-        enqueued_at=aware(job.enqueued_at),
-        started_at=aware(job.started_at),
-        ended_at=aware(job.ended_at),
-        error=last_error(job) if with_error else "",
-    )
-
-
-def last_error(job: Any) -> str:
-    """Why a job failed, as RQ keeps it."""
-    result = job.latest_result()
-    return str(getattr(result, "exc_string", "") or "")
-
-
-# Workers
-
-
-def look_at_workers() -> list[WorkerFacts]:
-    """Every worker that Redis lists."""
-    names = sorted(text(key).removeprefix(WORKER_PREFIX) for key in line().smembers(WORKERS))
-    with line().pipeline(transaction=False) as pipeline:
-        for name in names:
-            pipeline.hgetall(f"{WORKER_PREFIX}{name}")
-        hashes = pipeline.execute()
-    jobs = {
-        job.id: job
-        for job in read_jobs(text(raw[b"current_job"]) for raw in hashes if b"current_job" in raw)
-    }
-    return [read_worker(name, raw, jobs) for name, raw in zip(names, hashes, strict=True)]
-
-
-def listeners(queue_name: str) -> int:
-    """How many workers listen to a queue, without those that ended without a word.
-
-    Raises RedisError.
-    """
-    keys = line().smembers(f"rq:workers:{queue_name}")
-    return int(line().exists(*keys)) if keys else 0
-
-
-def read_worker(name: str, raw: Mapping[bytes, bytes], jobs: Mapping[str, JobFacts]) -> WorkerFacts:
-    """One worker from its hash."""
-    told = {text(key): text(value) for key, value in raw.items()}
-    ours = read_ours(told.get(OURS, ""))
-    return WorkerFacts(
-        name=name,
-        is_known=bool(told.get("birth")),
-        host=told.get("hostname", ""),
-        pid=told.get("pid", ""),
-        ip_address=told.get("ip_address", ""),
-        state=told.get("state", ""),
-        queues=tuple(filter(None, told.get("queues", "").split(","))),
-        born_at=moment(told.get("birth")),
-        heard_at=moment(told.get("last_heartbeat")),
-        leaving_since=moment(told.get("shutdown_requested_date")),
-        job=jobs.get(told.get("current_job", "")),
-        succeeded=int(told.get("successful_job_count") or 0),
-        failed=int(told.get("failed_job_count") or 0),
-        working_seconds=float(told.get("total_working_time") or 0),
-        version=told.get("version", ""),
-        python_version=told.get("python_version", ""),
-        handlers=tuple(ours["handlers"]) if "handlers" in ours else None,
-        variables=frozenset(ours["variables"]) if "variables" in ours else None,
-        code=str(ours.get("code", "")),
-        zones=str(ours.get("zones", "")),
-        clock_ahead_seconds=float(ours.get("ahead", 0.0)),
-    )
-
-
-def read_ours(written: str) -> dict[str, Any]:
-    """What a worker of ours tells of itself; nothing of another's."""
-    try:
-        told = json.loads(written)
-    except ValueError:
-        return {}
-    return told if isinstance(told, dict) else {}
-
-
-def foreign_schedulers() -> list[str]:
-    """Names of rq-scheduler's own processes: ours leaves no such key. Raises RedisError."""
-    keys = line().scan_iter(match=f"{SCHEDULER_PREFIX}*", count=1000)
-    return sorted(text(key).removeprefix(SCHEDULER_PREFIX) for key in keys)
-
-
-def forget_worker(name: str) -> None:
-    """Take the name of a worker that ended without a word off RQ's lists. Raises RedisError."""
-    key = f"{WORKER_PREFIX}{name}"
-    with line().pipeline() as pipeline:
-        for place in (WORKERS, *(f"{WORKERS}:{queue}" for queue in settings.QUEUES)):
-            pipeline.srem(place, key)
-        pipeline.execute()
-
-
-def clock_ahead_seconds() -> float:
-    """How far Redis's clock is ahead of this machine's. Raises RedisError."""
-    seconds, micros = line().time()
-    return float(seconds + micros / 1e6 - time.time())
-
-
-def denied_commands() -> list[str]:
-    """What our user may not do although queues need it; tried on keys of our own.
-
-    Raises RedisError for any other trouble.
-    """
-    with line().pipeline(transaction=False) as pipeline:
-        for command in NEEDED:
-            pipeline.execute_command(*command)
-        answers = pipeline.execute(raise_on_error=False)
-    return sorted(
-        {
-            command[0]
-            for command, answer in zip(NEEDED, answers, strict=True)
-            if isinstance(answer, NoPermissionError)
-        }
-    )
-
-
-# Values
-
-
-def text(raw: Any) -> str:
-    """Whatever bytes somebody put there."""
-    return raw.decode(errors="replace") if isinstance(raw, bytes) else str(raw)
-
-
-def moment(written: str | None) -> datetime | None:
-    """A time as RQ writes it; None for none and for nonsense."""
-    try:
-        return aware(utcparse(written)) if written else None
-    except ValueError:
-        return None
-
-
-def aware(at: datetime | None) -> datetime | None:
-    """RQ keeps UTC, with or without saying so."""
-    return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at

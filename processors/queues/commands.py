@@ -15,16 +15,11 @@ from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.registry import FailedJobRegistry
 from rq.serializers import JSONSerializer
 
-from processors.queues.census import (
-    REGISTRIES,
-    WAITING,
-    WORKER_PREFIX,
-    WORKERS,
-    line,
-    read_jobs,
-    text,
-)
+from processors.queues.census import queue_names
 from processors.queues.job import SafeJob
+from processors.queues.job_facts import REGISTRIES, WAITING, read_jobs
+from processors.queues.line import line, text
+from processors.queues.worker_facts import WORKER_PREFIX, WORKERS
 
 AT_ONCE = 1_000
 
@@ -152,5 +147,5 @@ def forget(worker_name: str) -> None:
             % {"worker_name": worker_name}
         )
     line().srem(WORKERS, key)
-    for raw in line().smembers("rq:queues"):
-        line().srem(f"rq:workers:{text(raw).removeprefix('rq:queue:')}", key)
+    for queue in queue_names():
+        line().srem(f"{WORKERS}:{queue}", key)

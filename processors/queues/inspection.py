@@ -1,5 +1,6 @@
-"""What an installation's Redis is like, and what lies in our queues that is not ours."""
+"""What only the doctor asks: what Redis is like, what we may do there, and what is not ours."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -7,15 +8,29 @@ from typing import Any
 from django.conf import settings
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
-from redis.exceptions import RedisError
+from redis.exceptions import NoPermissionError, RedisError
 from rq.exceptions import NoSuchJobError
 
-from processors.queues.census import kind_of, line
 from processors.queues.job import ForeignJob, SafeJob
+from processors.queues.line import kind_of, line, text
 from processors.queues.scheduler import SafeScheduler
 from processors.queues.wakeups import queue
 from processors.queues.worker import SafeWorker
 
+SCHEDULER_PREFIX = "rq:scheduler_instance:"
+PROBE = "rq:recordmill:probe"
+# What queues need, tried on a key of our own.
+NEEDED: tuple[tuple[str, ...], ...] = (
+    ("LPUSH", PROBE, "x"),
+    ("RPOP", PROBE),
+    ("HSET", PROBE, "x", "x"),
+    ("DEL", PROBE),
+    ("SADD", PROBE, "x"),
+    ("SREM", PROBE, "x"),
+    ("ZADD", PROBE, "1", "x"),
+    ("EXPIRE", PROBE, "1"),
+    ("PUBLISH", PROBE, "x"),
+)
 LOOKED_AT = 10_000  # jobs of a queue, or entries of the schedule
 # In Redis's INFO: how its last attempts to write its files ended.
 SAVED = ("aof_last_write_status", "rdb_last_bgsave_status")
@@ -58,6 +73,30 @@ def redis_facts() -> RedisFacts:
     )
 
 
+def denied_commands() -> list[str]:
+    """What our user may not do although queues need it; tried on keys of our own.
+
+    Raises RedisError for any other trouble.
+    """
+    with line().pipeline(transaction=False) as pipeline:
+        for command in NEEDED:
+            pipeline.execute_command(*command)
+        answers = pipeline.execute(raise_on_error=False)
+    return sorted(
+        {
+            command[0]
+            for command, answer in zip(NEEDED, answers, strict=True)
+            if isinstance(answer, NoPermissionError)
+        }
+    )
+
+
+def clock_ahead_seconds() -> float:
+    """How far Redis's clock is ahead of this machine's. Raises RedisError."""
+    seconds, micros = line().time()
+    return float(seconds + micros / 1e6 - time.time())
+
+
 def unsafe_classes() -> list[str]:
     """Settings in RQ that do not name our safe classes."""
     return [name for name, ours in OURS.items() if not is_ours(settings.RQ.get(name), ours)]
@@ -70,6 +109,12 @@ def is_ours(path: str | None, ours: type) -> bool:
     except ImportError:
         return False
     return isinstance(found, type) and issubclass(found, ours)
+
+
+def foreign_schedulers() -> list[str]:
+    """Names of rq-scheduler's own processes: ours leaves no such key. Raises RedisError."""
+    keys = line().scan_iter(match=f"{SCHEDULER_PREFIX}*", count=1000)
+    return sorted(text(key).removeprefix(SCHEDULER_PREFIX) for key in keys)
 
 
 def foreign_entries() -> list[ForeignEntry]:

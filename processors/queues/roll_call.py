@@ -1,6 +1,6 @@
 """What each worker tells of itself in Redis, beside what RQ notes there.
 
-`own_facts` is written by workers, `told` read by the census; `other_workers` asks who else is
+`own_facts` is written by workers and read by `worker_facts`; `other_workers` asks who else is
 there. An entry runs out by itself when its worker is silent.
 """
 
@@ -16,8 +16,7 @@ from django.conf import settings
 from redis.exceptions import RedisError
 
 from processors.handlers import registry
-from processors.queues import census
-from processors.queues.census import WorkerFacts
+from processors.queues.worker_facts import WorkerFacts, look_at_workers
 
 
 def own_facts(redis_time: float) -> str:
@@ -65,7 +64,7 @@ def zones_version() -> str:
 def other_workers(queue_name: str, own_name: str) -> list[WorkerFacts] | None:
     """Live workers on a queue but for our own; None where Redis does not answer."""
     try:
-        found: Any = census.look_at_workers()
+        found: Any = look_at_workers()
     except (RedisError, OSError):
         return None
     return [

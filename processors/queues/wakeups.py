@@ -19,8 +19,9 @@ from rq import Queue
 from rq.queue import EnqueueData
 
 from processors import failpoints
-from processors.queues.census import listeners, waiting_in
+from processors.queues.census import waiting_in
 from processors.queues.job import ACT, NAMED, TERMS, WORK, SafeJob, wake_up_name, wake_up_words
+from processors.queues.worker_facts import listeners
 
 logger = logging.getLogger(__name__)
 

@@ -24,12 +24,14 @@ from rq.serializers import JSONSerializer
 from rq.utils import utcformat
 from rq.worker import WorkerStatus
 
-from processors.queues import census, roll_call
+from processors.queues import roll_call
 from processors.queues.child import Child, Left
 from processors.queues.identity import owner_name
 from processors.queues.job import SafeJob, TakenJob
 from processors.queues.late_log import LateLog
+from processors.queues.line import kind_of
 from processors.queues.spare import Spare
+from processors.queues.worker_facts import OURS
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +58,7 @@ def trouble_of(error: Exception) -> str:
     """What Redis says is told, what a socket says is not: it may hold an address."""
     if isinstance(error, ResponseError):
         return f"Redis refuses ({error})"
-    return f"Redis is gone ({census.kind_of(error)})"
+    return f"Redis is gone ({kind_of(error)})"
 
 
 class SafeWorker(Child):
@@ -88,7 +90,7 @@ class SafeWorker(Child):
     def serialize(self) -> Any:
         """RQ's facts about this worker and ours."""
         seconds, micros = self.connection.time()
-        return {**super().serialize(), census.OURS: roll_call.own_facts(seconds + micros / 1e6)}
+        return {**super().serialize(), OURS: roll_call.own_facts(seconds + micros / 1e6)}
 
     @property
     def dequeue_timeout(self) -> int:

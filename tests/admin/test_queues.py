@@ -16,6 +16,7 @@ from rq.utils import utcformat
 from processors import queues
 from processors.models import Installation
 from processors.queues import census, commands
+from processors.queues.job_facts import WAITING, jobs_of
 from tests.admin.conftest import SignIn, a_batch, a_processor, an_active_run, said
 from tests.admin.workers import fail_one, list_worker
 from tests.conftest import StartWorker
@@ -64,7 +65,7 @@ def test_the_overview_says_since_when_the_oldest_wake_up_of_a_queue_waits(
     admin: Client, redis: Redis
 ) -> None:
     queues.wake(17, "default")
-    [job], _total = census.jobs_of("default", census.WAITING, 0, 1)
+    [job], _total = jobs_of("default", WAITING, 0, 1)
     redis.hset(f"rq:job:{job.id}", "enqueued_at", utcformat(datetime(2026, 3, 1, 12, tzinfo=UTC)))
     queues.wake(17, "default")
 
@@ -235,7 +236,7 @@ def test_a_job_is_deleted_from_its_place(admin: Client, redis: Redis, place: str
     do(admin, "remove", queue="default", place=place, job=job_id)
 
     assert not redis.exists(f"rq:job:{job_id}")
-    assert census.jobs_of("default", place, 0, 10) == ([], 0)
+    assert jobs_of("default", place, 0, 10) == ([], 0)
 
 
 def test_a_failed_registry_is_emptied(admin: Client) -> None:
@@ -244,7 +245,7 @@ def test_a_failed_registry_is_emptied(admin: Client) -> None:
 
     do(admin, "empty", queue="default", place="failed")
 
-    assert census.jobs_of("default", "failed", 0, 10) == ([], 0)
+    assert jobs_of("default", "failed", 0, 10) == ([], 0)
 
 
 def test_workers_are_suspended_and_resumed(admin: Client) -> None:

@@ -13,7 +13,7 @@ from django.db import connection
 from django.test import Client
 
 from processors.models import Processor
-from processors.queues import census
+from processors.queues.line import line
 from tests.browser.pages import PAGES, filled
 from tests.waiting import wait_until
 
@@ -74,13 +74,13 @@ def deaf_redis(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Deaf]]:
 
     def cut() -> Deaf:
         monkeypatch.setattr(settings, "REDIS_URL", server.url)
-        monkeypatch.setattr(census, "PATIENCE_SECONDS", 0.02)
-        census.line.cache_clear()
+        monkeypatch.setattr("processors.queues.line.PATIENCE_SECONDS", 0.02)
+        line.cache_clear()
         return server
 
     yield cut
     server.close()
-    census.line.cache_clear()
+    line.cache_clear()
 
 
 def test_every_page_says_that_redis_is_down(

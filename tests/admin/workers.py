@@ -9,7 +9,7 @@ from rq.results import Result
 from rq.utils import utcformat
 
 from processors import queues
-from processors.queues import census
+from processors.queues.line import line
 from processors.queues.wakeups import queue
 
 
@@ -28,9 +28,9 @@ def list_worker(name: str, *, silent: float = 0, **told: str) -> None:
         "total_working_time": "62.5",
         **told,
     }
-    census.line().sadd("rq:workers", f"rq:worker:{name}")
-    census.line().sadd("rq:workers:default", f"rq:worker:{name}")
-    census.line().hset(f"rq:worker:{name}", mapping=facts)
+    line().sadd("rq:workers", f"rq:worker:{name}")
+    line().sadd("rq:workers:default", f"rq:worker:{name}")
+    line().hset(f"rq:worker:{name}", mapping=facts)
 
 
 def fail_one(run_id: int = 17) -> str:

@@ -10,7 +10,8 @@ from django.test import Client
 
 from processors import cycle
 from processors.models import BulkAct, Event, Installation, Processor, Record, Run
-from processors.queues import census, wake
+from processors.queues import wake
+from processors.queues.job_facts import jobs_of
 from tests.admin.conftest import a_failed_record, a_processor, a_run
 from tests.admin.test_roles import make_roles
 from tests.admin.workers import fail_one, list_worker
@@ -134,7 +135,7 @@ def test_jobs_are_put_back_and_a_queue_is_emptied_without_a_script(visit: Visit)
     page.click("form.narrow button")
 
     assert "4 queued jobs of queue default were deleted." in page.text_content(".messagelist")
-    assert census.jobs_of("default", "queued", 0, 10) == ([], 0)
+    assert jobs_of("default", "queued", 0, 10) == ([], 0)
 
 
 def test_an_act_on_many_shows_its_progress_by_itself(visit: Visit) -> None:

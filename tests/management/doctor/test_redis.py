@@ -9,7 +9,8 @@ import pytest
 import redis
 
 from processors import queues
-from processors.queues import census, inspection
+from processors.queues import inspection
+from processors.queues.line import line
 from tests.factories import make_processor
 from tests.management.conftest import Call, CallJson, Refuse
 from tests.management.doctor.conftest import findings
@@ -106,7 +107,7 @@ def test_a_host_name_that_stops_resolving_is_told_as_what_it_is(
 
 
 def test_a_redis_that_cannot_write_its_file_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    full = mock.Mock(info=lambda: {"aof_last_write_status": "err"})
+    full = mock.Mock(wraps=line(), info=lambda: {"aof_last_write_status": "err"})
     monkeypatch.setattr(inspection, "line", lambda: full)
 
     [found] = findings("Redis")
@@ -147,7 +148,7 @@ def test_a_redis_that_is_too_old_is_told(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_redis_with_another_clock_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(census, "clock_ahead_seconds", lambda: -90.0)
+    monkeypatch.setattr("processors.diagnosis.redis.clock_ahead_seconds", lambda: -90.0)
 
     [found] = findings("Redis")
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from processors import diagnosis, queues
-from processors.queues import census, roll_call
+from processors.queues import roll_call
+from processors.queues.worker_facts import look_at_workers
 from tests.conftest import StartWorker
 from tests.factories import make_processor, make_run
 from tests.management.conftest import Call, Refuse
@@ -130,7 +131,7 @@ def test_b17_a_worker_tells_marks_of_its_variables_and_no_names() -> None:
 def test_our_workers_tell_what_they_are(start_worker: StartWorker) -> None:
     start_worker("default")
 
-    [worker] = census.look_at_workers()
+    [worker] = look_at_workers()
 
     assert "demo.price_order" in (worker.handlers or ())
     assert worker.code == roll_call.code_digest()
