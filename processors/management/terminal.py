@@ -7,12 +7,12 @@ through: whoever typed it reads one sentence and gets an exit code that is not 0
 import json
 import os
 import sys
-from argparse import ArgumentParser, ArgumentTypeError, _SubParsersAction
+from argparse import ArgumentParser, _SubParsersAction
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, NoReturn
 
 from django.core.management.base import (
     BaseCommand,
@@ -34,8 +34,6 @@ from processors.storable import has_half_character
 INTERRUPTED = 130  # 128 + SIGINT, as a shell says it
 WRONG_USAGE = 2
 READER_GONE = 141  # 128 + SIGPIPE
-MOST_DIGITS = 30
-YEAR_SECONDS = 366 * 24 * 3600
 SHOWN = 40  # characters of what was typed, in a sentence about it
 NO_TABLES = ("no such table", "no such column")
 
@@ -177,40 +175,6 @@ def find_processor(slug: str) -> Processor:
         known = list(Processor.objects.values_list("slug", flat=True))
         raise CommandError(f"No processor '{slug[:80]}'{meant(slug, known)}")
     return found
-
-
-def whole_number(smallest: int, largest: int) -> Callable[[str], int]:
-    """An option's type: a whole number within limits."""
-
-    def parse(text: str) -> int:
-        is_short = len(text) <= MOST_DIGITS  # Python itself reads no more than some thousand
-        if text.isascii() and text.isdigit() and is_short and smallest <= int(text) <= largest:
-            return int(text)
-        raise ArgumentTypeError(
-            f"give a whole number from {smallest} to {largest}, not '{text[:SHOWN]}'"
-        )
-
-    return parse
-
-
-def seconds(text: str) -> float:
-    """An option's type: seconds above 0, at most a year, fractions allowed."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0
-    if 0 < number <= YEAR_SECONDS:
-        return number
-    raise ArgumentTypeError(
-        f"give seconds above 0, at most {YEAR_SECONDS} (366 days), not '{text[:SHOWN]}'"
-    )
-
-
-def standard_input() -> BinaryIO:
-    """What is piped in. Raises CommandError where a shell or a service closed it."""
-    if sys.stdin is None:  # Python's way to say that it is closed
-        raise CommandError("Can't read standard input: it is closed.")
-    return sys.stdin.buffer
 
 
 def in_columns(rows: list[list[str]]) -> list[str]:

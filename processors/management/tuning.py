@@ -1,6 +1,5 @@
 """`processor limits`: what a processor's limits are, or other ones while it runs."""
 
-from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -9,23 +8,6 @@ from processors import editing
 from processors.acts import by_command_line
 from processors.definitions import InvalidDefinition, differences, dump, limits_of, tunable
 from processors.models import Processor
-
-
-def add_limits(parser: ArgumentParser) -> None:
-    """The options; `definitions` judges their values."""
-    parser.add_argument("--parallelism", metavar="N", help="batches at once, over all workers")
-    parser.add_argument("--concurrency", metavar="N", help="records at once within a batch")
-    parser.add_argument("--batch-size", metavar="N", help="records a worker takes at a time")
-    parser.add_argument(
-        "--pause-seconds", metavar="SECONDS", help="between two cycles, for an interval"
-    )
-    parser.add_argument(
-        "--rate-limits",
-        metavar="RATE",
-        nargs="*",
-        help="such as 100/s 1,000/h '5/min by customer'; none: no limit",
-    )
-    parser.add_argument("--reason", default="", help="why, for the history")
 
 
 def limits(processor: Processor) -> dict[str, Any]:

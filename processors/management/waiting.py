@@ -4,12 +4,14 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TextIO
 
 from django.core.management.base import CommandError
 
 from processors import maintenance, queues
 from processors.models import Attempt, Batch, Processor, Record, Run
+from processors.models.processor import TriggerKind
 from processors.states import COUNTERS, RecordState
 
 TICK_SECONDS = 1.0
@@ -103,6 +105,30 @@ def loneliness(queue: str, *, is_known: bool) -> str:
 def has_ended(run_id: int) -> Callable[[], bool]:
     """The question whether a run is over."""
     return lambda: Run.objects.filter(pk=run_id, ended_at__isnull=False).exists()
+
+
+def nothing_runs(processor: Processor) -> Callable[[], bool]:
+    """The question whether a processor has no run that goes on."""
+    return lambda: not Run.objects.active().filter(processor=processor).exists()
+
+
+def has_cycled(processor: Processor, last_seq: int, asked_at: datetime) -> Callable[[], bool]:
+    """The question whether a cycle after run `last_seq` is over, or none comes.
+
+    None comes where the source was looked at since `asked_at` and had nothing, where cycles begin
+    by hand only, and where somebody stopped it.
+    """
+
+    def is_over() -> bool:
+        processor.refresh_from_db()
+        if Run.objects.filter(processor=processor, seq__gt=last_seq).exists():
+            return nothing_runs(processor)()
+        looked_at = processor.last_looked_at
+        has_looked = looked_at is not None and looked_at >= asked_at
+        by_hand = processor.trigger_kind == TriggerKind.MANUAL
+        return has_looked or by_hand or not processor.is_started
+
+    return is_over
 
 
 def failures(run: Run) -> str:

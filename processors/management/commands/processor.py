@@ -1,10 +1,7 @@
 """`manage.py processor …`: definitions, state, and the operator's verbs, from a shell."""
 
-from argparse import ArgumentParser
 from collections.abc import Callable
-from datetime import datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -15,41 +12,20 @@ from processors.clock import database_now
 from processors.definitions import dump
 from processors.force_stop import force_stop
 from processors.management import reporting, tuning
+from processors.management.files import read_text
+from processors.management.options import parse_time
 from processors.management.terminal import (
-    SHOWN,
     WRONG_USAGE,
     TerminalCommand,
     counted,
     find_processor,
-    seconds,
-    standard_input,
-    whole_number,
 )
-from processors.management.waiting import Patience, failures, has_ended
+from processors.management.verbs import add_verbs
+from processors.management.waiting import Patience, failures, has_cycled, has_ended, nothing_runs
 from processors.models import Processor, Run
-from processors.models.processor import TriggerKind
 from processors.protocol import all_paused
 from processors.selection import Selection
 from processors.states import ProcessorState, RunState
-
-VERBS = {
-    "start": "let cycles begin",
-    "stop": "end the run after the records in hand; no cycle begins",
-    "pause": "let nothing be claimed until it is resumed",
-    "resume": "go on after a pause, with the same run",
-    "run": "one cycle now",
-}
-FOR_ALL = ("pause", "resume")
-WAITS = {
-    "start": "until its first cycle has ended, or found nothing to do",
-    "stop": "until nothing is in hand",
-    "pause": "until nothing is in hand",
-    "resume": "until the run that waited has ended",
-    "run": "until the run has ended; exit 1 when records failed",
-}
-LONGEST_LENGTH = 8  # characters of a length such as 2h
-FARTHEST = timedelta(days=36_525)
-UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 class Command(TerminalCommand):
@@ -58,33 +34,7 @@ class Command(TerminalCommand):
     help = "Definitions, state, and the operator's verbs."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-
-        def add(name: str, text: str) -> ArgumentParser:
-            found: ArgumentParser = verbs.add_parser(name, help=text, description=text)
-            return found
-
-        load = add("load", "create or change processors from definitions, all of them or none")
-        load.add_argument("file", metavar="FILE|-", help="JSON: a definition or a list of them")
-        load.add_argument("--reason", default="", help="why, for the history")
-        add("dump", "print definitions").add_argument("slugs", metavar="SLUG", nargs="*")
-        add_json(add("list", "every processor with its state"))
-        show = add_json(with_slug(add("show", "state, why, backlog, runs")))
-        show.add_argument("--runs", type=whole_number(0, 10_000), default=reporting.RUNS_SHOWN)
-        for name, text in VERBS.items():
-            add_verb(with_slug(add(name, text), or_all=name in FOR_ALL), name)
-        dry = add_json(with_slug(add("dry-run", "what would become of records; nothing is kept")))
-        most = whole_number(1, dry_run.MOST)
-        dry.add_argument("--limit", type=most, default=dry_run.USUAL, metavar="N", help="at most N")
-        dry.add_argument("--key", action="append", default=[], metavar="KEY", help="only this one")
-        force = with_slug(add("force-stop", "stop without waiting for the records in hand"))
-        force.add_argument("--yes", action="store_true", help="I know what this does")
-        force.add_argument("--reason", default="", help="why, for the history")
-        add_selection(with_slug(add("retry", "try failed records again")))
-        add_selection(with_slug(add("discard", "give failed records up")))
-        tuning.add_limits(add_json(with_slug(add("limits", "show or change limits while it runs"))))
-        fault = with_slug(add("clear-fault", "what had stopped it is mended"))
-        fault.add_argument("--reason", default="", help="why, for the history")
+        add_verbs(parser)
 
     def handle(self, *, verb: str, **options: Any) -> None:
         if options.get("timeout") is not None and not options["wait"]:
@@ -97,7 +47,7 @@ class Command(TerminalCommand):
     def load(self, *, file: str, reason: str, **_: Any) -> None:
         """Create or change; the same file again changes nothing."""
         try:
-            definitions = loading.parse_definitions(*read(file))
+            definitions = loading.parse_definitions(*read_text(file))
             all_loaded = loading.load(definitions, by_command_line(reason))
         except loading.NotLoaded as error:
             raise CommandError(str(error)) from error
@@ -152,19 +102,8 @@ class Command(TerminalCommand):
         last, asked_at = processor.last_seq, database_now()
         has_been = options["wait"] and processor.is_started
         self.act(control.start, processor, options, has_been=has_been)
-
-        def is_through() -> bool:
-            processor.refresh_from_db()
-            if Run.objects.filter(processor=processor, seq__gt=last).exists():
-                return not Run.objects.active().filter(processor=processor).exists()
-            looked_at = processor.last_looked_at
-            has_looked = looked_at is not None and looked_at >= asked_at
-            by_hand = processor.trigger_kind == TriggerKind.MANUAL
-            if has_been:
-                return not Run.objects.active().filter(processor=processor).exists()
-            return has_looked or by_hand or not processor.is_started
-
-        if self.wait(processor, is_through, options):
+        is_over = nothing_runs(processor) if has_been else has_cycled(processor, last, asked_at)
+        if self.wait(processor, is_over, options):
             self.tell_run(Run.objects.filter(processor=processor, seq__gt=last).first(), options)
         else:
             self.tell_state(processor, options)
@@ -172,10 +111,10 @@ class Command(TerminalCommand):
     def stop(self, *, slug: str, **options: Any) -> None:
         """Wait until the run has ended."""
         processor = find_processor(slug)
-        active = Run.objects.active().filter(processor=processor)
-        is_stopped = processor.state == ProcessorState.STOPPED and not active.exists()
+        is_over = nothing_runs(processor)
+        is_stopped = processor.state == ProcessorState.STOPPED and is_over()
         self.act(control.stop, processor, options, has_been=options["wait"] and is_stopped)
-        self.wait(processor, lambda: not active.exists(), options)
+        self.wait(processor, is_over, options)
         self.tell_state(processor, options)
 
     def pause(self, *, slug: str | None, **options: Any) -> None:
@@ -330,88 +269,8 @@ class Command(TerminalCommand):
         self.say(control.clear_fault(find_processor(slug).pk, by_command_line(reason)))
 
 
-def with_slug(parser: ArgumentParser, *, or_all: bool = False) -> ArgumentParser:
-    """Which processor."""
-    parser.add_argument("slug", metavar="SLUG", nargs="?" if or_all else None)
-    if or_all:
-        parser.add_argument("--all", action="store_true", help="every processor, in one act")
-    return parser
-
-
 def one_of_all(slug: str | None, options: dict[str, Any]) -> Processor | None:
     """The processor, None for all of them. Raises CommandError."""
     if bool(slug) == options["all"]:
         raise CommandError("Name one processor, or say --all.", returncode=WRONG_USAGE)
     return find_processor(slug) if slug else None
-
-
-def add_json(parser: ArgumentParser) -> ArgumentParser:
-    """For programs."""
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    return parser
-
-
-def add_verb(parser: ArgumentParser, name: str) -> None:
-    """The options of an operator's verb."""
-    add_json(parser)
-    parser.add_argument("--reason", default="", help="why, for the history")
-    parser.add_argument("--wait", action="store_true", help=WAITS[name])
-    parser.add_argument(
-        "--timeout", type=seconds, metavar="SECONDS", help="with --wait: no longer; then exit 124"
-    )
-    if name == "pause":
-        told = "go on by itself then, e.g. in 2h or at an ISO 8601 time"
-        parser.add_argument("--until", metavar="TIME", help=told)
-    if name == "run":
-        most = whole_number(1, 10**12)
-        parser.add_argument("--limit", type=most, metavar="N", help="at most N records")
-
-
-def add_selection(parser: ArgumentParser) -> None:
-    """Which failed records, and whether to move them."""
-    add_json(parser)
-    parser.add_argument("--fingerprint", default="", help="only those with this kind of error")
-    parser.add_argument(
-        "--since", metavar="TIME", help="only those that failed since, e.g. 2h or an ISO 8601 time"
-    )
-    parser.add_argument("--dry-run", action="store_true", help="only say how many")
-    parser.add_argument("--reason", default="", help="why, for the history")
-
-
-def read(file: str) -> tuple[str, str]:
-    """The text of a file or of standard input, and its name. Raises CommandError."""
-    name = "standard input" if file == "-" else file
-    try:
-        raw = standard_input().read() if file == "-" else Path(file).read_bytes()
-        return raw.decode("utf-8-sig"), name
-    except OSError as error:
-        raise CommandError(f"Can't read {name}: {error.strerror or error}.") from error
-    except UnicodeDecodeError as error:
-        raise CommandError(f"{name} is not UTF-8: send UTF-8. Nothing was loaded.") from error
-
-
-def parse_time(option: str, text: str, now: datetime, *, ahead: bool = False) -> datetime:
-    """`90s`, `30m`, `2h`, `7d` before or `ahead` of now, or an ISO 8601 time with a zone.
-
-    Raises CommandError.
-    """
-    is_length = text[:-1].isascii() and text[:-1].isdigit() and text[-1:] in UNITS
-    try:
-        if is_length and len(text) <= LONGEST_LENGTH:
-            length = timedelta(**{UNITS[text[-1]]: int(text[:-1])})
-            moment = now + length if ahead else now - length
-        else:
-            moment = datetime.fromisoformat(text)
-    except (ValueError, OverflowError) as error:
-        said = (
-            f"{option}: '{text[:SHOWN]}' is neither a length such as 2h nor a time such as "
-            "2026-11-25T10:00:00+01:00."
-        )
-        raise CommandError(said, returncode=WRONG_USAGE) from error
-    if moment.tzinfo is None:
-        said = f"{option}: give a time zone, e.g. 2026-11-25T10:00:00+01:00."
-        raise CommandError(said, returncode=WRONG_USAGE)
-    if abs(moment - now) > FARTHEST:  # databases and time zones end before Python's years do
-        said = f"{option}: '{text[:SHOWN]}' is more than a hundred years away."
-        raise CommandError(said, returncode=WRONG_USAGE)
-    return moment

@@ -5,7 +5,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from processors.clock import database_now
-from processors.management.terminal import TerminalCommand, whole_number
+from processors.management.options import whole_number
+from processors.management.terminal import TerminalCommand
 from processors.retention import Retention, prune
 
 KEPT = Retention()

@@ -1,16 +1,12 @@
 """`manage.py publish`: JSON Lines into an inbox, all of them or none."""
 
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
 from processors.incoming import JsonLines
-from processors.management.terminal import TerminalCommand, standard_input
+from processors.management.files import opened
+from processors.management.terminal import TerminalCommand
 from processors.models import Processor
 from processors.publishing import UnknownTarget, publish
 from processors.screening import InvalidRecord
@@ -43,25 +39,6 @@ class Command(TerminalCommand):
         if json:
             return self.say_json({"new": published.new, "known": published.known})
         return self.say(f"new {published.new}, known {published.known}")
-
-
-@contextmanager
-def opened(file: str) -> Iterator[BinaryIO]:
-    """The file, or all of standard input. Raises CommandError.
-
-    Standard input is read to its end first: a slow writer must not hold a transaction open.
-    """
-    if file != "-":
-        try:
-            with Path(file).open("rb") as stream:
-                yield stream
-        except OSError as error:
-            raise CommandError(f"Can't read {file}: {error.strerror or error}.") from error
-        return
-    with tempfile.TemporaryFile() as spool:
-        shutil.copyfileobj(standard_input(), spool)
-        spool.seek(0)
-        yield spool
 
 
 def unknown(target: str) -> str:

@@ -11,7 +11,8 @@ from django.core.management.base import CommandParser
 from django.db import DatabaseError, InterfaceError, connections
 
 from processors import maintenance
-from processors.management.terminal import TerminalCommand, database_sentence, seconds
+from processors.management.options import seconds
+from processors.management.terminal import TerminalCommand, database_sentence
 
 MAX_WAIT_SECONDS = 30.0
 

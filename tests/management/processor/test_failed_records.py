@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils.timezone import now
 
-from processors.management.commands.processor import parse_time
+from processors.management.options import parse_time
 from processors.models import Processor, Record
 from tests.factories import make_attempt, make_batch, make_processor, make_record, make_run
 from tests.management.conftest import Call, CallJson, Refuse
