@@ -4,98 +4,26 @@ Entry points: `why` for one, `whys` for a page full of them. They read and never
 asked only where the answer needs it.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from functools import cached_property
-from typing import Any, NamedTuple
 
-from django.conf import settings
-from django.db.models import Count, Max, OuterRef, Q, Subquery
 from django.utils.translation import gettext as _
 
 from processors.blackouts import Blackout
-from processors.held_back import Hold, holding
-from processors.models import Batch, Event, Processor, Run
+from processors.circumstances import AskQueue, Facts, Known, ask_redis, read
+from processors.in_hand import Hands
+from processors.models import Event, Processor, Run
 from processors.models.processor import TriggerKind
-from processors.protocol import all_paused, allowances, lanes, twins
+from processors.protocol import allowances, twins
 from processors.protocol.all_paused import AllPaused
 from processors.protocol.allowances import Held
-from processors.querysets import BatchQuerySet
-from processors.queues import QueueState, queue_states
-from processors.states import CloseReason, ProcessorState, RunState
+from processors.states import ProcessorState, RunState
 from processors.wording import moment, told
 
 # A cycle that is due begins within a second or two where anything ticks.
 LATE = timedelta(seconds=30)
 JUST_NOW = timedelta(seconds=5)
 OWNERS = 3  # workers that a sentence names
-ENDED = Q(closed_at__isnull=False) & ~Q(close_reason=CloseReason.REAPED)  # by who worked at it
-
-AskQueue = Callable[[str], QueueState]
-AskPause = Callable[[], AllPaused | None]
-
-
-def ask_redis(name: str) -> QueueState:
-    """One queue, as Redis has it now."""
-    return queue_states([name])[0]
-
-
-class Hands(NamedTuple):
-    """How many batches of a run workers hold, how many of these too long; whether nobody works."""
-
-    leased: int = 0
-    overdue: int = 0
-    is_silent: bool = False
-    ended_at: datetime | None = None  # the last one that was worked through
-
-
-@dataclass(frozen=True)
-class Known:
-    """What a page has asked for its own needs, so that it is not asked again.
-
-    `active`: the active runs of the processors, with `hands`; None where they are to be looked up.
-    """
-
-    pause: AskPause = all_paused.current
-    active: list[Any] | None = None
-
-
-@dataclass
-class Facts:
-    """What the sentences are made from, read for all processors of a page at once."""
-
-    now: datetime
-    queue: AskQueue = ask_redis
-    pause: AskPause = all_paused.current
-    runs: dict[int, Run] = field(default_factory=dict)  # active ones by processor
-    hands: dict[int, Hands] = field(default_factory=dict)  # by run
-    acts: dict[int, Event] = field(default_factory=dict)  # an operator's last, by processor
-    pauses: dict[int, Event] = field(default_factory=dict)  # who paused a run, by run
-    held: dict[int, Held] = field(default_factory=dict)  # the rate limit a run waits for
-    holds: dict[int, list[Hold]] = field(default_factory=dict)  # limits by a key, by run
-
-    @cached_property
-    def all_paused(self) -> AllPaused | None:
-        """The pause of everything; asked once for a page."""
-        return self.pause()
-
-    @cached_property
-    def silent_owners(self) -> dict[int, list[str]]:
-        """Who holds batches of a run and was not heard of: host, process, worker; asked once."""
-        held = Batch.objects.leased().filter(
-            BatchQuerySet.unheard(self.now), run__in=list(self.runs.values())
-        )
-        found: dict[int, list[str]] = defaultdict(list)
-        for run_id, owner in held.order_by("id").values_list("run", "owner"):
-            found[run_id].append(owner)
-        return found
-
-    @cached_property
-    def is_copy(self) -> bool:
-        """Whether nothing runs because the database was copied; asked once for a page."""
-        return twins.is_barred()
 
 
 def why(processor: Processor, now: datetime) -> str:
@@ -109,86 +37,10 @@ def whys(
     queue: AskQueue = ask_redis,
     known: Known | None = None,
 ) -> dict[int, str]:
-    """The sentence of each by its id; four queries for any number of them, two where `known`."""
-    listed, known = list(processors), known or Known()
-    facts = Facts(now, queue, known.pause)
-    if known.active is None:
-        rows = Run.objects.active().filter(processor__in=listed)
-        facts.runs = {run.processor_id: run for run in rows}
-        read_hands(facts)
-    else:
-        facts.runs = {run.processor_id: run for run in known.active}
-        facts.hands = {run.pk: run.hands for run in known.active}
-    read_pauses(facts)
-    read_limits(listed, facts)
-    facts.acts = last_acts(one for one in listed if one.pk not in facts.runs)
+    """The sentence of each by its id; what that costs: see `circumstances.read`."""
+    listed = list(processors)
+    facts = read(listed, now, queue, known)
     return {one.pk: sentence(one, facts) for one in listed}
-
-
-def read_hands(facts: Facts) -> None:
-    """What the active runs have in hand."""
-    runs = list(facts.runs.values())
-    if not runs:
-        return
-    is_late = BatchQuerySet.unheard(facts.now)
-    counts = Batch.objects.leased().filter(run__in=runs).order_by().values_list("run")
-    counted = counts.annotate(
-        leased=Count("id"), overdue=Count("id", filter=is_late), until=Max("lease_until")
-    )
-    held = {run_id: (leased, overdue, until) for run_id, leased, overdue, until in counted}
-    found = {run.pk: held.get(run.pk, (0, 0, None)) for run in runs}
-    # All batches of a run are read for its last end: only where the sentence depends on it.
-    at_rest = {pk for pk, (leased, overdue, _until) in found.items() if leased == overdue}
-    ended = last_ends(run for run in runs if run.state == RunState.RUNNING and run.pk in at_rest)
-    facts.hands = {pk: hands(*counts, ended.get(pk)) for pk, counts in found.items()}
-
-
-def last_ends(runs: Iterable[Run]) -> dict[int, datetime]:
-    """When a batch of each was last worked through; a query, unless there is no run."""
-    rows = Batch.objects.filter(ENDED, run__in=list(runs)).order_by().values_list("run")
-    return dict(rows.annotate(at=Max("closed_at")))
-
-
-def hands(leased: int, overdue: int, until: datetime | None, ended: datetime | None) -> Hands:
-    """From the latest lease and the latest end of a batch.
-
-    Where all who hold one are overdue, another may yet be at work, and between two batches: one
-    was ENDED since the last of them was heard of.
-    """
-    if not 0 < leased == overdue or until is None:
-        return Hands(leased, overdue, ended_at=ended)
-    heard = until - timedelta(seconds=settings.LEASE_SECONDS)
-    return Hands(leased, overdue, ended is None or ended <= heard, ended)
-
-
-def read_pauses(facts: Facts) -> None:
-    """Who paused the runs that are."""
-    paused = [run for run in facts.runs.values() if run.state == RunState.PAUSED]
-    if paused:
-        acts = Event.objects.filter(run__in=paused, to_state=RunState.PAUSING).order_by("id")
-        facts.pauses = {event.run_id: event for event in acts if event.run_id}
-
-
-def read_limits(processors: Iterable[Processor], facts: Facts) -> None:
-    """Which active runs a rate limit holds back; a query for each processor that has limits."""
-    for one in processors:
-        run = facts.runs.get(one.pk)
-        if run is None or (not one.rate_limits and not one.blackouts):
-            continue
-        facts.holds[run.pk] = holding(one, facts.now)
-        if held := lanes.held(one, run, facts.now):
-            facts.held[run.pk] = held
-
-
-def last_acts(processors: Iterable[Processor]) -> dict[int, Event]:
-    """What brought each of these processors into its state."""
-    numbers = [one.pk for one in processors]
-    if not numbers:
-        return {}
-    newest = Event.objects.of_operators(OuterRef("pk")).order_by("-id").values("pk")[:1]
-    rows = Processor.objects.filter(pk__in=numbers)
-    ids = rows.order_by().values_list(Subquery(newest), flat=True)
-    return {event.processor_id: event for event in Event.objects.filter(pk__in=list(ids))}
 
 
 def sentence(processor: Processor, facts: Facts) -> str:

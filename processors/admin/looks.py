@@ -11,21 +11,22 @@ from typing import Any
 from django.conf import settings
 from django.core.cache import cache
 from django.db import DatabaseError, transaction
-from django.db.models import Count, Max, Q, Sum
+from django.db.models import Q, Sum
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from processors import explain, spread
 from processors.admin import asking
 from processors.admin.columns import BACKLOG_CAP, NOT_COUNTED, UNKNOWN
+from processors.circumstances import Known
 from processors.explain import LATE
+from processors.in_hand import LAST_END, Hands, hands, held_figures
 from processors.models import Batch, Processor, Run
 from processors.protocol import allowances
-from processors.querysets import BatchQuerySet
 from processors.queues import QueueState, queue_states
 from processors.sources import SourceTrouble, open_source
 from processors.sources.connecting import Unreachable
-from processors.states import COUNTERS, BatchState, RunState
+from processors.states import COUNTERS, RunState
 
 logger = logging.getLogger(__name__)
 
@@ -47,18 +48,12 @@ def with_counters(runs: Iterable[Any], request: HttpRequest) -> None:
         return
     rests = asking.pause_of_all(request) is not None
     for run in active.values():
-        run.hands, run.in_hand, run.is_silent, run.rests = explain.Hands(), 0, False, rests
-    sums = Batch.objects.filter(run__in=active).order_by().values("run")
-    leased = Q(state=BatchState.LEASED)
-    held = sums.annotate(
-        in_hand=Count("id", filter=leased),
-        overdue=Count("id", filter=leased & BatchQuerySet.unheard(asking.now(request))),
-        until=Max("lease_until", filter=leased),
-        ended=Max("closed_at", filter=explain.ENDED),
-    )
+        run.hands, run.in_hand, run.is_silent, run.rests = Hands(), 0, False, rests
+    rows = Batch.objects.filter(run__in=active).order_by().values("run")
+    held = rows.annotate(**held_figures(asking.now(request)), ended=LAST_END)
     for row in held.annotate(**{f"sum_{name}": Sum(name) for name in COUNTERS}):
         run = active[row["run"]]
-        run.hands = explain.hands(row["in_hand"], row["overdue"], row["until"], row["ended"])
+        run.hands = hands(row["leased"], row["overdue"], row["until"], row["ended"])
         run.in_hand, run.is_silent = run.hands.leased, run.hands.is_silent
         for name in COUNTERS:
             setattr(run, name, row[f"sum_{name}"] or 0)
@@ -140,7 +135,7 @@ def whys(
     processors: Iterable[Processor], active: Iterable[Run] | None, request: HttpRequest
 ) -> dict[int, str]:
     """Why each does what it does now; `active`: their active runs, from `with_counters`."""
-    known = explain.Known(
+    known = Known(
         lambda: asking.pause_of_all(request),
         None if active is None else list(active),
     )
