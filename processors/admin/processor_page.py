@@ -12,10 +12,10 @@ from django.utils.translation import gettext as _
 from processors import control, held_back
 from processors.admin import asking, columns, figures, history, live, looks, slots, throughput
 from processors.admin.asking import once
+from processors.admin.badges import run_look, run_words
 from processors.admin.buttons import buttons
 from processors.admin.chart_table import with_numbers
 from processors.admin.charts import Bar, bars, middle, round_time
-from processors.admin.columns import run_look, run_words
 from processors.admin.upcoming import trigger_words
 from processors.clock import database_now
 from processors.force_stop import FORCE_STOP

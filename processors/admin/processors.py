@@ -19,7 +19,17 @@ from django.utils.translation import gettext_lazy
 
 from processors import control, editing
 from processors.acts import by_user
-from processors.admin import asking, columns, limits, looks, slots, slow_cards, throughput
+from processors.admin import (
+    asking,
+    badges,
+    columns,
+    limits,
+    looks,
+    run_columns,
+    slots,
+    slow_cards,
+    throughput,
+)
 from processors.admin.access import Access
 from processors.admin.acts import Acts, bulk_action
 from processors.admin.add_records import AddRecords
@@ -143,7 +153,7 @@ class ProcessorAdmin(Acts, Access, AddRecords, Limits, Versions, Transfer):
         look = "bad-text" if processor.is_faulted else "quiet"
         shown = format_html(
             '{}{}<div class="why {}">{}</div>',
-            columns.processor_badge(processor),
+            badges.processor_badge(processor),
             self.run(processor.current_run) if processor.current_run else "",
             look,
             processor.why,
@@ -153,10 +163,10 @@ class ProcessorAdmin(Acts, Access, AddRecords, Limits, Versions, Transfer):
     def run(self, run: Any) -> SafeString:
         """The run in hand and how far it is."""
         link = columns.link(run.get_absolute_url(), f"#{run.seq}")
-        pace = columns.pace(run, "")
+        pace = run_columns.pace(run, "")
         return format_html(
             '<div class="in-hand">{} <span class="quiet">{}</span>{}</div>',
-            link, pace, columns.progress(run),
+            link, pace, run_columns.progress(run),
         )  # fmt: skip
 
     @admin.display(description=gettext_lazy("Waiting"))
@@ -175,14 +185,14 @@ class ProcessorAdmin(Acts, Access, AddRecords, Limits, Versions, Transfer):
         shown = format_html(
             '{}<div class="quiet">{}</div>',
             columns.labelled(_("Last run"), columns.when(ended[-1].started_at, now)),
-            columns.run_length(ended[-1], now),
+            run_columns.length(ended[-1], now),
         )
         return columns.live(f"last-{processor.pk}", shown)
 
     @admin.display(description=gettext_lazy("Last 20 runs"))
     def runs(self, processor: Any) -> SafeString:
         """How the last ones ended."""
-        shown = columns.strip(processor.newest_runs)
+        shown = run_columns.strip(processor.newest_runs)
         return columns.live(f"runs-{processor.pk}", shown)
 
     @admin.display(description=gettext_lazy("Next run"))
@@ -191,7 +201,7 @@ class ProcessorAdmin(Acts, Access, AddRecords, Limits, Versions, Transfer):
         has_time = processor.trigger_kind in (TriggerKind.CRON, TriggerKind.INTERVAL)
         shown = format_html(
             '{}<div class="quiet">{}</div>',
-            columns.labelled(_("Next run"), columns.next_run(processor, timezone.now())),
+            columns.labelled(_("Next run"), run_columns.next_run(processor, timezone.now())),
             trigger_words(processor, is_short=True) if has_time else "",
         )
         return columns.live(f"next-{processor.pk}", shown)

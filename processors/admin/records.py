@@ -15,7 +15,15 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from processors.admin import columns, error_page, live, record_page, record_search, row_search
+from processors.admin import (
+    badges,
+    columns,
+    error_page,
+    live,
+    record_page,
+    record_search,
+    row_search,
+)
 from processors.admin.base import OurList
 from processors.admin.export import Column, Exports
 from processors.admin.filters import ProcessorFilter
@@ -160,7 +168,7 @@ class RecordAdmin(Exports, RecordActs):
     @admin.display(description=gettext_lazy("State"))
     def state_shown(self, record: Record) -> SafeString:
         """What became of it."""
-        return columns.record_badge(record)
+        return badges.record_badge(record)
 
     @admin.display(description=gettext_lazy("Error"))
     def error(self, record: Record) -> SafeString:

@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from processors import control, dead_letters
-from processors.admin import columns, figures, looks, reports, throughput
+from processors.admin import columns, figures, looks, reports, run_columns, throughput
 from processors.admin.buttons import VERBS, Button, buttons
 from processors.admin.chart_table import thinned, with_numbers
 from processors.admin.charts import area
@@ -196,7 +196,7 @@ def neighbours(run: Run) -> dict[str, Any]:
     found = list(rows.defer("config", "reason").order_by("seq"))
     at = next((at for at, one in enumerate(found) if one.pk == run.pk), 0)
     return {
-        "strip": columns.strip(found, this=run.pk),
+        "strip": run_columns.strip(found, this=run.pk),
         "previous": found[at - 1] if at else None,
         "next": found[at + 1] if at + 1 < len(found) else None,
     }

@@ -15,7 +15,17 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from processors.admin import asking, columns, live, looks, run_search, run_workers, throughput
+from processors.admin import (
+    asking,
+    badges,
+    columns,
+    live,
+    looks,
+    run_columns,
+    run_search,
+    run_workers,
+    throughput,
+)
 from processors.admin.asking import once
 from processors.admin.base import LIVE_MS, OurList
 from processors.admin.export import Column, Exports
@@ -138,7 +148,7 @@ class RunAdmin(Exports, RunActs):
     @admin.display(description=gettext_lazy("State"))
     def state_shown(self, run: Run) -> SafeString:
         """What became of it."""
-        return columns.live(f"state-{run.pk}", columns.run_badge(run))
+        return columns.live(f"state-{run.pk}", badges.run_badge(run))
 
     @admin.display(description=gettext_lazy("Records"))
     def records(self, run: Run) -> SafeString:
@@ -146,7 +156,7 @@ class RunAdmin(Exports, RunActs):
 
         And why the machine stopped it, if it did.
         """
-        shown = columns.outcome(run) if run.has_ended else columns.progress(run)
+        shown = run_columns.outcome(run) if run.has_ended else run_columns.progress(run)
         if run.fault_reason:
             why, whole = columns.cut(run.fault_reason, 60), run.fault_reason
             shown = format_html('{}<div class="bad-text" title="{}">{}</div>', shown, whole, why)
@@ -160,13 +170,13 @@ class RunAdmin(Exports, RunActs):
     @admin.display(description=gettext_lazy("Duration"))
     def took(self, run: Run) -> SafeString:
         """How long it took."""
-        return columns.live(f"took-{run.pk}", columns.length_judged(run, timezone.now()))
+        return columns.live(f"took-{run.pk}", run_columns.length_judged(run, timezone.now()))
 
     @admin.display(description=gettext_lazy("Rate"))
     def rate(self, run: Run) -> SafeString:
         """Records per second."""
         now = timezone.now()
-        shown = columns.run_rate(run, now) if run.has_ended else columns.pace(run, columns.NONE)
+        shown = run_columns.rate(run, now) if run.has_ended else run_columns.pace(run, columns.NONE)
         return columns.live(f"rate-{run.pk}", shown)
 
     @admin.display(description=gettext_lazy("Begun by"))

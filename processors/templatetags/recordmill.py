@@ -1,4 +1,4 @@
-"""What our templates need beyond Django's own tags; formatting is in `admin.columns`."""
+"""What our templates need beyond Django's own tags; formats are in `admin.columns` and its kin."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from processors import wording
-from processors.admin import columns, frame, pause_all
+from processors.admin import badges, columns, frame, pause_all, run_columns
 from processors.admin import live as live_pages
 from processors.definitions import Difference
 from processors.models import Processor, Record, Run
@@ -22,9 +22,9 @@ register.filter("clock", columns.clock)
 register.filter("capped", columns.capped)
 register.filter("waiting", columns.waiting)
 register.filter("cut", columns.cut)
-register.filter("progress", columns.progress)
-register.filter("outcome", columns.outcome)
-register.filter("strip", columns.strip)
+register.filter("progress", run_columns.progress)
+register.filter("outcome", run_columns.outcome)
+register.filter("strip", run_columns.strip)
 register.filter("roughly", wording.roughly)
 register.filter("action_word", wording.action)
 register.filter("state_word", wording.state)
@@ -40,9 +40,9 @@ def fields(found: list[Difference]) -> str:
 def badge(thing: Any) -> SafeString:
     """The state of a processor, a run or a record."""
     looks: dict[type, Any] = {
-        Processor: columns.processor_badge,
-        Run: columns.run_badge,
-        Record: columns.record_badge,
+        Processor: badges.processor_badge,
+        Run: badges.run_badge,
+        Record: badges.record_badge,
     }
     shown: SafeString = looks[type(thing)](thing)
     return shown
@@ -63,19 +63,19 @@ def due(moment: Any) -> SafeString | str:
 @register.filter
 def next_run(processor: Processor) -> SafeString | str:
     """When its next cycle begins, or what begins it."""
-    return columns.next_run(processor, timezone.now())
+    return run_columns.next_run(processor, timezone.now())
 
 
 @register.filter
 def pace(run: Run, why: str) -> SafeString | str:
     """How fast an active run goes and how long it takes yet; where it does not go, why."""
-    return columns.pace(run, why)
+    return run_columns.pace(run, why)
 
 
 @register.filter
 def progress_tall(run: Run) -> SafeString:
     """The bar of a run's own page."""
-    return columns.progress(run, is_tall=True)
+    return run_columns.progress(run, is_tall=True)
 
 
 @register.filter
@@ -93,20 +93,20 @@ def since(moment: Any) -> SafeString:
 @register.filter
 def look(run: Run) -> str:
     """The colour of what became of a run."""
-    return columns.run_look(run)
+    return badges.run_look(run)
 
 
 @register.filter
 def word(run: Run) -> str:
     """Sign and word of what became of a run."""
-    _look, sign, said = columns.run_words(run)
+    _look, sign, said = badges.run_words(run)
     return f"{sign} {said}"
 
 
 @register.filter
 def state_sentence(thing: Processor | Run) -> str:
     """What is read out when a run, or what a processor does, changes its state."""
-    words = columns.run_words(thing) if isinstance(thing, Run) else columns.processor_words(thing)
+    words = badges.run_words(thing) if isinstance(thing, Run) else badges.processor_words(thing)
     return f"{thing}: {words[2]}"
 
 
@@ -119,19 +119,19 @@ def needs_attention(record: Record) -> bool:
 @register.filter
 def length_of(run: Run) -> SafeString | str:
     """How long a run takes."""
-    return columns.run_length(run, timezone.now())
+    return run_columns.length(run, timezone.now())
 
 
 @register.filter
 def length_judged(run: Run) -> SafeString | str:
     """The same, marked where it is unusual."""
-    return columns.length_judged(run, timezone.now())
+    return run_columns.length_judged(run, timezone.now())
 
 
 @register.filter
 def rate_of(run: Run) -> str:
     """Records per second of a run."""
-    return columns.run_rate(run, timezone.now())
+    return run_columns.rate(run, timezone.now())
 
 
 @register.simple_block_tag(takes_context=True)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.utils.html import strip_tags
 
-from processors.admin import columns
+from processors.admin import run_columns
 from processors.admin.throughput import time_left
 from processors.models import Run
 
@@ -34,14 +34,14 @@ def told(shown: str) -> str:
     ],
 )  # fmt: skip
 def test_progress_is_never_more_than_the_whole(counters: dict[str, Any], words: str) -> None:
-    assert told(columns.progress(a_run(**counters))) == words
+    assert told(run_columns.progress(a_run(**counters))) == words
 
 
 def test_a_record_that_was_tried_again_is_one_record() -> None:
     run = a_run(expected=2_000, done=1_990, dead=10, retried=179)
     run.state, run.ended_at = "finished", run.started_at + timedelta(seconds=60)
 
-    assert told(columns.outcome(run)) == "2,000 · 10 failed · 179 retries"
+    assert told(run_columns.outcome(run)) == "2,000 · 10 failed · 179 retries"
 
 
 def test_retries_bring_the_end_no_nearer() -> None:
