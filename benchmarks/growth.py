@@ -1,6 +1,7 @@
 """What claim and commit cost for a record when few or many rows are there, waiting or done."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from statistics import median
 
 from benchmarks import product
@@ -10,9 +11,10 @@ from benchmarks.findings import Cell, Finding, say
 from benchmarks.product import Setup
 from benchmarks.servers import Site, open_site
 from benchmarks.verification import check_counters
+from benchmarks.watching import Watch
 
 DRAINED = 20_000
-CYCLES = 3  # at each size; the median counts
+CYCLES = 7  # at each size; the median counts, of processor time and blocks the mean
 SIZES = (10_000, 100_000, 1_000_000)
 FULL_SIZES = (*SIZES, 10_000_000)
 
@@ -28,7 +30,25 @@ SELECT extract(epoch FROM max(closed_at) - min(opened_at))::float,
   FROM processors_batch AS batch JOIN processors_run AS run ON run.id = batch.run_id
  WHERE run.id = %s
 """
-COLUMNS = ["", "rows there", "µs a record", "ratio to fewest", "first claim after ms"]
+# What the server had to look for outside its own buffers: in the system's cache or on the disk.
+BLOCKS = "SELECT blks_read FROM pg_stat_database WHERE datname = current_database()"
+COLUMNS = [
+    "", "rows there", "µs a record", "ratio to fewest", "processor µs", "blocks fetched",
+    "first claim after ms",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one record, in microseconds by the clock and of processors; and blocks fetched for it.
+
+    The clock runs from the first claim to the last commit; `waited_ms` is until that claim.
+    """
+
+    micros: float
+    processor_micros: float
+    blocks: float
+    waited_ms: float
 
 
 def measure(sizes: Sequence[int], drained: int = DRAINED) -> Finding:
@@ -55,12 +75,16 @@ def series(
     fewest = 0.0
     for size in sizes:
         fill(site, goods, setup, state, size)
-        seconds, waited = drain(site, goods.database, setup)
-        each = seconds / (setup.records_per_cycle or 1) * 1e6
-        fewest = fewest or each
+        cost = drain(site, goods.database, setup)
+        fewest = fewest or cost.micros
         name = f"{setup.source}, {state}"
-        rows.append([name, size, round(each, 2), round(each / fewest, 3), round(waited * 1000)])
-        say(f"{name}, {size:,} rows: {each:.1f} µs a record")
+        rows.append(
+            [
+                name, size, round(cost.micros, 2), round(cost.micros / fewest, 3),
+                round(cost.processor_micros, 2), round(cost.blocks, 3), round(cost.waited_ms),
+            ]
+        )  # fmt: skip
+        say(f"{name}, {size:,} rows: {cost.micros:.1f} µs a record")
     return rows
 
 
@@ -86,12 +110,27 @@ def add_to_inbox(database: Database, first: int, last: int, state: str) -> None:
     clone(database, "processors_record", source, INBOX_ROW, params)
 
 
-def drain(site: Site, database: Database, setup: Setup) -> tuple[float, float]:
-    """Seconds from the first claim to the last commit, and until the first claim; medians."""
+def drain(site: Site, database: Database, setup: Setup) -> Cost:
+    """What the cycles cost; servers and workers together."""
+    drained = setup.records_per_cycle or 0
     spans = []
-    with site.workers(1):
+    blocks = -blocks_fetched(database)
+    with site.workers(1) as pids, Watch(pids, site.database_pids) as watch:
         for _ in range(CYCLES):
             report = product.run(site, setup)
-            check_counters(report, setup.records_per_cycle or 0)
+            check_counters(report, drained)
             spans += database.run(SPAN, [report["id"]])
-    return median(float(seconds) for seconds, _ in spans), median(float(wait) for _, wait in spans)
+    blocks += blocks_fetched(database)
+    records = CYCLES * drained
+    return Cost(
+        micros=median(float(seconds) for seconds, _ in spans) / drained * 1e6,
+        processor_micros=(watch.worker_seconds + watch.database_seconds) / records * 1e6,
+        blocks=blocks / records,
+        waited_ms=median(float(wait) for _, wait in spans) * 1000,
+    )
+
+
+def blocks_fetched(database: Database) -> int:
+    """So far, by all who have ended."""
+    [(count,)] = database.run(BLOCKS)
+    return int(count)
