@@ -1,7 +1,7 @@
 """A large history in the product's tables, such as years of work leave it (Postgres).
 
 A run a minute, shared evenly by ten processors, and one that has not run since the beginning:
-what few rows belong to is found last by whoever reads the newest first.
+what few rows belong to is found last by whoever reads the newest first. One run goes on.
 """
 
 from dataclasses import dataclass
@@ -136,6 +136,27 @@ HISTORY: list[tuple[str, str, dict[str, str]]] = [
         },
     ),
 ]
+# The work so far of the run that goes on; its newest batch is in a worker's hand.
+ACTIVE = "SELECT id FROM processors_run WHERE ended_at IS NULL"
+BATCHES = 1_200
+IS_IN_HAND = f"n = {BATCHES}"
+WORK = (
+    "processors_batch",
+    f"generate_series(1, {BATCHES}) AS n, ({ACTIVE}) AS run",
+    {
+        "run_id": "run.id",
+        "token": "gen_random_uuid()",
+        "claimed": "500",
+        "done": f"CASE WHEN {IS_IN_HAND} THEN 0 ELSE 500 END",
+        "dead": "0",
+        "opened_at": f"now() - ({BATCHES} - n) * interval '100 ms'",
+        "closed_at": f"CASE WHEN {IS_IN_HAND} THEN NULL"
+        f" ELSE now() - ({BATCHES} - n - 1) * interval '100 ms' END",
+        "state": f"CASE WHEN {IS_IN_HAND} THEN 'leased' ELSE one.state END",
+        "close_reason": f"CASE WHEN {IS_IN_HAND} THEN '' ELSE one.close_reason END",
+        "lease_until": "now() + interval '1 day'",
+    },
+)
 LAST_NUMBERS = """
 UPDATE processors_processor AS processor
    SET last_seq = (SELECT max(seq) FROM processors_run WHERE processor_id = processor.id)
@@ -151,6 +172,9 @@ def fill(site: Site, size: Size) -> None:
         say(f"filling {table}")
         clone(database, table, source, values, params)
     database.run(LAST_NUMBERS)
+    say("beginning a run")
+    site.manage("processor", "run", Setup("inbox").slug)
+    clone(database, *WORK, {})
     settle(database)
 
 

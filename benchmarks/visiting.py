@@ -14,7 +14,9 @@ TOO_MANY = 150_000  # rows for one step of one statement, by whatever index
 LINK = re.compile(r'href="(\?[^"#]+)"')
 LIVE = re.compile(r'id="live"[^>]* data-ms="[1-9]')
 ROWS = "SELECT reltuples FROM pg_class WHERE oid = %s::regclass"
-POLL, QUIET = "poll of ", "poll of unchanged "
+POLL, QUIET, MOVED = "poll of ", "poll of unchanged ", "poll of moved "
+# What a worker's heartbeat does while a page is open.
+GO_ON = "UPDATE processors_batch SET done = done + 1 WHERE state = 'leased'"
 IN_SIGHT = 12  # rows of a list
 HASH = re.compile(r'data-hash="(\w+)"')
 ROW = re.compile(r'data-live="([^"]+)"[^>]* data-row|data-live="(state-\d+)"')
@@ -76,18 +78,28 @@ def queries(links: set[str]) -> Iterator[str]:
 
 
 def visits(client: Any, path: str, repeats: int) -> list[Page]:
-    """A page, and its polls where it has them, when all is new and when nothing is; filters are
-    the same for both."""
+    """A page, and its polls where it has them: when all is new, when nothing is, and when a run
+    has gone on; filters are the same for all."""
     found, html = visit(client, path, repeats)
     if "?" in path or not LIVE.search(html):
         return [found]
     rows = [one or other for one, other in ROW.findall(html)]
     asked = {"X-Live": "1", "X-Live-Rows": ",".join(rows[:IN_SIGHT])}
-    poll, _html = visit(client, path, repeats, asked)
+    polls = {POLL: visit(client, path, repeats, asked)}
     asked["X-Live-Has"] = "".join(HASH.findall(html))
-    asked["If-None-Match"] = client.get(path, headers=asked).headers.get("ETag", "")
-    quiet, _html = visit(client, path, repeats, asked)
-    return [found, {**poll, "path": POLL + path}, {**quiet, "path": QUIET + path}]
+    state = {"If-None-Match": client.get(path, headers=asked).headers.get("ETag", "")}
+    polls[QUIET] = visit(client, path, repeats, asked | state)
+    go_on()
+    polls[MOVED] = visit(client, path, repeats, asked | state)
+    return [found, *({**poll, "path": kind + path} for kind, (poll, _html) in polls.items())]
+
+
+def go_on() -> None:
+    """A record more was handled."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(GO_ON)
 
 
 def visit(
