@@ -138,6 +138,8 @@ def pauses(request: HttpRequest) -> list[str]:
     rows = Processor.objects.filter(state=ProcessorState.PAUSED).visible_to(request.user)
     others = [one for one in rows[: PAUSES_SHOWN + 2] if one.get_absolute_url() != request.path]
     paused = others[: PAUSES_SHOWN + 1]
+    if not paused:
+        return []
     whys = looks.whys(paused[:PAUSES_SHOWN], None, request)
     found: list[str] = [
         format_html("{}: {}", columns.link(one.get_absolute_url(), one.name), whys[one.pk])

@@ -89,6 +89,16 @@ def is_shown(request: HttpRequest, key: str, says: object, **attributes: object)
     return fingerprint(f"{key} {says}", attributes) in shown_hashes(request)
 
 
+def is_due(request: HttpRequest, key: str, says: object, **attributes: object) -> bool:
+    """Whether a card that is costly to draw belongs into this answer: it says something new.
+
+    Of a poll one alone: the others come with the next ones, so that none costs more than it may.
+    """
+    if is_shown(request, key, says, **attributes):
+        return False
+    return not is_poll(request) or once(request, "live_card", lambda: key) == key
+
+
 def asked(request: HttpRequest, kind: str) -> list[str]:
     """Of the rows in sight those of a kind: `processor-7` is `7` of the kind "processor"."""
     names = (name.partition("-") for name in asked_rows(request))

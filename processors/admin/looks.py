@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.core.cache import cache
 from django.db import DatabaseError, transaction
-from django.db.models import Q, Sum
+from django.db.models import Min, Q, Sum
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
@@ -41,7 +41,7 @@ def with_counters(runs: Iterable[Any], request: HttpRequest) -> None:
     """Give active runs the sum of their batches, and who holds what; one query.
 
     `hands` tells which batches workers hold, `in_hand` how many, `is_silent` whether nobody works;
-    `rests` whether everything is paused.
+    `rests` whether everything is paused, `opened_at` when a worker first took records.
     """
     active = {run.pk: run for run in runs if not run.has_ended}
     if not active:
@@ -49,12 +49,15 @@ def with_counters(runs: Iterable[Any], request: HttpRequest) -> None:
     rests = asking.pause_of_all(request) is not None
     for run in active.values():
         run.hands, run.in_hand, run.is_silent, run.rests = Hands(), 0, False, rests
+        run.opened_at = None
     rows = Batch.objects.filter(run__in=active).order_by().values("run")
-    held = rows.annotate(**held_figures(asking.now(request)), ended=LAST_END)
+    figures = held_figures(asking.now(request))
+    held = rows.annotate(**figures, ended=LAST_END, opened=Min("opened_at"))
     for row in held.annotate(**{f"sum_{name}": Sum(name) for name in COUNTERS}):
         run = active[row["run"]]
         run.hands = hands(row["leased"], row["overdue"], row["until"], row["ended"])
         run.in_hand, run.is_silent = run.hands.leased, run.hands.is_silent
+        run.opened_at = row["opened"]
         for name in COUNTERS:
             setattr(run, name, row[f"sum_{name}"] or 0)
 

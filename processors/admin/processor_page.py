@@ -4,13 +4,24 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from django.core.cache import cache
 from django.db import DatabaseError, transaction
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from processors import control, held_back
-from processors.admin import asking, columns, figures, history, live, looks, slots, throughput
+from processors.admin import (
+    asking,
+    columns,
+    figures,
+    history,
+    live,
+    looks,
+    run_columns,
+    slots,
+    throughput,
+)
 from processors.admin.asking import once
 from processors.admin.badges import run_look, run_words
 from processors.admin.buttons import buttons
@@ -41,44 +52,93 @@ def facts(processor: Any, request: HttpRequest) -> dict[str, Any]:
     run = looks.active_runs([processor], request).get(processor.pk)
     processor.current_run = run
     throughput.with_rates([run] if run else [], now)
-    newest = newest_runs(processor, request)
-    runs = recent(processor, newest, run)
-    says = said_of(runs)
     looks.with_rests([processor], request)
     why = looks.whys([processor], [run] if run else [], request)[processor.pk]
     if run is None:  # of one that goes on, the batches in hand are told nowhere else
         why = looks.telling(processor, why, now)
     return {
-        "runs_say": says,
-        "runs_are_shown": live.is_shown(request, "runs", says, class_="card"),
+        **runs_card(processor, run, request),
+        **facts_card(processor, run, request),
         "processor": processor,
         "now": now,
         "why": why,
-        "run_of_fault": run_of_fault(processor, newest, request),
+        "run_of_fault": run_of_fault(processor, request),
         "why_look": why_look(processor, run) if why else "nothing",
         "run": run,
-        "runs": runs,
-        "newest_runs": newest,
-        "usual": looks.usual_of(newest),
         "waiting": looks.backlogs([processor], now)[processor.pk],
-        "trigger_words": trigger_words(processor),
-        "month": history.of(processor, "30d", now),
-        "untold": untold(processor),
-        "how_taken": in_words(processor.source),
         "buttons": buttons(processor, run, request),
         "may_run": run is None and request.user.has_perm(control.OPERATE),
         "may_force": run is not None and request.user.has_perm(FORCE_STOP),
-        "queue": looks.queue(processor.queue),
         "live_ms": LIVE_MS,
     }
 
 
-def run_of_fault(processor: Processor, newest: list[Run], request: HttpRequest) -> Run | None:
+def facts_card(processor: Any, run: Any, request: HttpRequest) -> dict[str, Any]:
+    """What moves seldom; the run in hand and how many wait are renewed by themselves."""
+    now = asking.now(request)
+    month, queue = history.of(processor, "30d", now), looks.queue(processor.queue)
+    shown = {
+        "next_run": run_columns.next_run(processor, now),
+        "runs_in_month": month.runs,
+        "success_rate": month.success_rate,
+        "untold": untold(processor),
+        "workers": queue.workers,
+    }
+    says = f"{processor.version} {state_of_runs(processor, run)} {shown}"
+    if live.is_shown(request, "facts", says, class_="card", aria_label=_("Facts")):
+        return {}
+    return shown | {
+        "facts_due": True,
+        "facts_say": says,
+        "newest_runs": newest_runs(processor, request),
+        "usual": usual_of(processor, run, request),
+        "trigger_words": trigger_words(processor),
+        "how_taken": in_words(processor.source),
+    }
+
+
+def runs_card(processor: Any, run: Any, request: HttpRequest) -> dict[str, Any]:
+    """The table of recent runs; the row of an active one is renewed by itself."""
+    says = state_of_runs(processor, run)
+    usual = usual_of(processor, run, request)
+    if run is not None:
+        as_row(run, processor, usual)
+    if not live.is_due(request, "runs", says, class_="card"):
+        return {}
+    runs = [
+        run if run is not None and one.pk == run.pk else as_row(one, processor, usual)
+        for one in newest_runs(processor, request)[::-1][:RUNS]
+    ]
+    return {"runs_due": True, "runs": runs, "runs_say": says}
+
+
+def state_of_runs(processor: Processor, run: Any) -> str:
+    """Which runs are the newest, and what each came to: known without reading them."""
+    return live.state_of(processor.last_seq, run and (run.pk, run_look(run)))
+
+
+def as_row(run: Any, processor: Processor, usual: float | None) -> Any:
+    """A run with what its row in the table needs."""
+    run.processor, run.usual_seconds, run.row_key = processor, usual, f"run-{run.pk}"
+    return run
+
+
+def usual_of(processor: Processor, run: Any, request: HttpRequest) -> float | None:
+    """The median length of the newest runs, which are not read again while they are the same."""
+    key = f"usual:{processor.pk}:{state_of_runs(processor, run)}"
+    known: list[float | None] | None = cache.get(key)
+    if known is None:
+        known = [looks.usual_of(newest_runs(processor, request))]
+        cache.set(key, known, looks.REMEMBERED_SECONDS)
+    return known[0]
+
+
+def run_of_fault(processor: Processor, request: HttpRequest) -> Run | None:
     """The run whose failed attempts led to the fault, where there are some that may be seen."""
     if not processor.is_faulted or not request.user.has_perm("processors.view_attempt"):
         return None
-    stopped = (run for run in reversed(newest) if run.fault_reason == processor.fault_reason)
-    run = next(stopped, None)
+    newest = reversed(newest_runs(processor, request))
+    run = next((run for run in newest if run.fault_reason == processor.fault_reason), None)
     if run is None:
         return None
     tried = Attempt.objects.filter(run=run).exclude(outcome__in=["done", "skipped"])
@@ -99,22 +159,6 @@ def untold(processor: Processor) -> int:
     if processor.source_kind == "inbox":
         return 0
     return int(Record.objects.filter(processor=processor).untold().count_to(looks.SAMPLE))
-
-
-def recent(processor: Processor, newest: list[Run], active: Run | None) -> list[Any]:
-    """The newest runs first, the active one with its counters."""
-    runs: list[Any] = newest[::-1][:RUNS]
-    if active is not None:
-        runs = [active if run.pk == active.pk else run for run in runs]
-    usual = looks.usual_of(newest)
-    for run in runs:
-        run.processor, run.usual_seconds, run.row_key = processor, usual, f"run-{run.pk}"
-    return runs
-
-
-def said_of(runs: list[Any]) -> str:
-    """What the table of runs is drawn from; the row of an active one is renewed by itself."""
-    return live.state_of([(run.pk, run.state, run.usual_seconds) for run in runs])
 
 
 def why_look(processor: Processor, run: Any) -> str:

@@ -249,8 +249,10 @@ class ProcessorAdmin(Acts, Access, AddRecords, Limits, Versions, Transfer):
                 **sent(request), existing=processor, may_change_source=may_change_source(request)
             )
             return self.answer_form(request, form, processor)
-        own = facts(processor, request) | limits.facts(processor, request, asking.now(request))
-        own |= slow_cards.facts(processor, request, own["now"])
+        now = asking.now(request)
+        # Of a poll the slow cards come first: they are seldom new, and the runs may always be.
+        own = slow_cards.facts(processor, request, now) | facts(processor, request)
+        own |= limits.facts(processor, request, now)
         if not is_poll(request):
             own |= still_facts(processor, request) | limits.still_facts(processor, request)
             own |= self.form_facts(request, processor, may_change=may_change)

@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from processors import control, dead_letters
-from processors.admin import columns, figures, looks, reports, run_columns, throughput
+from processors.admin import columns, figures, live, looks, reports, run_columns, throughput
 from processors.admin.buttons import VERBS, Button, buttons
 from processors.admin.chart_table import thinned, with_numbers
 from processors.admin.charts import area
@@ -27,13 +27,15 @@ SAMPLE = 1_000  # failed attempts that the groups of errors are made from
 TIMELINE = 100
 STRIP = (15, 5)  # runs before and after
 LIVE_MS = 2_000
+CHART_SECONDS = 10  # between two drawings of what goes on
+YOUNG = timedelta(seconds=20)  # a run has few batches yet, and is watched by who began it
+CARDS = ("card", "card nothing")
 
 
 def facts(run: Any, request: HttpRequest, now: datetime) -> dict[str, Any]:
     """What the page renews."""
     looks.with_counters([run], request)
-    work = throughput.stretches([run], now)
-    throughput.with_rates([run], now, work)
+    throughput.with_rates([run], now)
     events = list(run_events(run)[:TIMELINE])
     failures, failed = failed_attempts(run), run.dead + run.parked
     may_manage = request.user.has_perm(dead_letters.MANAGE_DEAD)
@@ -48,14 +50,13 @@ def facts(run: Any, request: HttpRequest, now: datetime) -> dict[str, Any]:
         "buttons": offered(run, request),
         "counters": counters(run),
         "holders": [] if run.has_ended else holders(run),
-        "throughput": throughput_chart(run, work.get(run.pk, []), now),
-        "is_cut": len(work.get(run.pk, [])) >= throughput.CAP,
-        "groups": error_groups(run),
+        **throughput_card(run, request, now),
+        **errors_card(run, request),
         "failures": failures,
         "failed": number(failed) if failed else "",
         "is_sample": len(failures) < failed,
         "may_manage": may_manage and any(one.record.state in NEEDS_ATTENTION for one in failures),
-        "stretches": stretches_of(run, events, first_opening(run), now),
+        "stretches": stretches_of(run, events, opened_at(run), now),
         "events": sorted([*events, *batch_events(run)], key=lambda event: event.pk),
         "live_ms": 0 if run.has_ended else LIVE_MS,
     }
@@ -117,6 +118,34 @@ def holders(run: Run) -> list[dict[str, Any]]:
     ]
 
 
+def throughput_card(run: Run, request: HttpRequest, now: datetime) -> dict[str, Any]:
+    """The chart: so many batches are not read for each poll."""
+    stays = CHART_SECONDS if now - run.started_at > YOUNG else 1
+    says = "" if run.has_ended else str(now.timestamp() // stays)
+    if not is_new(request, "throughput", says):
+        return {}
+    work = throughput.stretches([run], now).get(run.pk, [])
+    return {
+        "throughput_due": True,
+        "throughput_says": says,
+        "throughput": throughput_chart(run, work, now),
+        "is_cut": len(work) >= throughput.CAP,
+    }
+
+
+def errors_card(run: Run, request: HttpRequest) -> dict[str, Any]:
+    """The kinds of error, which are the same while as many records have failed."""
+    says = live.state_of(run.dead, run.parked, run.retried, run.crashed)
+    if not is_new(request, "groups", says):
+        return {}
+    return {"groups_due": True, "groups_say": says, "groups": error_groups(run)}
+
+
+def is_new(request: HttpRequest, key: str, says: str) -> bool:
+    """Whether a card says what is not on the page, filled or empty."""
+    return not any(live.is_shown(request, key, says, class_=look) for look in CARDS)
+
+
 def throughput_chart(run: Run, work: list[throughput.Stretch], now: datetime) -> SafeString | str:
     """Records a second over the run."""
     series = throughput.series(work, run.ended_at or now)
@@ -168,10 +197,11 @@ def batch_events(run: Run) -> list[Event]:
     return list(Event.objects.filter(batch__in=ids)) if ids else []
 
 
-def first_opening(run: Run) -> datetime | None:
-    """When a worker first took records."""
-    rows = Batch.objects.filter(run=run).order_by("id")
-    found: datetime | None = rows.values_list("opened_at", flat=True).first()
+def opened_at(run: Any) -> datetime | None:
+    """When a worker first took records; of an active run its counters tell."""
+    if not run.has_ended:
+        return run.opened_at  # type: ignore[no-any-return]
+    found: datetime | None = Batch.objects.filter(run=run).aggregate(at=Min("opened_at"))["at"]
     return found
 
 

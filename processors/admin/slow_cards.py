@@ -75,20 +75,24 @@ def errors_card(
     """
     count, *_rest = pulse
     look, says = "card" if count else "card nothing", live.state_of(pulse)
-    if live.is_shown(request, "errors", says, id="errors", class_=look):
-        return {"errors_are_shown": True}
-    groups = failures.groups(
-        Record.objects.filter(processor=processor), now, newest=FAILED, most=ERRORS
+    if not live.is_due(request, "errors", says, id="errors", class_=look):
+        return {}
+    groups = cache.get_or_set(  # of the same failures they are the same for everybody
+        f"errors:{processor.pk}:{says}",
+        lambda: failures.groups(
+            Record.objects.filter(processor=processor), now, newest=FAILED, most=ERRORS
+        ),
+        REMEMBERED_SECONDS,
     )
-    shown = {"errors": groups, "errors_look": look, "errors_say": says}
+    shown = {"errors_due": True, "errors": groups, "errors_look": look, "errors_say": says}
     return shown | ({"sample": FAILED} if count >= FAILED else {})
 
 
 def events_card(processor: Processor, request: HttpRequest, newest: int) -> dict[str, Any]:
     """Who moved the processor itself, the newest first."""
-    if live.is_shown(request, "events", newest, class_="card"):
-        return {"events_are_shown": True}
-    return {"events": events_of(processor)[:EVENTS], "events_say": newest}
+    if not live.is_due(request, "events", newest, class_="card"):
+        return {}
+    return {"events_due": True, "events": events_of(processor)[:EVENTS], "events_say": newest}
 
 
 def events_of(processor: Processor) -> EventQuerySet:

@@ -14,6 +14,7 @@ from processors.held_back import held_of
 from processors.models import Batch, Run
 
 CAP = 1_000
+TELLING = 300  # of a run's newest batches: enough for its pace
 MINUTE = timedelta(minutes=1)
 SETTLED = ("done", "skipped", "retried", "dead", "parked", "crashed")
 POINTS = 60
@@ -41,13 +42,13 @@ class Stretch:
 Work = dict[int, list[Stretch]]  # by run
 
 
-def stretches(runs: Iterable[Run], now: datetime) -> Work:
-    """The newest work of these runs; one query."""
+def stretches(runs: Iterable[Run], now: datetime, most: int = CAP) -> Work:
+    """The newest work of these runs, `most` batches; one query."""
     rows = Batch.objects.filter(run__in=[run.pk for run in runs]).order_by("-id")
     found: Work = defaultdict(list)
     for run_id, start, end, *counters in rows.values_list(
         "run", "opened_at", "closed_at", *SETTLED
-    )[:CAP]:
+    )[:most]:
         if records := sum(counters):
             found[run_id].append(Stretch(start, end or now, records))
     return found
@@ -70,7 +71,7 @@ def with_rates(runs: Sequence[Any], now: datetime, work: Work | None = None) -> 
     """
     active = [run for run in runs if not run.has_ended]
     if work is None:
-        work = stretches(active, now) if active else {}
+        work = stretches(active, now, min(CAP, TELLING * len(active))) if active else {}
     for run in active:
         run.rate = recent_rate(work.get(run.pk, []), now)
         run.seconds_left = time_left(run, recent_rate(work.get(run.pk, []), now, 2 * MINUTE))

@@ -1,0 +1,119 @@
+"""What costs much is drawn only when it says something new, and not all of it for one poll."""
+
+import re
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from processors import control
+from processors.acts import by_command_line
+from processors.admin import asking, looks, run_page, slow_cards
+from processors.clock import database_now
+from processors.models import Batch, Run
+from tests.admin.conftest import a_batch, a_failed_record, a_run
+from tests.admin.live.conftest import poll_as_seen
+
+pytestmark = pytest.mark.django_db
+
+CARDS = {"runs", "errors", "events"}
+
+
+def regions(html: str) -> set[str]:
+    return set(re.findall(r'data-live="([^"]+)"', html))
+
+
+def test_of_several_new_cards_each_poll_is_sent_one(
+    admin: Client, history: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slow_cards, "FRESH_SECONDS", 0)
+    processor = history["processor"]
+    shown = admin.get(processor.get_absolute_url()).text
+    control.start(processor.pk, by_command_line("the CRM is back"))
+    a_failed_record(processor, a_run(processor, 7), "B-1", fingerprint="e" * 32)
+
+    sent = []
+    for _ in range(len(CARDS) + 1):
+        html = poll_as_seen(admin, processor.get_absolute_url(), shown).text
+        sent.append(regions(html) & CARDS)
+        shown += html
+
+    assert sorted(map(len, sent)) == [0, 1, 1, 1]
+    assert set.union(*sent) == CARDS
+
+
+def test_a_run_that_goes_on_renews_what_moves_and_reads_no_other_run(
+    admin: Client, history: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = history["processor"].get_absolute_url()
+    page = admin.get(url).text
+    Batch.objects.filter(run=history["active"]).update(claimed=9, done=8)
+
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("a poll read runs that are the same")
+
+    monkeypatch.setattr(looks, "last_runs", refuse)
+    html = poll_as_seen(admin, url, page).text
+
+    assert {"in-hand", f"run-{history['active'].pk}"} <= regions(html)
+    assert regions(html).isdisjoint({"facts", *CARDS})
+    assert html.count("8 of 10") == 2
+
+
+def test_the_end_of_a_run_renews_what_is_made_of_the_newest_ones(
+    admin: Client, history: dict[str, Any]
+) -> None:
+    url = history["processor"].get_absolute_url()
+    page = admin.get(url).text
+    Batch.objects.filter(run=history["active"]).delete()
+    Run.objects.filter(pk=history["active"].pk).update(
+        state="finished", ended_at=database_now(), claimed=10, done=10
+    )
+
+    html = poll_as_seen(admin, url, page).text
+
+    assert {"facts", "runs", "buttons"} <= regions(html)
+    assert "Last 2 runs: 1 with failures" in html
+
+
+def test_the_chart_of_a_run_is_drawn_again_after_some_seconds(
+    admin: Client, history: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, began = history["active"].get_absolute_url(), round_time(database_now())
+    stand_at(began, monkeypatch)
+    page = admin.get(url).text
+    a_batch(history["active"], slot=4, state="closed", claimed=5, done=5, closed_at=began)
+
+    stand_at(began + timedelta(seconds=run_page.CHART_SECONDS - 1), monkeypatch)
+    sooner = poll_as_seen(admin, url, page).text
+    stand_at(began + timedelta(seconds=run_page.CHART_SECONDS), monkeypatch)
+    later = poll_as_seen(admin, url, page).text
+
+    assert ["throughput" in regions(html) for html in (sooner, later)] == [False, True]
+    assert "8 of 10" in sooner
+
+
+def test_errors_of_a_run_are_grouped_again_when_another_record_failed(
+    admin: Client, history: dict[str, Any]
+) -> None:
+    url = history["active"].get_absolute_url()
+    page = admin.get(url).text
+    same = poll_as_seen(admin, url, page).text
+    a_failed_record(history["processor"], history["active"], "B-1", fingerprint="e" * 32)
+
+    other = poll_as_seen(admin, url, page).text
+
+    assert ["groups" in regions(html) for html in (same, other)] == [False, True]
+
+
+def round_time(now: datetime) -> datetime:
+    """The beginning of a stretch of time in which the chart stays."""
+    return datetime.fromtimestamp(
+        now.timestamp() // run_page.CHART_SECONDS * run_page.CHART_SECONDS, tz=now.tzinfo
+    )
+
+
+def stand_at(now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages take this for the present."""
+    monkeypatch.setattr(asking, "database_now", lambda: now)
