@@ -14,6 +14,7 @@ from processors.protocol.gate import Ask
 from processors.protocol.leases import Step, claim, commit_inside
 from processors.protocol.working import source_of
 from processors.sources.base import Settlement
+from processors.sources.connecting import Unreachable
 from processors.states import CloseReason, ProcessorState, RecordState, RunState
 from tests.factories import make_processor, make_run, make_table_source
 from tests.stories import act, define
@@ -115,6 +116,28 @@ def test_a_table_that_was_dropped_keeps_no_other_in_its_database_untold() -> Non
     assert told == 1
     assert other.status(1) == "DONE"
     other.drop()
+
+
+def test_a_database_that_is_away_is_asked_once_for_all_its_tables(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tables = [Table("shop", name, status_length=8) for name in ("one", "other")]
+    for table in tables:
+        untold(table, table.name)
+    asked: list[str] = []
+
+    def away(alias: str) -> None:
+        asked.append(alias)
+        raise Unreachable("nothing listens at its address")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(reconciling, "connect", away)
+        assert reconciling.reconcile(database_now()) == 0
+
+    assert asked == ["shop"]
+    assert reconciling.reconcile(database_now()) == 2
+    for table in tables:
+        table.drop()
 
 
 def test_a_database_that_is_not_configured_any_more_is_only_away() -> None:

@@ -263,26 +263,6 @@ def test_a_row_that_somebody_changed_meanwhile_is_parked(transactional_db: None)
     goods.drop()
 
 
-def test_an_outcome_that_the_database_refuses_is_that_records_failure() -> None:
-    goods = Table()
-    goods.fill(range(1, 11))
-    goods.run("DROP TABLE goods")
-    goods.run(
-        "CREATE TABLE goods (id bigint PRIMARY KEY, name text, status varchar(20) DEFAULT 'NEW',"
-        " result text CHECK (length(result) < 25), error text)"
-    )
-    goods.fill(range(1, 11))
-    goods.run("UPDATE goods SET name = 'a name that is much too long' WHERE id = 4")
-    processor = define("echo", goods.source(result="result", error="error"))
-
-    run = run_here(processor)
-
-    assert counters(run) == {"claimed": 10, "done": 9, "dead": 1}
-    assert goods.statuses() == {"DONE": 9, "ERROR": 1}
-    assert "refused" in Record.objects.get().last_error
-    goods.drop()
-
-
 def test_every_move_of_a_run_has_its_event() -> None:
     processor = define("echo")
 

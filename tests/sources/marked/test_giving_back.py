@@ -9,12 +9,12 @@ from processors import control, cycle, maintenance
 from processors.clock import database_now
 from processors.handlers import Record as Given
 from processors.models import Batch, Installation, Processor, Record, Run
-from processors.protocol import reaping
+from processors.protocol import reaping, reconciling
 from processors.protocol.working import source_of
 from processors.states import RecordState
 from tests.sources.marked.conftest import Deed, begun, look_again, marks_of, visits
 from tests.stories import act, counters, define, run_here
-from tests.tables import Table
+from tests.tables import WORDS, Table
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "shop"])
 
@@ -90,6 +90,18 @@ def test_a_mark_that_a_worker_writes_after_it_was_replaced_is_swept(
     assert swept == 3
     assert goods.statuses() == {"NEW": 3}
     assert source_of(run).sweep() == 0
+
+
+def test_of_runs_with_the_same_definition_the_table_is_swept_once(goods: Table) -> None:
+    processor = define("outside", goods.source())
+    for _ in range(2):
+        run_here(processor)
+    assert len(list(reconciling.sweepable(database_now()))) == 1
+
+    Processor.objects.update(source=processor.source | {"words": WORDS | {"done": "READY"}})
+    run_here(Processor.objects.get())
+
+    assert len(list(reconciling.sweepable(database_now()))) == 2
 
 
 def test_a_sweep_leaves_what_is_in_hand_or_waits_or_is_untold(

@@ -1,0 +1,106 @@
+"""Outcomes that the database does not take: narrowed down to the record, one commit each."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+
+from processors.clock import database_now
+from processors.cycle.commits import Commits, Stretch
+from processors.cycle.settling import members
+from processors.models import Attempt, Batch, Processor, Record
+from processors.protocol.leases import Lease
+from processors.sources.base import Settlement
+from processors.sources.inbox import InboxSource
+from tests.stories import counters, define, fill_inbox, numbered, run_here
+from tests.tables import Table
+
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "shop"])
+
+
+@pytest.fixture
+def goods() -> Iterator[Table]:
+    """Ten rows; the result of the fourth is longer than its column takes."""
+    table = Table()
+    table.run("DROP TABLE goods")
+    table.run(
+        "CREATE TABLE goods (id bigint PRIMARY KEY, name text, status varchar(20) DEFAULT 'NEW',"
+        " result text CHECK (length(result) < 25), error text)"
+    )
+    table.fill(range(1, 11))
+    table.run("UPDATE goods SET name = 'a name that is much too long' WHERE id = 4")
+    yield table
+    table.drop()
+
+
+@pytest.mark.parametrize("batch_size", [100, 4])
+def test_an_outcome_that_the_database_refuses_is_that_records_failure(
+    goods: Table, batch_size: int
+) -> None:
+    source = goods.source(result="result", error="error")
+
+    run = run_here(define("echo", source, batch_size=batch_size))
+
+    assert counters(run) == {"claimed": 10, "done": 9, "dead": 1}
+    assert goods.statuses() == {"DONE": 9, "ERROR": 1}
+    assert "refused" in Record.objects.get().last_error
+
+
+def test_amid_commits_one_by_one_the_batch_lists_all_that_wait_for_theirs(
+    goods: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    after_commit, listed = Commits.after_commit, []
+
+    def look(commits: Commits, lease: Lease, stretch: Stretch) -> Lease | None:
+        listed.append(len(Batch.objects.get().open_keys))
+        return after_commit(commits, lease, stretch)
+
+    monkeypatch.setattr(Commits, "after_commit", look)
+
+    run_here(define("echo", goods.source(result="result")))
+
+    assert listed == [*range(9, -1, -1), 0]
+
+
+@pytest.fixture
+def locked_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody has the row of the record `held`, for longer than anybody waits."""
+    settle = InboxSource.settle
+
+    def wait_in_vain(source: InboxSource, settlement: Settlement) -> None:
+        if "held" in [claimed.key for claimed in members(settlement)] and not settlement.others:
+            raise OperationalError("canceling statement due to lock timeout")
+        settle(source, settlement)
+
+    def impatiently(act: Any, *_: Any) -> Any:
+        return act()
+
+    monkeypatch.setattr(InboxSource, "settle", wait_in_vain)
+    monkeypatch.setattr(InboxSource, "settle_one", lambda *_: None)
+    monkeypatch.setattr("processors.cycle.commits.patiently", impatiently)
+
+
+@pytest.mark.usefixtures("locked_row")
+@pytest.mark.parametrize(
+    ("handler", "counter", "counts"),
+    [("outside", "retried", False), ("unrepeatable", "parked", True)],
+)
+def test_a_row_that_stays_locked_costs_only_what_must_not_be_repeated(
+    handler: str, counter: str, counts: bool
+) -> None:
+    """What is put off is free, for the record and for the circuit breaker."""
+    breaker = {"failures": 1, "share_percent": 0}
+    processor = define(handler, max_attempts=1, breaker=breaker)
+    fill_inbox(processor, numbered(3) | {"held": {}})
+
+    run = run_here(processor)
+
+    held = Record.objects.get(key="held")
+    assert counters(run) == {"claimed": 4, "done": 3, counter: 1}
+    assert Processor.objects.get().is_faulted == counts
+    assert Attempt.objects.get().record == held
+    if not counts:
+        assert held.attempts == 0
+        assert held.available_at > database_now() + timedelta(seconds=5)
