@@ -11,6 +11,7 @@ from processors import times
 from processors.states import BatchState, ProcessorState, RecordState, RunState
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
+FAR = 10 * MINUTE
 ACTIONS = {
     "create": gettext_lazy("create"),
     "edit": gettext_lazy("edit"),
@@ -128,7 +129,7 @@ def told(at: datetime, now: datetime) -> str:
         return _("at %s") % moment(at, now)
     seconds = (now - at).total_seconds()
     pattern = pgettext("time", "%s ago") if seconds > 0 else pgettext("time", "in %s")
-    return pattern % duration(max(1, int(abs(seconds))))
+    return pattern % distance(max(1, int(abs(seconds))))
 
 
 def until_then(until: datetime, reason: str) -> str:
@@ -151,11 +152,16 @@ def dated(at: datetime, now: datetime) -> str:
 
 
 def ago(at: datetime, now: datetime) -> str:
-    """`12 s ago` or `in 3 min 02 s`; older or later than a week the date."""
+    """`12 s ago`, `in 3 min 02 s`, `40 min ago`; older or later than a week the date."""
     if abs(now - at) > RELATIVE:
         return str(date_format(timezone.localtime(at), dated(at, now)))
     seconds = (now - at).total_seconds()
     if abs(seconds) < 1:
         return _("now")
     pattern = pgettext("time", "%s ago") if seconds > 0 else pgettext("time", "in %s")
-    return pattern % duration(int(abs(seconds)))
+    return pattern % distance(int(abs(seconds)))
+
+
+def distance(seconds: int) -> str:
+    """A `duration` from now; nobody counts the seconds of what is FAR. live.js says the same."""
+    return duration(seconds - seconds % MINUTE if seconds >= FAR else seconds)

@@ -22,8 +22,11 @@ def test_durations_are_read_at_a_glance(seconds: float, words: str) -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(-12, "12 s ago"), (182, "in 3 min 02 s"), (0, "now"), (-8 * 86_400, "13 Nov., 12:00")],
-)
+    [
+        (-12, "12 s ago"), (182, "in 3 min 02 s"), (0, "now"), (-8 * 86_400, "13 Nov., 12:00"),
+        (-599, "9 min 59 s ago"), (-2_401, "40 min ago"), (3_959, "in 1 h 05 min"),
+    ],
+)  # fmt: skip
 def test_times_are_relative_for_a_week(seconds: int, words: str) -> None:
     assert ago(NOW + timedelta(seconds=seconds), NOW) == words
 

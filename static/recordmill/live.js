@@ -25,13 +25,16 @@
     return pair(Math.floor(seconds / 86400), "d", Math.floor(seconds % 86400 / 3600), "h", 1);
   }
 
+  const far = 600;
+  const distance = (seconds) => duration(seconds < far ? seconds : seconds - seconds % 60);
+
   function reading(time, now) {
     const seconds = Math.floor((now - Date.parse(time.dateTime)) / 1000);
     if (time.dataset.tick === "for") return duration(Math.max(0, seconds));
     if (time.dataset.tick === "due" && seconds >= 0) return words.due;
     if (Math.abs(seconds) > 604800) return time.textContent;
     if (seconds === 0) return words.moment;
-    return (seconds > 0 ? words.past : words.future).replace("%s", duration(Math.abs(seconds)));
+    return (seconds > 0 ? words.past : words.future).replace("%s", distance(Math.abs(seconds)));
   }
 
   function tick() {
