@@ -118,8 +118,8 @@ class RecordAdmin(Exports, RecordActs):
         answer = super().changelist_view(request, own | (extra_context or {}))
         context = getattr(answer, "context_data", None) or {}
         found = context.get("cl")
-        if found is not None and found.query and not found.result_list:
-            context |= row_search.beside_nothing(request, found.query)
+        if found is not None and found.query and not live.is_poll(request):
+            context |= row_search.beside(request, found.query, found.result_list)
         return answer
 
     def errors_csv_view(self, request: HttpRequest) -> Any:

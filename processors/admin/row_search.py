@@ -1,4 +1,4 @@
-"""What a search that found no record says of tables: their plain rows leave no record here."""
+"""What a search for a key says of tables: their plain rows leave no record here."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -40,10 +40,16 @@ class Told:
     url: str
 
 
-def beside_nothing(request: HttpRequest, query: str) -> dict[str, Any]:
-    """What the page says where nothing was found. No query at all where no source is a table."""
-    tables = tables_of(request)
+def beside(request: HttpRequest, query: str, found: Iterable[Record]) -> dict[str, Any]:
+    """What the page says beside the records that were found, where none has this very key.
+
+    No query at all where one has it, or where no source is a table.
+    """
+    listed = list(found)
     key = record_search.key_alone(query, record_search.parse(query))
+    if listed and (not key or any(record.key == key for record in listed)):
+        return {}
+    tables = tables_of(request)
     return {
         "row_lines": look_in(tables, key) if key else [],
         "row_keys": ", ".join(f"{one.name}: {one.source['key']}" for one in tables),

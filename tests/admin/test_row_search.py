@@ -87,6 +87,17 @@ def test_no_table_is_asked_where_a_record_was_found(admin: Client, archive: Proc
     assert not [one for one in asked if "customer_order" in one["sql"] and "SELECT" in one["sql"]]
 
 
+def test_a_key_that_is_part_of_others_is_looked_up_as_well(
+    admin: Client, archive: Processor
+) -> None:
+    a_failed_record(archive, a_run(archive), "21")
+
+    html = html_of(admin, q="2")
+
+    assert "has status &#x27;DONE&#x27;: it was done" in html
+    assert ">21<" in html
+
+
 def test_a_key_without_an_index_is_not_looked_up(admin: Client, archive: Processor) -> None:
     Processor.objects.update(source=archive.source | {"key": "payload"})
 
