@@ -85,7 +85,7 @@ def facts_card(processor: Any, run: Any, request: HttpRequest) -> dict[str, Any]
         "workers": queue.workers,
     }
     says = f"{processor.version} {state_of_runs(processor, run)} {shown}"
-    if live.is_shown(request, "facts", says, class_="card", aria_label=_("Facts")):
+    if not live.is_due(request, "facts", says, class_="card", aria_label=_("Facts")):
         return {}
     return shown | {
         "facts_due": True,
