@@ -1,11 +1,12 @@
 """The views behind the buttons: POST only, one call into `control`, one sentence back."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
@@ -15,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from processors import control
-from processors.acts import Refused, by_user
+from processors.acts import Act, Refused, by_user
 from processors.admin import looks
 from processors.admin.base import OurAdmin, user_of
 from processors.admin.buttons import VERBS, Button, OldPage, Verb, act_of
@@ -32,7 +33,7 @@ PAUSES = {
 }
 LONGEST_LIMIT = 12  # digits
 BULK_CEILING = 200
-"""Processors that one bulk act treats: each is a transaction, and a request must end."""
+"""Rows that one bulk act treats: each is a transaction, and a request must end."""
 
 
 class Acts(OurAdmin):
@@ -135,24 +136,33 @@ class Acts(OurAdmin):
             backlog=looks.backlogs([processor], database_now())[processor.pk],
         )
 
-    # Many at once
 
-    def act_on_all(self, request: HttpRequest, rows: Iterable[Processor], verb: Verb) -> None:
-        """One call each; one message with how many were done, and who was left out and why."""
-        done, refused = 0, []
-        chosen = list(rows[:BULK_CEILING])  # type: ignore[index]
-        for processor in chosen:
-            try:
-                verb.act(processor.pk, by_user(user_of(request), reason_of(request)))
-            except (Refused, Processor.DoesNotExist) as error:
-                refused.append(str(error))
-            else:
-                done += 1
-        if done:
-            facts = {"done": verb.done, "count": done, "total": len(chosen)}
-            messages.success(request, _("%(done)s: %(count)s of %(total)s.") % facts)
-        if refused:
-            messages.warning(request, _("Not done: %(why)s") % {"why": " ".join(refused)})
+# Many at once
+
+Chosen = TypeVar("Chosen", bound=Model)
+
+
+def act_on_all(
+    request: HttpRequest, chosen: Sequence[Chosen], act: Callable[[Chosen, Act], object], done: Any
+) -> None:
+    """One act each; one message with how many were `done`, and who was left out and why.
+
+    Of more than BULK_CEILING the rest is left alone, and that is said.
+    """
+    rows, refused = chosen[:BULK_CEILING], []
+    for row in rows:
+        try:
+            act(row, by_user(user_of(request), reason_of(request)))
+        except (Refused, Processor.DoesNotExist) as error:
+            refused.append(str(error))
+    if count := len(rows) - len(refused):
+        facts = {"done": done, "count": count, "total": len(rows)}
+        messages.success(request, _("%(done)s: %(count)s of %(total)s.") % facts)
+    if refused:
+        messages.warning(request, _("Not done: %(why)s") % {"why": " ".join(refused)})
+    if len(chosen) > len(rows):
+        most = {"most": BULK_CEILING}
+        messages.warning(request, _("At most %(most)s at once: choose the others again.") % most)
 
 
 def bulk_action(verb: Verb) -> Callable[[Acts, HttpRequest, Any], None]:
@@ -161,7 +171,8 @@ def bulk_action(verb: Verb) -> Callable[[Acts, HttpRequest, Any], None]:
     def action(self: Acts, request: HttpRequest, queryset: Any) -> None:
         if not request.user.has_perm(control.OPERATE):
             raise PermissionDenied
-        self.act_on_all(request, queryset, verb)
+        chosen = list(queryset[: BULK_CEILING + 1])
+        act_on_all(request, chosen, lambda processor, act: verb.act(processor.pk, act), verb.done)
 
     action.__name__ = f"{verb.name.replace('-', '_')}_selected"
     action.short_description = verb.label  # type: ignore[attr-defined]

@@ -135,6 +135,7 @@ class RecordActs(HistoryAdmin):
             or reverse("admin:processors_record_changelist"),
             "samples": rows.defer("payload", "result")[:SAMPLES],
             "in_background": count > AT_ONCE,
+            "reason": reason_of(request),
             "at_once": number(AT_ONCE),
         }
         return self.page(request, "admin/processors/record/confirm.html", titles()[what], **context)

@@ -1,4 +1,4 @@
-"""What can be done to many runs: their failed records retried, old ones deleted."""
+"""What can be done to many runs: stopped, their failed records retried, old ones deleted."""
 
 from typing import Any
 
@@ -12,12 +12,13 @@ from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from processors import dead_letters, retention
-from processors.acts import Refused, by_user
-from processors.admin.acts import reason_of
+from processors import control, dead_letters, retention
+from processors.acts import Act, Refused, by_user
+from processors.admin.acts import BULK_CEILING, act_on_all, reason_of
 from processors.admin.base import HistoryAdmin, user_of
+from processors.admin.buttons import VERBS
 from processors.admin.record_acts import RecordActs
-from processors.models import Attempt, Record
+from processors.models import Attempt, Record, Run
 from processors.selection import Selection
 from processors.wording import number
 
@@ -30,11 +31,22 @@ DAY_SECONDS = 86_400
 class RunActs(HistoryAdmin):
     """The part of the runs' admin that acts."""
 
-    actions = ("retry_failed", "delete_chosen")
+    actions = ("stop_chosen", "retry_failed", "delete_chosen")
 
     def get_urls(self) -> list[Any]:
         purge = self.admin_site.admin_view(self.purge_view)
         return [path("purge/", purge, name="processors_run_purge"), *super().get_urls()]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """With a field for the reason beside the bulk acts."""
+        own = {"action_reason": self.has_operate_permission(request)}
+        return super().changelist_view(request, own | (extra_context or {}))
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Whether stopping is offered."""
+        return request.user.has_perm(control.OPERATE)
 
     def has_manage_permission(self, request: HttpRequest) -> bool:
         """Whether retrying failed records is offered."""
@@ -44,6 +56,17 @@ class RunActs(HistoryAdmin):
     def has_purge_permission(self, request: HttpRequest) -> bool:
         """Whether deleting is offered."""
         return request.user.has_perm(retention.DELETE_RUNS)
+
+    @admin.action(description=VERBS["stop"].label, permissions=["operate"])
+    def stop_chosen(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Stop the processors whose chosen runs go on: those runs first, however many ended."""
+        if not self.has_operate_permission(request):
+            raise PermissionDenied
+        rows = queryset.select_related("processor").defer("config")
+        chosen = [*rows.active()[: BULK_CEILING + 1]]  # type: ignore[attr-defined]
+        ended = rows.exclude(pk__in=[run.pk for run in chosen])
+        chosen += ended[: BULK_CEILING + 1 - len(chosen)]
+        act_on_all(request, chosen, stop, VERBS["stop"].done)
 
     @admin.action(description=gettext_lazy("Retry failed records…"), permissions=["manage"])
     def retry_failed(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:
@@ -68,6 +91,7 @@ class RunActs(HistoryAdmin):
             "counts": told(plan),
             "left": len(ids) - len(plan.runs),
             "is_cut": len(ids) == CHOSEN,
+            "reason": reason_of(request),
             "chosen": signing.dumps(plan.runs, salt=SALT),
             "back": request.get_full_path(),
         }
@@ -91,6 +115,15 @@ class RunActs(HistoryAdmin):
         else:
             messages.success(request, _("Deleted: %(counts)s.") % {"counts": told(plan)})
         return redirect(reverse("admin:processors_run_changelist"))
+
+
+def stop(run: Run, act: Act) -> str:
+    """Stop the processor of a run that goes on. Raises Refused, Processor.DoesNotExist."""
+    if run.has_ended:
+        raise Refused(
+            _("Run %(seq)s of %(name)s has ended.") % {"seq": run.seq, "name": run.processor}
+        )
+    return control.stop(run.processor_id, act)
 
 
 def told(plan: retention.Purge) -> str:

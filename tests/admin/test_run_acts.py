@@ -7,8 +7,16 @@ import pytest
 from django.contrib.auth.models import Group
 from django.test import Client
 
+from processors.admin import acts, run_acts
 from processors.models import Event, Record, Run
-from tests.admin.conftest import SignIn, a_failed_record, a_processor, a_run
+from tests.admin.conftest import (
+    SignIn,
+    a_failed_record,
+    a_processor,
+    a_run,
+    an_active_run,
+    said,
+)
 from tests.test_retention import an_old_run
 
 pytestmark = pytest.mark.django_db
@@ -32,8 +40,9 @@ def test_a_page_counts_what_would_be_deleted_and_then_it_is(admin: Client) -> No
     old, young = an_old_run(processor, 1), a_run(processor, 2)
     a_run(processor, 3)
 
-    page = choose(admin, "delete_chosen", old, young)
+    page = choose(admin, "delete_chosen", old, young, reason="Typed beside the menu")
     html = page.content.decode()
+    assert 'value="Typed beside the menu"' in html
     assert "1 run, 1 batch, 0 attempts, 2 audit lines" in html
     assert "1 chosen run stays" in html
     assert Run.objects.count() == 3
@@ -96,3 +105,54 @@ def test_runs_without_failed_records_have_nothing_to_retry(admin: Client) -> Non
         "No record of these runs needs attention."
         in admin.get(answer.headers["Location"]).content.decode()
     )
+
+
+def test_runs_that_go_on_are_stopped_and_of_the_others_it_says_why_not(admin: Client) -> None:
+    orders, invoices = a_processor(state="started"), a_processor("invoices")
+    going, ended = an_active_run(orders, 5), a_run(invoices, 4)
+
+    answer = choose(admin, "stop_chosen", going, ended, reason="A wrong price list")
+
+    assert "Stopped: 1 of 2." in said(answer)
+    assert "Run 4 of Invoices has ended." in said(answer)
+    orders.refresh_from_db()
+    assert (orders.state, Run.objects.get(pk=going.pk).state) == ("stopped", "stopping")
+    event = Event.objects.get(action="stop", run=None)
+    assert (event.processor, event.reason) == (orders, "A wrong price list")
+
+
+def test_only_who_may_operate_is_offered_to_stop_runs(sign_in: SignIn) -> None:
+    going = an_active_run(a_processor(state="started"))
+    viewer, operator = sign_in("view_run"), sign_in("view_run", "operate_processor")
+
+    choose(viewer, "stop_chosen", going)
+
+    assert Run.objects.get().state == "running"
+    assert 'value="stop_chosen"' not in viewer.get(RUNS).content.decode()
+    assert 'value="stop_chosen"' in operator.get(RUNS).content.decode()
+
+
+def test_a_run_of_a_hidden_processor_is_not_stopped(sign_in: SignIn) -> None:
+    processor = a_processor(state="started")
+    going = an_active_run(processor)
+    processor.groups.add(Group.objects.create(name="others"))
+
+    choose(sign_in("view_run", "operate_processor"), "stop_chosen", going)
+
+    assert Run.objects.get().state == "running"
+    assert not Event.objects.exists()
+
+
+def test_of_too_many_chosen_runs_those_that_go_on_come_first(
+    admin: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (acts, run_acts):
+        monkeypatch.setattr(module, "BULK_CEILING", 2)
+    processor = a_processor(state="started")
+    going = an_active_run(processor, 1)
+    ended = [a_run(processor, seq) for seq in (2, 3)]
+
+    answer = choose(admin, "stop_chosen", going, *ended)
+
+    assert "Stopped: 1 of 2." in said(answer)
+    assert "At most 2 at once: choose the others again." in said(answer)
