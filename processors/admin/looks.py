@@ -15,7 +15,7 @@ from django.db.models import Min, Q, Sum
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from processors import explain, spread
+from processors import explain, queues, spread
 from processors.admin import asking
 from processors.admin.columns import BACKLOG_CAP, NOT_COUNTED, UNKNOWN
 from processors.circumstances import Known
@@ -23,7 +23,7 @@ from processors.explain import LATE
 from processors.in_hand import LAST_END, Hands, hands, held_figures
 from processors.models import Batch, Processor, Run
 from processors.protocol import allowances
-from processors.queues import QueueState, queue_states
+from processors.queues import Crew, QueueState, queue_states
 from processors.sources import SourceTrouble, open_source
 from processors.sources.connecting import Unreachable
 from processors.states import COUNTERS, RunState
@@ -197,3 +197,8 @@ def queue(name: str) -> QueueState:
         [found] = queue_states([name])
         cache.set(key, found, FRESH_SECONDS)
     return found
+
+
+def crew() -> Crew | None:
+    """How many workers there are, up to FRESH_SECONDS old; None where Redis does not answer."""
+    return cache.get_or_set("crew", queues.crew, FRESH_SECONDS)

@@ -78,8 +78,14 @@ def live_facts(request: HttpRequest, now: datetime) -> dict[str, Any]:
             for row in rows[:SHOWN]
         ],
         "more": len(rows) > SHOWN,
-        "queues": looks.listening(settings.QUEUES),
+        **workers_and_queues(),
     }
+
+
+def workers_and_queues() -> dict[str, Any]:
+    """Who works, and what waits; a Redis that does not answer is asked once."""
+    queues = looks.listening(settings.QUEUES)
+    return {"queues": queues, "crew": None if queues[-1].workers is None else looks.crew()}
 
 
 def still_facts(request: HttpRequest, now: datetime) -> dict[str, Any]:

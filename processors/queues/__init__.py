@@ -19,9 +19,10 @@ from processors.queues.wakeups import (
     wake_on_commit,
 )
 from processors.queues.worker import SafeWorker
-from processors.queues.worker_facts import WorkerFacts
+from processors.queues.worker_facts import Crew, WorkerFacts, crew
 
 __all__ = [
+    "Crew",
     "GivenUp",
     "QueueState",
     "SafeJob",
@@ -29,6 +30,7 @@ __all__ = [
     "SafeScheduler",
     "SafeWorker",
     "WorkerFacts",
+    "crew",
     "forget_runs",
     "other_workers",
     "queue_states",

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
+from redis.exceptions import RedisError
 from rq.utils import utcparse
 
 from processors.queues.job_facts import JobFacts, read_jobs
@@ -63,8 +65,32 @@ def listeners(queue_name: str) -> int:
 
     Raises RedisError.
     """
-    keys = line().smembers(f"rq:workers:{queue_name}")
+    keys = line().smembers(f"{WORKERS}:{queue_name}")
     return int(line().exists(*keys)) if keys else 0
+
+
+@dataclass(frozen=True)
+class Crew:
+    """How many workers listen to our queues, and how many of these are at work."""
+
+    workers: int
+    busy: int
+
+
+def crew() -> Crew | None:
+    """Each worker once, to however many queues it listens; without those that ended without a word.
+
+    None where Redis does not answer.
+    """
+    try:
+        keys = line().sunion([f"{WORKERS}:{name}" for name in settings.QUEUES])
+        with line().pipeline(transaction=False) as pipeline:
+            for key in keys:
+                pipeline.hget(key, "state")
+            states = [text(state) for state in pipeline.execute() if state is not None]
+    except (RedisError, OSError):
+        return None
+    return Crew(len(states), states.count("busy"))
 
 
 def read_worker(name: str, raw: Mapping[bytes, bytes], jobs: Mapping[str, JobFacts]) -> WorkerFacts:

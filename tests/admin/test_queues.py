@@ -61,6 +61,22 @@ def test_queues_show_what_waits_since_when_and_who_listens(admin: Client, redis:
     assert html.count("wake-ups, no records") == 1
 
 
+def test_the_overview_counts_a_worker_once_however_many_queues_it_listens_to(
+    admin: Client, redis: Redis
+) -> None:
+    list_worker("idle")
+    list_worker("at-work", state="busy")
+    redis.sadd("rq:workers:high", "rq:worker:at-work")
+    redis.sadd("rq:workers:high", "rq:worker:ended-without-a-word")
+
+    html = admin.get(reverse("admin:index")).text
+    line = re.sub(r"<[^>]+>|\s+", " ", html[html.index('<ul class="queues">') :])
+
+    assert re.search(r"2 workers +1 busy +default +0 wake-ups", line)
+    assert re.search(r"high +1 worker · +0 wake-ups", line)
+    assert re.search(r"low +no worker +· +0 wake-ups", line)
+
+
 def test_the_overview_says_since_when_the_oldest_wake_up_of_a_queue_waits(
     admin: Client, redis: Redis
 ) -> None:
