@@ -205,6 +205,7 @@ def test_a_handler_that_breaks_its_transaction_fails_alone_and_is_told_so(how: s
         "bad"
     ]
     assert Record.objects.filter(state=RecordState.DONE).count() == 5
+    assert Record.objects.count() == 6, "what the bad one published"
 
 
 def test_failures_are_written_to_the_users_table(goods: Table) -> None:

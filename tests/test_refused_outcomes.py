@@ -10,6 +10,8 @@ from django.db import OperationalError
 from processors.clock import database_now
 from processors.cycle.commits import Commits, Stretch
 from processors.cycle.settling import members
+from processors.handlers import Context, Handler, registry
+from processors.handlers import Record as Given
 from processors.models import Attempt, Batch, Processor, Record
 from processors.protocol.leases import Lease
 from processors.sources.base import Settlement
@@ -62,6 +64,35 @@ def test_amid_commits_one_by_one_the_batch_lists_all_that_wait_for_theirs(
     run_here(define("echo", goods.source(result="result")))
 
     assert listed == [*range(9, -1, -1), 0]
+
+
+@pytest.fixture
+def talkative() -> Iterator[None]:
+    """A handler that publishes each record's key, and returns its row."""
+
+    def handle(record: Given, context: Context) -> Any:
+        context.publish("next", {}, key=record.key)
+        return record.payload
+
+    registry.add(Handler("handling.talkative", "Talk", handle, "outside", None))
+    yield
+    del registry._handlers["handling.talkative"]
+
+
+@pytest.mark.usefixtures("talkative")
+@pytest.mark.parametrize("refused", [2, 4])
+def test_what_a_record_published_shares_the_fate_of_its_own_outcome(
+    goods: Table, refused: int
+) -> None:
+    define("echo", slug="next", name="Next")
+    goods.run("UPDATE goods SET name = 'short' WHERE id = 4")
+    goods.run(f"UPDATE goods SET name = 'a name that is much too long' WHERE id = {refused}")
+
+    run = run_here(define("talkative", goods.source(result="result", error="error")))
+
+    assert counters(run) == {"claimed": 10, "done": 9, "dead": 1}
+    published = Record.objects.filter(processor__slug="next").values_list("key", flat=True)
+    assert set(published) == {str(n) for n in range(1, 11)} - {str(refused)}
 
 
 @pytest.fixture

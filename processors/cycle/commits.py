@@ -162,8 +162,8 @@ class Commits:
             gate = pass_gate(ask, alone=self._claims_alone)
         step = step_of(lease, stretch, self._hand(lease, stretch))
         leases.commit_inside(self.source, lease, step, now=gate.now if gate else None)
-        if stretch.settlement.outgoing:
-            publishing.store(stretch.settlement.outgoing, now=stretch.settlement.now)
+        if outgoing := [item for _, item in stretch.settlement.outgoing]:
+            publishing.store(outgoing, now=stretch.settlement.now)
         self._next = self._refill = None
         if gate and stretch.close:
             self._next = leases.claim_inside(self.source, ask, gate)

@@ -14,6 +14,7 @@ def set_aside(settlement: Settlement, changed: Sequence[Ref]) -> None:
     gone = {claimed.ref: claimed for claimed in members(settlement) if claimed.ref in set(changed)}
     settlement.done = [pair for pair in settlement.done if pair[0].ref not in gone]
     settlement.others = [pair for pair in settlement.others if pair[0].ref not in gone]
+    settlement.outgoing = [pair for pair in settlement.outgoing if pair[0].ref not in gone]
     for claimed in gone.values():
         claimed.payload = MISSING
         settlement.others.append((claimed, outcome_of_change()))
@@ -26,16 +27,22 @@ def members(settlement: Settlement) -> Iterable[Claimed]:
 
 
 def split(settlement: Settlement) -> Iterable[Settlement]:
-    """A settlement as settlements of one record; what was published goes with the first."""
-    outgoing, settlement.outgoing = settlement.outgoing, []
+    """A settlement as settlements of one record, each with what that published."""
     for success in settlement.done:
-        part = like(settlement)
-        part.done, part.outgoing, outgoing = [success], outgoing, []
+        part = part_of(settlement, success[0])
+        part.done = [success]
         yield part
     for other in settlement.others:
-        part = like(settlement)
-        part.others, part.outgoing, outgoing = [other], outgoing, []
+        part = part_of(settlement, other[0])
+        part.others = [other]
         yield part
+
+
+def part_of(settlement: Settlement, claimed: Claimed) -> Settlement:
+    """What this record published, without its outcome."""
+    part = like(settlement)
+    part.outgoing = [pair for pair in settlement.outgoing if pair[0] is claimed]
+    return part
 
 
 def like(settlement: Settlement) -> Settlement:
@@ -45,7 +52,7 @@ def like(settlement: Settlement) -> Settlement:
 
 
 def replaced(part: Settlement, claimed: Claimed, outcome: Outcome) -> Settlement:
-    """The same record with another outcome."""
+    """The same record with another outcome, which takes back what it published."""
     single = like(part)
     single.others = [(claimed, outcome)]
     return single

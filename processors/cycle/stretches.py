@@ -141,6 +141,7 @@ class Inside(Way):
     def _treat_one(self, claimed: Claimed, settlement: Settlement, *, forgiving: bool) -> None:
         raw, guard = connection.connection, Guard()
         done_before, failed_before = len(settlement.done), len(settlement.others)
+        published_before = len(settlement.outgoing)
         savepoint = transaction.savepoint()
         with connection.execute_wrapper(guard):
             self.tools.treatment.treat(claimed, settlement)
@@ -149,6 +150,7 @@ class Inside(Way):
             raise BrokenTransaction(f"record {claimed.key} ended the transaction")
         if guard.has_refused:
             del settlement.done[done_before:], settlement.others[failed_before:]
+            del settlement.outgoing[published_before:]
             settlement.others.append((claimed, broken_outcome()))
         new = settlement.others[failed_before:]
         if not new or new[0][1].kind == "done":

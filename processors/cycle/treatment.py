@@ -157,7 +157,7 @@ class Treatment:
             return
         outcome = classify(given)
         if outcome.kind == "done" and context.outgoing:
-            outcome = self.prepare_outgoing(context, outcome, settlement)
+            outcome = self.prepare_outgoing(claimed, context, outcome, settlement)
         if outcome.kind == "done" and not context.lines:
             settlement.done.append((claimed, outcome.result))
             return
@@ -185,12 +185,15 @@ class Treatment:
         settlement.others.append((claimed, self.policy.apply(claimed, outcome)))
 
     @staticmethod
-    def prepare_outgoing(context: Context, outcome: Outcome, settlement: Settlement) -> Outcome:
+    def prepare_outgoing(
+        claimed: Claimed, context: Context, outcome: Outcome, settlement: Settlement
+    ) -> Outcome:
         """What the handler published is checked now, where its mistake can still be told."""
         try:
-            settlement.outgoing += [publishing.prepare(*item) for item in context.outgoing]
+            prepared = [publishing.prepare(*item) for item in context.outgoing]
         except PublishingError as error:
             return failed(error)
+        settlement.outgoing += [(claimed, item) for item in prepared]
         return outcome
 
 

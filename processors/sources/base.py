@@ -67,7 +67,7 @@ class Pick:
 
 @dataclass(slots=True)
 class Settlement:
-    """Outcomes that are written together."""
+    """Outcomes that are written together; `outgoing`: what was published, each by its record."""
 
     batch_id: int
     run_id: int
@@ -75,7 +75,7 @@ class Settlement:
     now: datetime
     done: list[tuple[Claimed, Any]] = field(default_factory=list)
     others: list[tuple[Claimed, Outcome]] = field(default_factory=list)
-    outgoing: list[Any] = field(default_factory=list)
+    outgoing: list[tuple[Claimed, Any]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.done) + len(self.others)

@@ -98,6 +98,7 @@ def breaking(record: Record, context: Context) -> None:
         with connection.cursor() as cursor:
             cursor.execute(how)
     if how == "swallow":
+        context.publish("story", {}, key="published")
         leave_effect(record, context)
         with suppress(Exception), connection.cursor() as cursor:
             cursor.execute(" commit ")

@@ -38,13 +38,13 @@ MODULES = (
 )
 # Where quick tests of these modules are; learning what others reach would take longer than judging.
 ABOUT = (
-    *("arrivals", "arriving", "breaker", "broken_sources", "cycles", "faults", "first_claim"),
+    *("arrivals", "arriving", "breaker", "broken_sources", "cycles", "first_claim"),
     *("giving_up", "handled_once", "held_rows", "hostile_handlers", "one_commit_each", "outcomes"),
     *("pause_all", "refused_outcomes", "several_at_once", "stop_and_pause"),
 )
 TESTS = (
     *("tests/model/test_interleavings.py", "tests/model/test_deaths.py", "tests/sources/marked"),
-    "tests/limits/test_rates.py",
+    *("tests/faulted", "tests/limits/test_rates.py"),
     *(f"tests/test_{name}.py" for name in ABOUT),
 )
 SAMPLE = 40
