@@ -56,9 +56,14 @@ def facts(processor: Any, request: HttpRequest) -> dict[str, Any]:
     why = looks.whys([processor], [run] if run else [], request)[processor.pk]
     if run is None:  # of one that goes on, the batches in hand are told nowhere else
         why = looks.telling(processor, why, now)
+    cards = [runs_card, facts_card]
+    # Where run follows run within seconds, both are new with each poll: they take turns.
+    if now.timestamp() * 1000 // LIVE_MS % 2:
+        cards.reverse()
+    drawn = [card(processor, run, request) for card in cards]
     return {
-        **runs_card(processor, run, request),
-        **facts_card(processor, run, request),
+        **drawn[0],
+        **drawn[1],
         "processor": processor,
         "now": now,
         "why": why,

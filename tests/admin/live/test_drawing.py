@@ -10,6 +10,7 @@ from django.test import Client
 from processors import control
 from processors.acts import by_command_line
 from processors.admin import asking, looks, run_page, slow_cards
+from processors.admin.processor_page import LIVE_MS
 from processors.clock import database_now
 from processors.models import Batch, Run
 from tests.admin.conftest import a_batch, a_failed_record, a_run
@@ -61,6 +62,23 @@ def test_a_run_that_goes_on_renews_what_moves_and_reads_no_other_run(
     assert html.count("8 of 10") == 2
 
 
+def test_cards_take_turns_where_run_follows_run(
+    admin: Client, history: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processor, began = history["processor"], round_time(database_now())
+    shown = admin.get(processor.get_absolute_url()).text
+
+    sent = []
+    for number in range(4):
+        a_run(processor, 20 + number)
+        stand_at(began + timedelta(milliseconds=number * LIVE_MS), monkeypatch)
+        html = poll_as_seen(admin, processor.get_absolute_url(), shown).text
+        sent.append(regions(html) & CARDS)
+        shown += html
+
+    assert sent == [{"runs"}, {"facts"}, {"runs"}, {"facts"}]
+
+
 def test_the_end_of_a_run_renews_what_is_made_of_the_newest_ones(
     admin: Client, history: dict[str, Any]
 ) -> None:
@@ -74,9 +92,9 @@ def test_the_end_of_a_run_renews_what_is_made_of_the_newest_ones(
     first = poll_as_seen(admin, url, page).text
     second = poll_as_seen(admin, url, page + first).text
 
-    assert {"runs", "badge", "buttons"} <= regions(first)
-    assert "facts" in regions(second)
-    assert "Last 2 runs: 1 with failures" in second
+    assert {"badge", "buttons"} <= regions(first)
+    assert {"runs", "facts"} <= regions(first + second)
+    assert "Last 2 runs: 1 with failures" in first + second
 
 
 def test_the_chart_of_a_run_is_drawn_again_after_some_seconds(
