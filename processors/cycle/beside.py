@@ -104,9 +104,9 @@ class Beside(Way):
         for claimed, part in self.hands.collect(wait):
             del self.in_flight[claimed.ref]
             del self.tools.desk.begun[claimed.ref]
+            settlement.outgoing += part.outgoing  # first: see `so_far`
             settlement.done += part.done
             settlement.others += part.others
-            settlement.outgoing += part.outgoing
 
     def close(self) -> None:
         self.hands.close()

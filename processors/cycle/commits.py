@@ -8,6 +8,7 @@ that record by writing the stretch again one by one.
 import logging
 from collections import deque
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from django.db import DatabaseError, connections, transaction
 
@@ -161,9 +162,7 @@ class Commits:
         if stretch.claims:
             gate = pass_gate(ask, alone=self._claims_alone)
         step = step_of(lease, stretch, self._hand(lease, stretch))
-        leases.commit_inside(self.source, lease, step, now=gate.now if gate else None)
-        if outgoing := [item for _, item in stretch.settlement.outgoing]:
-            publishing.store(outgoing, now=stretch.settlement.now)
+        write_inside(self.source, lease, step, now=gate.now if gate else None)
         self._next = self._refill = None
         if gate and stretch.close:
             self._next = leases.claim_inside(self.source, ask, gate)
@@ -324,6 +323,13 @@ def times_not_now(claimed: Claimed) -> int:
         return 0
     tries = Attempt.objects.filter(record=claimed.record_id, number=claimed.number)
     return tries.filter(visit=claimed.visit, error_type=NOT_NOW).count()
+
+
+def write_inside(source: Source, lease: Lease, step: Step, *, now: datetime | None = None) -> None:
+    """Outcomes, and what their records published: see `leases.commit_inside`."""
+    leases.commit_inside(source, lease, step, now=now)
+    if outgoing := [item for _, item in step.settlement.outgoing]:
+        publishing.store(outgoing, now=step.settlement.now)
 
 
 def step_of(lease: Lease, stretch: Stretch, in_hand: int) -> Step:

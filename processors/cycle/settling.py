@@ -45,6 +45,18 @@ def part_of(settlement: Settlement, claimed: Claimed) -> Settlement:
     return part
 
 
+def so_far(settlement: Settlement) -> Settlement:
+    """What it holds at this moment, while another thread may add to it.
+
+    Who adds a record's outcome has added what it published before.
+    """
+    copy = like(settlement)
+    copy.done, copy.others = list(settlement.done), list(settlement.others)
+    ended = {claimed.ref for claimed in members(copy)}
+    copy.outgoing = [pair for pair in settlement.outgoing if pair[0].ref in ended]
+    return copy
+
+
 def like(settlement: Settlement) -> Settlement:
     """An empty settlement of the same batch."""
     s = settlement

@@ -9,12 +9,12 @@ from processors import queues
 from processors.clock import database_now
 from processors.cycle import readiness
 from processors.cycle.assignment import Assignment
-from processors.cycle.commits import Commits
+from processors.cycle.commits import Commits, write_inside
 from processors.cycle.judging import Judge
 from processors.cycle.manners import leave_if_copy, watch_forks
 from processors.cycle.pace import Pace
 from processors.cycle.patience import PASSING, OutOfReach, empty_handed, patiently
-from processors.cycle.settling import members
+from processors.cycle.settling import members, so_far
 from processors.cycle.stretches import way_for
 from processors.cycle.treatment import RetryPolicy, Treatment
 from processors.cycle.watch import Desk, watch_over
@@ -276,15 +276,13 @@ class Shift:
     def _save_ended(self, lease: leases.Lease) -> None:
         """Outcomes that wait for their commit; the source is opened anew for this thread."""
         source = source_of(self.run)
-        for settlement in self.tools.ended:
+        for settlement in map(so_far, self.tools.ended):
             if not len(settlement):
                 continue
             ended = {claimed.ref for claimed in members(settlement)}
             left = [ref for ref in self._open_refs(lease) if ref not in ended]
-            settlement.now = database_now()
             with transaction.atomic(durable=True):
-                step = leases.Step(settlement, left, in_hand=len(left))
-                leases.commit_inside(source, lease, step)
+                write_inside(source, lease, leases.Step(settlement, left, in_hand=len(left)))
 
     @staticmethod
     def _open_refs(lease: leases.Lease) -> list[Ref]:
