@@ -76,7 +76,8 @@ def test_cards_take_turns_where_run_follows_run(
         sent.append(regions(html) & CARDS)
         shown += html
 
-    assert sent == [{"runs"}, {"facts"}, {"runs"}, {"facts"}]
+    assert sent[:2] in ([{"runs"}, {"facts"}], [{"facts"}, {"runs"}])
+    assert sent[2:] == sent[:2]
 
 
 def test_the_end_of_a_run_renews_what_is_made_of_the_newest_ones(
