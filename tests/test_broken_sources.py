@@ -10,8 +10,9 @@ from processors.clock import database_now
 from processors.force_stop import force_stop
 from processors.models import Batch, Processor, Record, Run
 from processors.protocol import reaping, reconciling
+from processors.protocol.claiming import claim
 from processors.protocol.gate import Ask
-from processors.protocol.leases import Step, claim, commit_inside
+from processors.protocol.leases import Step, commit_inside
 from processors.protocol.working import source_of
 from processors.sources.base import Settlement
 from processors.sources.connecting import Unreachable

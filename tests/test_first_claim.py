@@ -18,7 +18,7 @@ from processors.cycle.watch import Parked
 from processors.handlers import Context
 from processors.handlers.contract import Handler
 from processors.models import Attempt, Batch, Installation, Processor, Record, Run
-from processors.protocol import first_claim, leases
+from processors.protocol import claiming, first_claim, leases
 from processors.protocol.gate import Ask
 from processors.protocol.working import Equipment, source_of
 from tests.factories import make_batch
@@ -72,7 +72,7 @@ def test_one_statement_takes_what_the_usual_way_takes(
     one, other = (begun(slug, **definition) for slug in ("one", "other"))
 
     quick = first_claim.claim_at_once(source_of(one), ask(one, hand=hand))
-    usual = leases.claim(source_of(other), ask(other, hand=hand))
+    usual = claiming.claim(source_of(other), ask(other, hand=hand))
 
     assert quick is not None
     assert usual is not None

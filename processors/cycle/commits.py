@@ -24,7 +24,7 @@ from processors.cycle.treatment import RetryPolicy
 from processors.handlers.outcomes import NOT_NOW
 from processors.models import Attempt, Batch, Run
 from processors.models.door import Move
-from processors.protocol import first_claim, leases
+from processors.protocol import claiming, first_claim, leases
 from processors.protocol.allowances import Held
 from processors.protocol.at_once import AtOnce
 from processors.protocol.cycles import MACHINE
@@ -165,7 +165,7 @@ class Commits:
         write_inside(self.source, lease, step, now=gate.now if gate else None)
         self._next = self._refill = None
         if gate and stretch.close:
-            self._next = leases.claim_inside(self.source, ask, gate)
+            self._next = claiming.claim_inside(self.source, ask, gate)
         elif gate:
             self._refill = self._refilled(lease, stretch, ask, gate)
 

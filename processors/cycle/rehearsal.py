@@ -21,7 +21,7 @@ from processors.handlers import Context, registry
 from processors.handlers.contract import Handler, Record
 from processors.handlers.options import options_form
 from processors.models import Processor, Run
-from processors.protocol import first_claim, leases, twins
+from processors.protocol import claiming, first_claim, leases, twins
 from processors.protocol.gate import Ask, Limits
 from processors.protocol.working import Equipment, freeze
 from processors.queues.identity import own_name
@@ -96,7 +96,7 @@ def claim_and_undo() -> None:
         now = database_now()
         arrivals.store(NOWHERE, [arrivals.Prepared("", str(uuid.uuid4()), "{}")], now)
         Ledger(NOWHERE).claim(Pick(own, 1, now))
-        leases.open_batch(lease, now)
+        claiming.open_batch(lease, now)
         with connection.cursor() as cursor:
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         transaction.set_rollback(True)
@@ -107,5 +107,5 @@ def claim(shift: Shift) -> None:
     source = shift.commits.source
     first_claim.claim(source, Ask(NOWHERE, shift.commits.owner))
     with transaction.atomic(durable=True):
-        leases.free_slot(NOWHERE, 1)
+        claiming.free_slot(NOWHERE, 1)
         source.claim(Pick(NOWHERE, 1, database_now()))

@@ -1,8 +1,8 @@
 """The first claim of a shift in a single statement: a round trip instead of six.
 
 A record that arrives at an idle processor waits for exactly this. The statement says what
-`leases.claim` says of the plain case: an inbox, no rate limit, no blackout, no limit of records.
-Where it takes nothing, for whatever reason, nothing was written, and `leases.claim` is to be asked.
+`claiming.claim` says of the plain case: an inbox, no rate limit, no blackout, no limit of records.
+Where it takes nothing, for whatever reason, nothing was written, and `claiming` is to be asked.
 
 Its snapshot is older than its locks. What the run's row says is read again once it is locked, as
 Postgres does for every row that it had to wait for; a slot that somebody took meanwhile is refused
@@ -22,9 +22,10 @@ from processors import failpoints
 from processors.clock import as_utc
 from processors.models import Run
 from processors.models.installation import home_of_database
-from processors.protocol import leases
+from processors.protocol import claiming
+from processors.protocol.claiming import OPEN_BATCH
 from processors.protocol.gate import LIMITS_IN_FORCE, RUN_STATE, Ask, limits_from
-from processors.protocol.leases import OPEN_BATCH, Lease, token_value
+from processors.protocol.leases import Lease, token_value
 from processors.protocol.working import RUN_IN_FULL, run_from
 from processors.sources.base import Source
 from processors.sources.prepared import Unprepared, filled, prepared
@@ -112,11 +113,11 @@ class Taken:
 
 
 def claim(source: Source, ask: Ask) -> Lease | None:
-    """The first batch of a shift, in as few steps as can be; None as `leases.claim` says it."""
+    """The first batch of a shift, in as few steps as can be; None as `claiming.claim` says it."""
     if source.claim_statement() is not None:
         failpoints.reach("claim.before_commit")
     taken = claim_at_once(source, ask)
-    return taken.lease if taken else leases.claim(source, ask)
+    return taken.lease if taken else claiming.claim(source, ask)
 
 
 def claim_at_once(

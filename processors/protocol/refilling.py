@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from processors import failpoints
+from processors.protocol.claiming import allowed
 from processors.protocol.gate import Ask, Gate, Limits
-from processors.protocol.leases import Lease, allowed
+from processors.protocol.leases import Lease
 from processors.sources.base import Claimed, Pick, Ref, Source
 from processors.sources.dialect import Dialect
 

@@ -12,7 +12,7 @@ from processors import control
 from processors.clock import database_now
 from processors.forms.limits import LimitsForm
 from processors.models import Allowance, Event, Lane, Processor, Record, Version
-from processors.protocol import leases
+from processors.protocol import claiming
 from processors.protocol.gate import Ask
 from processors.protocol.working import freeze, source_of
 from tests.admin.conftest import VIEWS, SignIn, a_processor, an_active_run
@@ -65,11 +65,11 @@ def test_it_holds_at_the_next_claim_of_a_run_that_goes_on(admin: Client) -> None
     processor = define("echo", batch_size=5)
     fill_inbox(processor, numbered(20))
     run = control.run_once(processor.pk, act())
-    first = leases.claim(source_of(run), Ask(run.pk, "host:1:a"))
+    first = claiming.claim(source_of(run), Ask(run.pk, "host:1:a"))
 
     tune(admin, processor, batch_size="2")
 
-    second = leases.claim(source_of(run), Ask(run.pk, "host:1:b"))
+    second = claiming.claim(source_of(run), Ask(run.pk, "host:1:b"))
     assert [len(lease.claimed) for lease in (first, second) if lease] == [5, 2]
 
 

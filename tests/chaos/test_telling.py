@@ -4,7 +4,7 @@ import os
 
 from processors import control
 from processors.models import Attempt
-from processors.protocol import leases, reaping
+from processors.protocol import claiming, reaping
 from processors.protocol.gate import Ask
 from processors.protocol.working import source_of
 from processors.queues.identity import own_name
@@ -43,7 +43,7 @@ def test_a_death_that_history_does_not_tell_is_seen(transactional_db: None) -> N
     processor = define("effect", batch_size=2)
     fill_inbox(processor, numbered(2))
     run = control.run_once(processor.pk, act())
-    lease = leases.claim(source_of(run), Ask(run.pk, own_name(), 1))
+    lease = claiming.claim(source_of(run), Ask(run.pk, own_name(), 1))
     assert lease is not None
 
     killed = in_hand_of(os.getpid())

@@ -6,8 +6,8 @@ from processors import control
 from processors.clock import database_now
 from processors.models import Batch, Record, Run
 from processors.protocol import reaping
+from processors.protocol.claiming import claim
 from processors.protocol.gate import Ask
-from processors.protocol.leases import claim
 from processors.protocol.working import source_of
 from processors.states import RecordState, RunState
 from tests.faulted.conftest import faulted

@@ -7,8 +7,8 @@ from processors.clock import database_now
 from processors.force_stop import force_stop
 from processors.models import Attempt, Batch, Event, Processor, Record, Run
 from processors.protocol import faults
+from processors.protocol.claiming import claim
 from processors.protocol.gate import Ask
-from processors.protocol.leases import claim
 from processors.protocol.working import source_of
 from processors.states import RecordState, RunState
 from tests.faulted.conftest import FAILING, LATER, faulted

@@ -11,7 +11,7 @@ from django.db import transaction
 from processors import control
 from processors.handlers.outcomes import Outcome
 from processors.models import Processor, Run
-from processors.protocol import lanes, leases
+from processors.protocol import claiming, lanes, leases
 from processors.protocol.gate import Ask
 from processors.protocol.leases import Lease, Step
 from processors.protocol.working import source_of
@@ -42,7 +42,7 @@ def begin(processor: Processor) -> Run:
 
 
 def claimed(run: Run, owner: str = "host:1:a") -> Lease | None:
-    return leases.claim(source_of(run), Ask(run.pk, owner, hand=1_000))
+    return claiming.claim(source_of(run), Ask(run.pk, owner, hand=1_000))
 
 
 def take(

@@ -10,7 +10,7 @@ from django.db import connection, connections, transaction
 
 from processors.clock import database_now
 from processors.models import Record
-from processors.protocol import leases
+from processors.protocol import claiming
 from processors.protocol.gate import Ask, pass_gate
 from processors.protocol.working import source_of
 from tests.limits.conftest import begin, claimed, customers
@@ -31,7 +31,7 @@ def test_a_claim_that_waited_for_its_turn_does_not_begin_a_limit_anew(limit: str
         gate = pass_gate(ask := Ask(run.pk, "host:2:a"), alone=True)
         assert gate is not None
         late = replace(gate, now=gate.now - timedelta(seconds=5))
-        lease = leases.claim_inside(source_of(run), ask, late)
+        lease = claiming.claim_inside(source_of(run), ask, late)
 
     assert lease is None
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from processors import control
 from processors.clock import database_now
 from processors.models import Batch, Record, Run
-from processors.protocol import leases
+from processors.protocol import claiming, leases
 from processors.protocol.gate import Ask
 from processors.protocol.leases import Lease, Step
 from processors.protocol.working import source_of
@@ -43,8 +43,8 @@ def test_a_claim_that_every_key_holds_back_says_until_when_and_no_other_does(
     run = begin(processor)
     first, second = Ask(run.pk, "host:1:a", hand=50), Ask(run.pk, "host:2:a", hand=50)
 
-    assert leases.claim(source_of(run), first) is not None
-    assert leases.claim(source_of(run), second) is None
+    assert claiming.claim(source_of(run), first) is not None
+    assert claiming.claim(source_of(run), second) is None
 
     assert first.held is None
     assert second.held is not None

@@ -9,7 +9,7 @@ import pytest
 from processors import control, maintenance
 from processors.clock import database_now
 from processors.models import Lane, Record, Run
-from processors.protocol import cycles, leases
+from processors.protocol import claiming, cycles
 from processors.protocol.gate import Ask
 from processors.protocol.working import source_of
 from tests.limits.conftest import BY_CUSTOMER, begin, count, customers, take
@@ -64,7 +64,7 @@ def test_a_claim_takes_no_more_than_is_begun_soon(clock: Clockwork) -> None:
     processor = define("echo", rate_limits=[BY_CUSTOMER])
     fill_inbox(processor, {f"{n}": {"customer": n} for n in range(20)})
 
-    lease = leases.claim(source_of(run := begin(processor)), Ask(run.pk, "a", hand=3))
+    lease = claiming.claim(source_of(run := begin(processor)), Ask(run.pk, "a", hand=3))
 
     assert lease is not None
     assert len(lease.claimed) == 3

@@ -11,7 +11,7 @@ from processors import maintenance
 from processors.clock import database_now
 from processors.definitions import InvalidDefinition, clean, dump
 from processors.models import Allowance, Processor, Run
-from processors.protocol import leases
+from processors.protocol import claiming
 from processors.protocol.gate import Ask
 from processors.protocol.working import source_of
 from processors.rates import InvalidRate, Rate
@@ -96,7 +96,7 @@ class TestOfAProcessor:
         processor = define("echo", rate_limits=["10/h", "100/s"])
         fill_inbox(processor, numbered(20))
 
-        lease = leases.claim(*asking(processor))
+        lease = claiming.claim(*asking(processor))
 
         assert lease is not None
         assert len(lease.claimed) == 1 + int(36 * 0.8 / 360)
@@ -105,10 +105,10 @@ class TestOfAProcessor:
         processor = define("echo", rate_limits=["10/min"])
         fill_inbox(processor, numbered(20))
         source, ask = asking(processor)
-        leases.claim(source, ask)
+        claiming.claim(source, ask)
 
         again = Ask(ask.run_id, "other")
-        assert leases.claim(source, again) is None
+        assert claiming.claim(source, again) is None
 
         assert again.held is not None
         assert str(again.held.by) == "10/min"

@@ -30,7 +30,8 @@ from tests.model.mistakes import Mistake, mistakes_in, place_of
 from tests.waiting import wait_until
 
 MODULES = (
-    *("protocol.leases", "protocol.gate", "protocol.reaping", "protocol.cycles"),
+    *("protocol.leases", "protocol.claiming", "protocol.gate", "protocol.reaping"),
+    "protocol.cycles",
     *("protocol.first_claim", "protocol.at_once", "protocol.refilling", "protocol.arriving"),
     *("protocol.reconciling", "protocol.all_paused", "protocol.faults", "protocol.allowances"),
     *("cycle.commits", "cycle.treatment", "cycle.judging", "cycle.shift", "cycle.stretches"),

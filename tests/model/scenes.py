@@ -13,7 +13,7 @@ from processors.clock import database_now
 from processors.handlers.outcomes import Outcome
 from processors.ledger_check import QUESTIONS, check
 from processors.models import Batch, Processor, Run
-from processors.protocol import cycles, first_claim, leases, reaping
+from processors.protocol import claiming, cycles, first_claim, leases, reaping
 from processors.protocol.gate import Ask
 from processors.protocol.leases import Lease, LeaseLost, Step
 from processors.protocol.working import source_of
@@ -88,7 +88,7 @@ class Story:
     def claim(self) -> Lease | None:
         run = self.run
         ask = Ask(run.pk, "worker", 1, ledger_only=run.config["ledger_only"])
-        return leases.claim(source_of(run), ask)
+        return claiming.claim(source_of(run), ask)
 
     def claim_first(self) -> Lease | None:
         """As a shift begins: in one statement where that can be."""

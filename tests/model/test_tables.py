@@ -15,7 +15,7 @@ from django.test import override_settings
 from processors.clock import database_now
 from processors.cycle.settling import set_aside
 from processors.models import Batch, Processor, Record, Run
-from processors.protocol import cycles, leases, reaping, reconciling
+from processors.protocol import claiming, cycles, leases, reaping, reconciling
 from processors.protocol.gate import Ask
 from processors.protocol.leases import LeaseLost, Step
 from processors.protocol.working import source_of
@@ -74,7 +74,7 @@ class Shop:
         """Claim, treat and settle batch after batch; how many records."""
         run, handled = Run.objects.latest("seq"), 0
         source = source_of(run)
-        while lease := leases.claim(source, Ask(run.pk, "worker")):
+        while lease := claiming.claim(source, Ask(run.pk, "worker")):
             claimed, lease.claimed = lease.claimed, source.confirm(lease.claimed)
             gone = [c.ref for c in claimed if c not in lease.claimed]
             try:
@@ -173,7 +173,7 @@ def untold(shop: Shop) -> None:
     with patch.object(ForeignTableSource, "publish_outcomes", lambda *_: None):
         run = Run.objects.latest("seq")
         source = source_of(run)
-        lease = leases.claim(source, Ask(run.pk, "worker"))
+        lease = claiming.claim(source, Ask(run.pk, "worker"))
         assert lease
         lease.claimed = source.confirm(lease.claimed)
         shop.settle(run, source, lease)

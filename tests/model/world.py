@@ -15,7 +15,7 @@ from processors.acts import Refused, by_command_line
 from processors.force_stop import force_stop
 from processors.handlers.outcomes import Outcome
 from processors.models import Processor, Run
-from processors.protocol import cycles, leases, reaping
+from processors.protocol import claiming, cycles, leases, reaping
 from processors.protocol.gate import Ask, pass_gate
 from processors.protocol.leases import Lease, LeaseLost, Step
 from processors.protocol.working import source_of
@@ -148,7 +148,7 @@ class World:
         source = source_of(run_row)
         ask = Ask(run_row.pk, owner, hand, ledger_only=run_row.config["ledger_only"])
         expected = self.reference.may_claim(cycle)
-        lease = leases.claim(source, ask)
+        lease = claiming.claim(source, ask)
         return self._took(lease, source, expected)
 
     def _took(
@@ -224,7 +224,7 @@ class World:
                 self._write(worker, outcomes, rest, close, hand)
                 if gate:
                     ask = self._ask(worker)
-                    following = leases.claim_inside(worker.source, ask, gate)
+                    following = claiming.claim_inside(worker.source, ask, gate)
         except LeaseLost:
             self._lost("a commit", worker, expected=expected)
             return None

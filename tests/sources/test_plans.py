@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from processors import control, publishing
 from processors.clock import database_now
 from processors.models import Lane, Record
-from processors.protocol import cycles, leases
+from processors.protocol import claiming, cycles, leases
 from processors.protocol.gate import Ask
 from processors.protocol.working import source_of
 from processors.sources.base import Settlement
@@ -122,7 +122,7 @@ def test_settling_an_inboxs_records_writes_no_index() -> None:
     publishing.publish(processor.slug, [{"key": f"{n}", "payload": {"n": n}} for n in range(200)])
     run = control.run_once(processor.pk, act())
     source = source_of(run)
-    lease = leases.claim(source, Ask(run.pk, "worker"))
+    lease = claiming.claim(source, Ask(run.pk, "worker"))
     assert lease is not None
 
     with transaction.atomic():
