@@ -19,7 +19,7 @@ from processors.clock import database_now
 from processors.definitions import clean_limits, differences, dump, limits_of
 from processors.models import Actor, Event, Processor, Run, Version
 from processors.models.door import Move
-from processors.protocol import cycles, lanes
+from processors.protocol import arming, lanes
 from processors.querysets import ADMINISTER
 
 CHANGE = "processors.change_processor"
@@ -144,7 +144,7 @@ def write(processor: Processor, changed: Mapping[str, Any], act: Act, action: st
     Event.write(processor, action, Act(act.actor, reason, operation=act.operation).at(now))
     log(act, processor, _("Changed %(words)s.") % {"words": words})
     if SCHEDULE & set(changed) and processor.is_started and not Run.objects.active_of(processor.pk):
-        cycles.arm(processor, now)
+        arming.arm(processor, now)
 
 
 def keep_unknown(processor: Processor, definition: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ from processors.clock import database_now
 from processors.models import Batch, BulkAct, Installation, Processor, Run
 from processors.protocol import (
     all_paused,
+    arming,
     cycles,
     faults,
     lanes,
@@ -67,7 +68,7 @@ def tick() -> Ticked:
         ticked.begun += begin_one(processor_id)
     now = database_now()  # sources elsewhere were asked since
     if attempt(partial(Installation.pass_gate, now=now, gap=reaping.lease_gap()), "a look"):
-        attempt(partial(cycles.rearm_after_clock_change, now), "what the clock put off")
+        attempt(partial(arming.rearm_after_clock_change, now), "what the clock put off")
         ticked.reaped = attempt(partial(reaping.reap, now), "what workers lost") or 0
         ticked.synced = attempt(partial(reconciling.reconcile, now), "what tables are told") or 0
     lanes.keep_up()

@@ -9,7 +9,7 @@ import pytest
 from processors import control, maintenance, publish
 from processors.clock import database_now
 from processors.models import Event, Processor, Record, Run
-from processors.protocol import cycles
+from processors.protocol import arming, cycles
 from processors.states import RunState
 from tests.conftest import StartScheduler, StartWorker
 from tests.factories import make_processor
@@ -75,7 +75,7 @@ def test_only_a_clock_that_went_back_changes_a_pause(
         next_slot_at=armed, next_due_at=armed,
     )  # fmt: skip
 
-    cycles.rearm_after_clock_change(now)
+    arming.rearm_after_clock_change(now)
 
     processor.refresh_from_db()
     assert processor.next_due_at == (armed if kept else now + timedelta(seconds=60))

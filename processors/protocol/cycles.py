@@ -6,34 +6,29 @@ neither is lost nor doubled. Whoever finds work done may call `end_cycle`, any n
 
 import logging
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db import IntegrityError, connections, transaction
-from django.db.models import Min
-from django.utils.translation import ngettext
 
-from processors import failpoints, queues, schedules
+from processors import failpoints, queues
 from processors.clock import database_now
-from processors.models import IN_LANE, Actor, Batch, Event, Processor, Record, Run, RunHour
+from processors.models import Actor, Batch, Event, Processor, Run, RunHour
 from processors.models.door import Move
-from processors.models.processor import Misfire, TriggerKind
+from processors.models.processor import TriggerKind
 from processors.models.run import Trigger
 from processors.protocol import all_paused, allowances, lanes, twins
+from processors.protocol.arming import arm, next_slot
+from processors.protocol.set_times import late_reason, note_overlapped
 from processors.protocol.working import freeze, source_of
 from processors.querysets import ProcessorQuerySet
 from processors.sources import Source, open_source
 from processors.sources.base import Pick
 from processors.sources.dialect import TROUBLE
-from processors.states import COUNTERS, ProcessorState, RunState
+from processors.states import COUNTERS, RunState
 
 logger = logging.getLogger(__name__)
 
 MACHINE = Actor("recordmill")
-# How often an inbox that is handled on arrival is looked at without being told: the safety net
-# for a record that was published in the moment a cycle ended.
-LOOK_AGAIN_SECONDS = 5
-# A set time counts as missed when it could not be kept for this long.
-LATE_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -105,42 +100,10 @@ def due_beginning(processor: Processor, how: Move) -> Beginning | None:
         return Beginning(Trigger.MANUAL, how)
     if kind != TriggerKind.CRON:
         return Beginning(Trigger.SCHEDULE, how)
-    missed = missed_times(processor, slot, how.now)
-    if missed and processor.misfire == Misfire.SKIP:
-        note_missed(
-            processor,
-            how,
-            ngettext(
-                "%(missed)s set time passed while nothing could run",
-                "%(missed)s set times passed while nothing could run",
-                missed,
-            )
-            % {"missed": missed},
-        )
+    reason = late_reason(processor, slot, how)
+    if reason is None:
         return None
-    reason = (
-        ngettext(
-            "instead of %(missed)s set time that passed",
-            "instead of %(missed)s set times that passed",
-            missed,
-        )
-        % {"missed": missed}
-        if missed
-        else ""
-    )
     return Beginning(Trigger.SCHEDULE, Move(how.actor, how.now, reason), slot=slot)
-
-
-def missed_times(processor: Processor, slot: datetime, now: datetime) -> int:
-    """How many set times, from `slot` on, could not be kept; 0 while the first is merely due."""
-    if now - slot < timedelta(seconds=LATE_SECONDS):
-        return 0
-    return 1 + schedules.missed_slots(processor.cron, processor.time_zone, slot, now)
-
-
-def note_missed(processor: Processor, how: Move, reason: str) -> None:
-    """Set times that led to no run are told of all the same."""
-    Event.write(processor, "skip", Move(how.actor, how.now, reason))
 
 
 def begin(processor: Processor, beginning: Beginning) -> Run | None:
@@ -305,76 +268,3 @@ def tell_rest(run: Run) -> None:
     except TROUBLE as error:
         connections[source.alias].close_if_unusable_or_obsolete()
         logger.warning("run %s: outcomes are told to %s later: %s", run.pk, source.alias, error)
-
-
-def note_overlapped(processor: Processor, run: Run, how: Move) -> None:
-    """Set times that passed while this run was still going on were not kept."""
-    since = run.slot or run.started_at
-    missed = schedules.missed_slots(processor.cron, processor.time_zone, since, how.now)
-    if missed:
-        note_missed(
-            processor,
-            how,
-            ngettext(
-                "%(missed)s set time passed while run %(seq)s was going on",
-                "%(missed)s set times passed while run %(seq)s was going on",
-                missed,
-            )
-            % {"missed": missed, "seq": run.seq},
-        )
-
-
-def arm(processor: Processor, now: datetime) -> None:
-    """Set when the next cycle may begin, as trigger, backlog and waiting tries ask for it."""
-    slot = next_slot(processor, now)
-    due = slot
-    if processor.trigger_kind != TriggerKind.INTERVAL:
-        deferred = earliest_deferred(processor)
-        due = min((time for time in (slot, deferred) if time is not None), default=None)
-    Processor.objects.filter(pk=processor.pk).update(next_slot_at=slot)
-    processor.next_slot_at = slot
-    processor.arm(due, looked_at=now)
-
-
-def rearm_after_clock_change(now: datetime) -> None:
-    """Looks and pauses that lie further ahead than they are ever set: the clock went back.
-
-    Further by some seconds, because a cycle that ends at this moment sets a time that is later
-    than what `now` lets expect. Set times and tries that wait cannot be told from those that
-    somebody wished for.
-    """
-    margin = timedelta(seconds=2 * LOOK_AGAIN_SECONDS)
-    soonest = now + margin
-    far = Processor.objects.filter(state=ProcessorState.STARTED, next_slot_at__gt=soonest)
-    kinds = (TriggerKind.ARRIVAL, TriggerKind.INTERVAL)
-    for processor in far.filter(trigger_kind__in=kinds).only("trigger_kind", "pause_seconds"):
-        slot, bound = (next_slot(processor, at) for at in (now, now + margin))
-        # Asked once more: who was stopped meanwhile is not due.
-        late = far.filter(pk=processor.pk, next_slot_at__gt=bound)
-        late.update(next_slot_at=slot, next_due_at=slot)
-
-
-def next_slot(processor: Processor, now: datetime) -> datetime | None:
-    """The time the trigger itself asks for, None where only a person does."""
-    kind = processor.trigger_kind
-    if kind == TriggerKind.INTERVAL:
-        return now + timedelta(seconds=processor.pause_seconds)
-    if kind == TriggerKind.ARRIVAL:
-        return now + timedelta(seconds=LOOK_AGAIN_SECONDS)
-    if kind == TriggerKind.CRON:
-        return schedules.next_slot(processor.cron, processor.time_zone, now)
-    return None
-
-
-def earliest_deferred(processor: Processor) -> datetime | None:
-    """When the first record that waits for another try may be tried.
-
-    On arrival, also when the first that is new may be: it waits for a later time.
-    """
-    records = Record.objects.filter(processor=processor, available_at__lt=IN_LANE)
-    if processor.trigger_kind != TriggerKind.ARRIVAL:
-        records = records.tried()
-    earliest = (
-        rows.aggregate(first=Min("available_at"))["first"] for rows in records.in_their_indexes()
-    )
-    return min((at for at in earliest if at is not None), default=None)

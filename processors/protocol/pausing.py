@@ -11,7 +11,7 @@ from processors.afterwards import after_commit, attempt
 from processors.models import Actor, Processor, Run
 from processors.models.door import Move
 from processors.models.processor import TriggerKind
-from processors.protocol import cycles
+from processors.protocol import arming, cycles
 from processors.states import ProcessorState, RunState
 
 WAITING = (RunState.PAUSED, RunState.PAUSING)
@@ -19,7 +19,7 @@ WAITING = (RunState.PAUSED, RunState.PAUSING)
 
 def first_cycle(processor: Processor, actor: Actor, now: datetime) -> None:
     """When a started processor's first cycle may begin, and the attempt to begin it."""
-    slot = cycles.next_slot(processor, now) if processor.trigger_kind == TriggerKind.CRON else now
+    slot = arming.next_slot(processor, now) if processor.trigger_kind == TriggerKind.CRON else now
     Processor.objects.filter(pk=processor.pk).update(next_slot_at=slot, next_due_at=slot)
     # Without waiting for the next tick, which would do it as well.
     after_commit(lambda: cycles.begin_due(processor.pk, actor), f"the next cycle of {processor}")

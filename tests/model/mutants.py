@@ -14,7 +14,7 @@ from django.db import transaction
 
 from processors.models import Batch, Processor, Run
 from processors.models.door import Move
-from processors.protocol import cycles, gate, leases
+from processors.protocol import arming, cycles, gate, leases
 from processors.querysets import BatchQuerySet
 from processors.sources import ledger
 
@@ -56,7 +56,7 @@ def reaper_without_lock() -> Iterator[None]:
 @contextmanager
 def end_in_two_commits() -> Iterator[None]:
     """T7 ends the cycle in one commit and arms the next in another."""
-    real: Callable[..., None] = cycles.arm
+    real: Callable[..., None] = arming.arm
 
     def close_books(processor: Processor, run: Run, state: Any, how: Move) -> None:
         counters = Batch.objects.filter(run=run).counters()

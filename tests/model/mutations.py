@@ -31,7 +31,7 @@ from tests.waiting import wait_until
 
 MODULES = (
     *("protocol.leases", "protocol.claiming", "protocol.gate", "protocol.reaping"),
-    "protocol.cycles",
+    *("protocol.cycles", "protocol.arming", "protocol.set_times"),
     *("protocol.first_claim", "protocol.at_once", "protocol.refilling", "protocol.arriving"),
     *("protocol.reconciling", "protocol.all_paused", "protocol.faults", "protocol.allowances"),
     *("cycle.commits", "cycle.treatment", "cycle.judging", "cycle.shift", "cycle.stretches"),

@@ -9,7 +9,7 @@ import pytest
 from processors import dead_letters, pause_all
 from processors.clock import database_now
 from processors.models import Attempt, Batch, Installation, Lane, Processor, Record, Run
-from processors.protocol import cycles, gate, lanes
+from processors.protocol import arming, gate, lanes
 from tests.handling.models import Effect
 from tests.model.scenes import LONG_AGO, THOROUGH, Story, play
 from tests.model.stepwise import Stage
@@ -298,7 +298,7 @@ def test_a_stop_while_the_clock_is_put_right_leaves_nothing_due(two: Stage) -> N
         story = Story().due()
         later = database_now() + LONG_AGO
         Processor.objects.update(next_due_at=later, next_slot_at=later)
-        rearm = partial(cycles.rearm_after_clock_change, database_now())
+        rearm = partial(arming.rearm_after_clock_change, database_now())
         return story, {"anna": rearm, "ben": lambda: story.operate("stop")}
 
     def verify(story: Story, answers: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from processors import control, publishing
 from processors.clock import database_now
 from processors.models import Lane, Record
-from processors.protocol import claiming, cycles, leases
+from processors.protocol import arming, claiming, leases
 from processors.protocol.gate import Ask
 from processors.protocol.working import source_of
 from processors.sources.base import Settlement
@@ -186,7 +186,7 @@ def test_the_first_deferred_record_is_found_by_an_index() -> None:
     some_done(processor.pk)
 
     with CaptureQueriesContext(connection) as asked:
-        assert cycles.earliest_deferred(processor) is None
+        assert arming.earliest_deferred(processor) is None
 
     for each in asked:
         assert not any(kind == "Seq Scan" for kind, _ in scans(plan_of(each["sql"], ())))

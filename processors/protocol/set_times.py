@@ -1,0 +1,63 @@
+"""A cron's set times that were not kept: one run stands for them, or they are skipped."""
+
+from datetime import datetime, timedelta
+
+from django.utils.translation import ngettext
+
+from processors import schedules
+from processors.models import Event, Processor, Run
+from processors.models.door import Move
+from processors.models.processor import Misfire
+
+# A set time counts as missed when it could not be kept for this long.
+LATE_SECONDS = 60
+
+
+def late_reason(processor: Processor, slot: datetime, how: Move) -> str | None:
+    """What the run of a due set time stands for beside it; None where it is to be skipped."""
+    missed = missed_times(processor, slot, how.now)
+    if not missed:
+        return ""
+    if processor.misfire == Misfire.SKIP:
+        told = ngettext(
+            "%(missed)s set time passed while nothing could run",
+            "%(missed)s set times passed while nothing could run",
+            missed,
+        )
+        note_missed(processor, how, told % {"missed": missed})
+        return None
+    instead = ngettext(
+        "instead of %(missed)s set time that passed",
+        "instead of %(missed)s set times that passed",
+        missed,
+    )
+    return instead % {"missed": missed}
+
+
+def missed_times(processor: Processor, slot: datetime, now: datetime) -> int:
+    """How many set times, from `slot` on, could not be kept; 0 while the first is merely due."""
+    if now - slot < timedelta(seconds=LATE_SECONDS):
+        return 0
+    return 1 + schedules.missed_slots(processor.cron, processor.time_zone, slot, now)
+
+
+def note_overlapped(processor: Processor, run: Run, how: Move) -> None:
+    """Set times that passed while this run was still going on were not kept."""
+    since = run.slot or run.started_at
+    missed = schedules.missed_slots(processor.cron, processor.time_zone, since, how.now)
+    if missed:
+        note_missed(
+            processor,
+            how,
+            ngettext(
+                "%(missed)s set time passed while run %(seq)s was going on",
+                "%(missed)s set times passed while run %(seq)s was going on",
+                missed,
+            )
+            % {"missed": missed, "seq": run.seq},
+        )
+
+
+def note_missed(processor: Processor, how: Move, reason: str) -> None:
+    """Set times that led to no run are told of all the same."""
+    Event.write(processor, "skip", Move(how.actor, how.now, reason))
