@@ -165,7 +165,7 @@ def test_a_shift_takes_two_statements_to_its_first_batch() -> None:
     with counted_statements() as asked:
         shift = open_shift(run.pk)
         assert shift is not None
-        lease = shift.commits.first()
+        lease = shift.commits.claims.first()
 
     assert lease is not None
     assert len(asked) == 2
@@ -191,7 +191,7 @@ def test_a_child_that_is_ready_takes_one_statement_to_its_first_batch(ready: Non
     with counted_statements() as asked:
         shift = open_shift(run.pk)
         assert shift is not None
-        lease = shift.commits.first()
+        lease = shift.commits.claims.first()
 
     assert len(asked) == 1
     assert lease is not None
@@ -231,7 +231,7 @@ def test_a_child_looks_first_where_a_run_works_with_something_else(ready: None) 
 
     shift = open_shift(run.pk)
     assert shift is not None
-    assert shift.commits.first() is not None
+    assert shift.commits.claims.first() is not None
 
 
 def test_options_of_a_form_are_cleaned_when_the_job_comes() -> None:

@@ -69,7 +69,7 @@ class Hand:
     def of(cls, processor: Processor) -> "Hand":
         run = control.run_once(processor.pk, act())
         commits = Commits(run, source_of(run), "the test", Pace(one_by_one=True), Judge(run))
-        lease = commits.first()
+        lease = commits.claims.first()
         assert lease is not None
         return cls(commits, lease)
 

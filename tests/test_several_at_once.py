@@ -56,7 +56,7 @@ class Refilling:
     def __init__(self, processor: Processor) -> None:
         self.run = control.run_once(processor.pk, act())
         self.commits = Commits(self.run, source_of(self.run), "the test", Pace(), Judge(self.run))
-        lease = self.commits.first()
+        lease = self.commits.claims.first()
         assert lease is not None
         self.lease: Lease = lease
         self.todo = deque(lease.claimed)

@@ -13,7 +13,7 @@ from datetime import datetime
 from django.db import DatabaseError, connections, transaction
 
 from processors import failpoints, publishing
-from processors.clock import database_now
+from processors.cycle.claims import Claims
 from processors.cycle.judging import Judge
 from processors.cycle.manners import Manners, leave_if_copy
 from processors.cycle.pace import Pace
@@ -22,15 +22,11 @@ from processors.cycle.refusals import refused
 from processors.cycle.settling import members, replaced, set_aside, split
 from processors.cycle.treatment import RetryPolicy
 from processors.handlers.outcomes import NOT_NOW
-from processors.models import Attempt, Batch, Run
-from processors.models.door import Move
-from processors.protocol import claiming, first_claim, leases
-from processors.protocol.allowances import Held
+from processors.models import Attempt, Run
+from processors.protocol import claiming, leases
 from processors.protocol.at_once import AtOnce
-from processors.protocol.cycles import MACHINE
 from processors.protocol.gate import Ask, Gate, Limits, pass_gate
 from processors.protocol.leases import Lease, LeaseLost, Step
-from processors.protocol.reaping import Taking, take_back
 from processors.protocol.refilling import Refill, claim_more, write_refill
 from processors.sources.base import Claimed, Ref, Settlement, Source, SourceChanged
 from processors.sources.dialect import TROUBLE, is_broken
@@ -39,7 +35,6 @@ from processors.states import CloseReason
 
 logger = logging.getLogger(__name__)
 
-MOST_AT_ONCE = 1_000  # records a batch may have
 MOST_NOT_NOW = 20  # times that one try of a record is put off before it costs an attempt
 NARROWED = (SourceChanged, DatabaseError, LookupError)
 
@@ -89,6 +84,7 @@ class Commits:
 
     def __init__(self, run: Run, source: Source, owner: str, pace: Pace, judge: Judge) -> None:
         self.run = run
+        self.claims = Claims(run, source, owner, pace)
         self.judge = judge
         self.manners = Manners()
         self.policy = RetryPolicy.of(run.config)
@@ -98,24 +94,6 @@ class Commits:
         self.at_once = AtOnce()
         self._next: Lease | None = None
         self._refill: Refill | None = None
-        # The rate limit that the last claim met.
-        self.held: Held | None = None
-        # A batch that was claimed before there was a shift.
-        self.given: Lease | None = None
-
-    def first(self) -> Lease | None:
-        """The first batch, None where there is none for us."""
-        given, self.given = self.given, None
-        if given is not None:
-            return self._confirmed(given)
-        hand = self.pace.hand(1, MOST_AT_ONCE)
-        ask = Ask(self.run.pk, self.owner, hand, ledger_only=self.run.config["ledger_only"])
-        lease = patiently(
-            lambda: first_claim.claim(self.source, ask),
-            lambda: give_back_unanswered(self.run.pk, self.owner),
-        )
-        self.held = ask.held
-        return self._confirmed(lease)
 
     def settlement(self, lease: Lease) -> Settlement:
         """An empty one; its time is set when it is written."""
@@ -158,7 +136,7 @@ class Commits:
         """Everything that one commit holds, in the caller's transaction."""
         lease.closing = stretch.close is not None
         self._bound_patience(stretch.settlement)
-        gate, ask = None, self._ask(lease)
+        gate, ask = None, self.claims.ask(lease)
         if stretch.claims:
             gate = pass_gate(ask, alone=self._claims_alone)
         step = step_of(lease, stretch, self._hand(lease, stretch))
@@ -203,7 +181,7 @@ class Commits:
         if len(stretch.settlement):
             self._tell_elsewhere(stretch.settlement)
         found, self._next = self._next, None
-        return self._confirmed(found) if stretch.close else None
+        return self.claims.confirmed(found) if stretch.close else None
 
     def _take_refill(self, lease: Lease, stretch: Stretch) -> None:
         refill, self._refill = self._refill, None
@@ -219,10 +197,6 @@ class Commits:
             connections[self.source.alias].close_if_unusable_or_obsolete()
             logger.warning("outcomes are told to %s later: %s", self.source.alias, error)
 
-    def _ask(self, lease: Lease) -> Ask:
-        hand = self.pace.hand(lease.limits.concurrency, lease.limits.batch_size)
-        return Ask(self.run.pk, self.owner, hand, lease.slot, self.run.config["ledger_only"])
-
     def _hand(self, lease: Lease, stretch: Stretch) -> int:
         """How far the marker reaches after this commit."""
         begun, left = len(stretch.in_flight), len(stretch.in_flight) + len(stretch.todo)
@@ -234,32 +208,6 @@ class Commits:
             return self.pace.hand(limits.concurrency, left)
         busy = limits.concurrency + self.pace.ahead()
         return max(begun, min(busy + self.pace.hand(limits.concurrency, left), left))
-
-    def _confirmed(self, lease: Lease | None) -> Lease | None:
-        """A batch whose records were looked at again, where they live elsewhere."""
-        if lease is not None:
-            failpoints.reach("claim.after_commit")
-        if lease is None or not self.source.has_position:
-            return lease
-        claimed = lease.claimed
-        try:
-            lease.claimed = patiently(lambda: self.source.confirm(claimed)) or []
-        except TROUBLE:
-            self._give_back(lease)
-            raise
-        kept = {id(c) for c in lease.claimed}
-        gone = [c.ref for c in claimed if id(c) not in kept]
-        if gone:
-            leases.void(self.source, lease, gone, now=database_now())
-        lease.in_hand = min(lease.in_hand, len(lease.claimed))
-        return lease
-
-    def _give_back(self, lease: Lease) -> None:
-        """A whole batch whose table cannot be reached: nothing was begun, nobody is to blame."""
-        rest = [claimed.ref for claimed in lease.claimed]
-        with transaction.atomic(durable=True):
-            step = Step(self.settlement(lease), rest, close=CloseReason.RELEASED)
-            leases.commit_inside(self.source, lease, step)
 
     # One by one
 
@@ -306,15 +254,6 @@ class Commits:
             else:
                 return
         raise error
-
-
-def give_back_unanswered(run_id: int, owner: str) -> bool:
-    """Open what a claim took whose answer was lost, for it to be taken anew; never landed."""
-    for batch in Batch.objects.leased().filter(run_id=run_id, owner=owner):
-        how = Move(MACHINE, database_now(), "the claim was not answered")
-        taking = Taking(CloseReason.RELEASED, how.reason, how, begun=frozenset())
-        take_back(batch, taking)
-    return False
 
 
 def times_not_now(claimed: Claimed) -> int:

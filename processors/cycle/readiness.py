@@ -9,7 +9,7 @@ from dataclasses import dataclass, is_dataclass
 from typing import ClassVar
 
 from processors.cycle.assignment import Assignment
-from processors.cycle.commits import give_back_unanswered
+from processors.cycle.claims import give_back_unanswered
 from processors.cycle.patience import patiently
 from processors.models import Run
 from processors.protocol import first_claim

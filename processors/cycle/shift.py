@@ -78,7 +78,7 @@ def open_shift(run_id: int) -> "Shift | None":
     """
     if (begun := readiness.take_up(run_id)) is not None:
         shift = Shift(begun.assignment, begun.equipment)
-        shift.commits.given = begun.lease
+        shift.commits.claims.given = begun.lease
         return shift
     assignment = Assignment.find(run_id)
     if assignment is None or twins.is_barred(assignment.home):
@@ -155,8 +155,8 @@ class Shift:
         if empty_handed(lambda: patiently(lambda: cycles.end_cycle(self.run.pk))):
             logger.info("run %s has ended", self.run.pk)
             return False
-        if self.commits.held is not None:
-            return self._waited_for(self.commits.held)
+        if self.commits.claims.held is not None:
+            return self._waited_for(self.commits.claims.held)
         return self._round()  # something may have become due between the last claim and the end
 
     def _waited_for(self, held: Held) -> bool:
@@ -171,7 +171,7 @@ class Shift:
 
     def _round(self) -> bool:
         """Batches until a claim finds nothing; whether there was any, and more is welcome."""
-        lease = empty_handed(self.commits.first)
+        lease = empty_handed(self.commits.claims.first)
         if lease is None:
             return False
         self.desk.lease = lease

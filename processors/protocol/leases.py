@@ -202,6 +202,14 @@ def counts(settlement: Settlement) -> list[int]:
     return numbers
 
 
+def give_back(source: Source, lease: Lease, *, now: datetime) -> None:
+    """Close a batch whose table cannot be reached: nothing was begun, nobody is to blame."""
+    rest = [claimed.ref for claimed in lease.claimed]
+    with transaction.atomic(durable=True):
+        empty = Settlement(lease.batch_id, lease.run_id, lease.owner, now)
+        commit_inside(source, lease, Step(empty, rest, close=CloseReason.RELEASED))
+
+
 def void(source: Source, lease: Lease, refs: Sequence[Ref], *, now: datetime) -> None:
     """Give back what the second look at a foreign table no longer found waiting."""
     with transaction.atomic(durable=True):

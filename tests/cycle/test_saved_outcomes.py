@@ -16,7 +16,7 @@ def test_what_ended_before_a_record_hung_is_saved_with_what_it_published() -> No
     processor = define("echo")
     fill_inbox(processor, numbered(2))
     shift = open_shift(control.run_once(processor.pk, act()).pk)
-    lease = shift and shift.commits.first()
+    lease = shift and shift.commits.claims.first()
     assert shift
     assert lease
     ended, _ = lease.claimed

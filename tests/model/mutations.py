@@ -34,7 +34,8 @@ MODULES = (
     *("protocol.cycles", "protocol.arming", "protocol.set_times"),
     *("protocol.first_claim", "protocol.at_once", "protocol.refilling", "protocol.arriving"),
     *("protocol.reconciling", "protocol.all_paused", "protocol.faults", "protocol.allowances"),
-    *("cycle.commits", "cycle.treatment", "cycle.judging", "cycle.shift", "cycle.stretches"),
+    *("cycle.claims", "cycle.commits", "cycle.treatment", "cycle.judging"),
+    *("cycle.shift", "cycle.stretches"),
     *("sources.ledger", "sources.inbox", "sources.foreign", "sources.marked", "sources.table"),
 )
 # Where quick tests of these modules are; learning what others reach would take longer than judging.
