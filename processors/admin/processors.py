@@ -1,24 +1,20 @@
-"""Processors: the list, the page of one, and its form."""
+"""Processors: the list, and the page of one."""
 
-import uuid
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import redirect
+from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
-from django.urls import path
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from processors import control, editing
-from processors.acts import by_user
+from processors import control
 from processors.admin import (
     asking,
     badges,
@@ -26,28 +22,24 @@ from processors.admin import (
     limits,
     looks,
     run_columns,
-    slots,
     slow_cards,
     throughput,
 )
 from processors.admin.access import Access
 from processors.admin.acts import Acts, bulk_action
 from processors.admin.add_records import AddRecords
-from processors.admin.base import LIVE_MS, refuse_doubles, user_of
+from processors.admin.base import LIVE_MS
 from processors.admin.buttons import VERBS, buttons
+from processors.admin.definition_form import DefinitionForm
 from processors.admin.filters import LastResultFilter, ProcessorStateFilter, ScheduleFilter
 from processors.admin.limits import Limits
 from processors.admin.live import in_sight, is_poll
-from processors.admin.processor_page import Look, facts, form_page, looked_at, still_facts
+from processors.admin.processor_page import facts, still_facts
 from processors.admin.transfer import Transfer
 from processors.admin.upcoming import trigger_words
 from processors.admin.versions import Versions
-from processors.clock import database_now
-from processors.forms import ProcessorForm
 from processors.models import Processor
 from processors.models.processor import TriggerKind
-
-SHOW = "_show"
 
 
 class ProcessorList(ChangeList):
@@ -72,7 +64,7 @@ class ProcessorList(ChangeList):
 
 
 @admin.register(Processor)
-class ProcessorAdmin(Acts, Access, AddRecords, Limits, Versions, Transfer):
+class ProcessorAdmin(DefinitionForm, Acts, Access, AddRecords, Limits, Versions, Transfer):
     """What operators look at most."""
 
     change_list_template = "admin/processors/processor/list.html"
@@ -102,24 +94,10 @@ class ProcessorAdmin(Acts, Access, AddRecords, Limits, Versions, Transfer):
     )
 
     def get_urls(self) -> list[Any]:
-        preview = path(
-            "schedule-preview/",
-            self.admin_site.admin_view(self.schedule_preview),
-            name="processors_processor_schedule-preview",
-        )
-        parts = (self.act_urls, self.access_urls, self.limits_urls, self.version_urls)
-        more = (self.transfer_urls, self.add_records_urls)
+        parts = (self.form_urls, self.act_urls, self.access_urls, self.limits_urls)
+        more = (self.version_urls, self.transfer_urls, self.add_records_urls)
         own = [url for part in (*parts, *more) for url in part()]
-        return [preview, *own, *super().get_urls()]
-
-    def schedule_preview(self, request: HttpRequest) -> HttpResponse:
-        """What a cron line means, while it is typed."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        cron, zone = request.GET.get("cron", ""), request.GET.get("time_zone", "")
-        found = slots.preview(cron, zone, database_now())
-        html = render_to_string("admin/processors/processor/schedule.html", {"schedule": found})
-        return JsonResponse({"html": html})
+        return [*own, *super().get_urls()]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return ProcessorList
@@ -215,22 +193,6 @@ class ProcessorAdmin(Acts, Access, AddRecords, Limits, Versions, Transfer):
 
     # Pages
 
-    def add_view(
-        self, request: HttpRequest, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
-        """An empty form, one filled with what another processor says, or what was typed into it."""
-        if not self.has_add_permission(request):
-            raise PermissionDenied
-        refuse_doubles(request)
-        like = request.GET.get("like", "") if request.method != "POST" else ""
-        original = self.find(request, like, Processor.objects.all()) if like else None
-        form = ProcessorForm(
-            **sent(request), like=original, may_change_source=may_change_source(request)
-        )
-        if request.method != "POST":
-            form.initial["operation"] = uuid.uuid4()
-        return self.answer_form(request, form)
-
     def change_view(
         self,
         request: HttpRequest,
@@ -242,13 +204,7 @@ class ProcessorAdmin(Acts, Access, AddRecords, Limits, Versions, Transfer):
         processor: Processor = self.find(request, object_id, Processor.objects.all())
         may_change = self.has_change_permission(request, processor)
         if request.method == "POST":
-            if not may_change:
-                raise PermissionDenied
-            refuse_doubles(request)
-            form = ProcessorForm(
-                **sent(request), existing=processor, may_change_source=may_change_source(request)
-            )
-            return self.answer_form(request, form, processor)
+            return self.change(request, processor)
         now = asking.now(request)
         # Of a poll the slow cards come first: they are seldom new, and the runs may always be.
         own = slow_cards.facts(processor, request, now) | facts(processor, request)
@@ -258,75 +214,6 @@ class ProcessorAdmin(Acts, Access, AddRecords, Limits, Versions, Transfer):
             own |= self.form_facts(request, processor, may_change=may_change)
         template = "admin/processors/processor/page.html"
         return self.page(request, template, processor.name, **own)
-
-    def form_facts(
-        self, request: HttpRequest, processor: Processor, *, may_change: bool
-    ) -> dict[str, Any]:
-        """The form, and what a person may do with it."""
-        form = ProcessorForm(existing=processor, may_change_source=may_change_source(request))
-        form.initial["operation"] = uuid.uuid4()
-        # A database that did not answer is not waited for a second time.
-        problem = form.offered.problem
-        shown = (
-            Look(problem=problem) if problem else looked_at(processor.source, request, processor)
-        )
-        own = form_page(form, processor, shown)
-        may_delete = self.has_delete_permission(request, processor)
-        return own | {"form": form, "may_change": may_change, "may_delete": may_delete}
-
-    def answer_form(
-        self, request: HttpRequest, form: ProcessorForm, processor: Processor | None = None
-    ) -> HttpResponse:
-        """Save it, preview it, or show it again with what is wrong."""
-        preview, is_valid = None, False
-        if request.method == "POST" and SHOW in request.POST:
-            return self.show_form(request, form, processor)
-        if request.method == "POST" and form.is_valid() and form.check_seen():
-            is_valid = True
-            if "_preview" in request.POST:
-                preview = looked_at(form.columns["source"], request, processor)
-            else:
-                act = by_user(user_of(request), operation=form.cleaned_data["operation"])
-                saved = form.save(act)
-                if saved is not None:
-                    return self.after_saving(request, saved, is_new=processor is None)
-        context = {"form": form, "is_valid": is_valid, **form_page(form, processor, preview)}
-        return self.form_page(request, processor, context)
-
-    def show_form(
-        self, request: HttpRequest, form: ProcessorForm, processor: Processor | None
-    ) -> HttpResponse:
-        """What was typed, with what it lets us offer: nothing is judged yet."""
-        is_chosen = form.offered.columns and form["key"].value() and form["status"].value()
-        shown = looked_at(form.source(), request) if is_chosen else None
-        context = {"form": form, "offer_preview": shown, **form_page(form, processor, None)}
-        return self.form_page(request, processor, context)
-
-    def form_page(
-        self, request: HttpRequest, processor: Processor | None, context: dict[str, Any]
-    ) -> HttpResponse:
-        """The form on a page of its own."""
-        title = _("Change %(name)s") % {"name": processor} if processor else _("Add processor")
-        template = "admin/processors/processor/form.html"
-        return self.page(request, template, title, processor=processor, **context)
-
-    def after_saving(
-        self, request: HttpRequest, processor: Processor, *, is_new: bool
-    ) -> HttpResponse:
-        """What was done, and from when on it counts."""
-        if is_new:
-            messages.success(
-                request, _("%(name)s was added; start it when you are ready.") % {"name": processor}
-            )
-        elif processor.runs.active().exists():
-            messages.success(
-                request,
-                _("%(name)s was saved. Changes apply from the next run; limits at once.")
-                % {"name": processor},
-            )
-        else:
-            messages.success(request, _("%(name)s was saved.") % {"name": processor})
-        return redirect(processor)
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
@@ -363,15 +250,3 @@ def history_of(processor: Processor) -> list[str]:
     if processor.records.exists():
         reasons.append(_("%(name)s has records, which nobody would treat.") % {"name": processor})
     return reasons
-
-
-def sent(request: HttpRequest) -> dict[str, Any]:
-    """What was sent: to be judged, or only to be shown again."""
-    if request.method != "POST":
-        return {}
-    return {"typed" if SHOW in request.POST else "data": request.POST}
-
-
-def may_change_source(request: HttpRequest) -> bool:
-    """Whether the person may say which tables and hosts records come from."""
-    return request.user.has_perm(editing.CHANGE_SOURCE)
