@@ -9,12 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from processors.cron import InvalidSchedule, describe
 from processors.schedules import (
-    InvalidSchedule,
     check_cron,
     check_pause,
     check_zone,
-    describe,
     missed_slots,
     next_slot,
     next_slots,

@@ -9,6 +9,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from processors import schedules
+from processors.cron import InvalidSchedule, describe
 from processors.wording import ago
 
 SHOWN = 5
@@ -38,14 +39,14 @@ def preview(cron: str, zone: str, now: datetime) -> Schedule:
     """The next SHOWN times of a line as somebody types it."""
     try:
         times = schedules.next_slots(cron, zone, now, SHOWN)
-    except schedules.InvalidSchedule as error:
+    except InvalidSchedule as error:
         return Schedule(problem=str(error), zone=zone)
     place = ZoneInfo(zone)
     before = [now, *times]
     shown = [
         slot(time, previous, place, now) for previous, time in zip(before, times, strict=False)
     ]
-    return Schedule(words=schedules.describe(cron), zone=zone, slots=shown)
+    return Schedule(words=describe(cron), zone=zone, slots=shown)
 
 
 def slot(time: datetime, previous: datetime, place: ZoneInfo, now: datetime) -> Slot:

@@ -8,6 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from processors import schedules
+from processors.cron import InvalidSchedule, describe
 from processors.models import Processor
 from processors.models.processor import TriggerKind
 from processors.querysets import Person
@@ -74,8 +75,8 @@ def trigger_words(processor: Processor, *, is_short: bool = False) -> str:
     """What sets the time of a cycle, in words; short with no more of its zone than the place."""
     if processor.trigger_kind == TriggerKind.CRON:
         try:
-            words = schedules.describe(processor.cron)
-        except schedules.InvalidSchedule:
+            words = describe(processor.cron)
+        except InvalidSchedule:
             words = processor.cron
         zone = processor.time_zone
         place = zone.rpartition("/")[2].replace("_", " ") if is_short else zone

@@ -6,9 +6,9 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from processors import schedules
+from processors.cron import InvalidSchedule
 from processors.definitions.draft import Draft, default
 from processors.models.processor import Misfire, TriggerKind
-from processors.schedules import InvalidSchedule
 
 TRIGGER_FIELDS = {
     "interval": ("kind", "pause_seconds"),
