@@ -11,12 +11,13 @@ from django.db import connections
 from django.utils.translation import gettext as _
 
 from processors.sources.catalogue import ask
+from processors.sources.indexing import index_warning
 from processors.sources.introspection import columns, quoted_name, quoted_table
 from processors.sources.judgement import COUNT_LIMIT_ROWS, judge
 from processors.sources.look import Inspection
 from processors.sources.modes import in_words, sample_mark
 from processors.sources.statements import Statements, claim_sql_text
-from processors.sources.trial import index_warning, refusals
+from processors.sources.trial import refusals
 from processors.sources.wording import close
 from processors.wording import number
 

@@ -1,7 +1,7 @@
 """Trying a table source against its database without leaving a trace.
 
-Entry points: `refusals` (rights, test claim) and `index_warning`. Everything that writes
-happens in a transaction that is always rolled back.
+Entry point: `refusals`. Rights are asked for, the claim and its words are tried: everything that
+writes happens in a transaction that is always rolled back.
 """
 
 import re
@@ -15,11 +15,11 @@ from django.utils.translation import gettext as _
 
 from processors.sources.catalogue import ask
 from processors.sources.connecting import is_read_only
-from processors.sources.introspection import indexes, quoted_name, quoted_table
+from processors.sources.introspection import quoted_name, quoted_table
 from processors.sources.modes import sample_mark
+from processors.sources.rights import missing_rights, row_security_warning
 from processors.sources.statements import Statements
 
-SCAN_WARNING_ROWS = 10_000
 LOCK_TIMEOUT = "2s"
 STATEMENT_TIMEOUT = "10s"
 MESSAGE_CHARACTERS = 300
@@ -65,53 +65,6 @@ def refusals(source: dict[str, Any], warnings: list[str]) -> list[Refusal]:
 def read_only_sentence(source: Source) -> str:
     """Said of a standby, a read-only file and a read-only setting alike."""
     return _("'%(database)s' is read-only.") % {"database": source["database"]}
-
-
-def missing_rights(connection: BaseDatabaseWrapper, source: Source) -> str:
-    """Which right our database user lacks, or an empty text."""
-    table = quoted_table(connection.alias, source["table"])
-    reading = {source["key"], source["status"], *source["payload"], *filter_columns(source)}
-    writing = {source["status"], source["result"], source["error"]} - {None}
-    where = f"{source['database']}.{source['table']}"
-    user = ask(connection, "SELECT current_user")[0][0]
-    if not has_right(connection, table, reading, "SELECT"):
-        return _("User %(user)s may not read %(where)s.") % {"user": user, "where": where}
-    if not has_right(connection, table, writing, "UPDATE"):
-        return _("User %(user)s may read but not update %(where)s.") % {
-            "user": user,
-            "where": where,
-        }
-    return ""
-
-
-def filter_columns(source: Source) -> list[str]:
-    """The columns of filter and order."""
-    ordered = [name.removeprefix("-") for name in source["order"] or []]
-    return [column for column, _, _ in source["filter"]] + ordered
-
-
-def has_right(connection: BaseDatabaseWrapper, table: str, names: set[Any], right: str) -> bool:
-    """Whether our user has a right on each of the columns."""
-    sql = """
-    SELECT bool_and(has_column_privilege(%s::regclass, name, %s)) FROM unnest(%s::text[]) AS name
-    """
-    return bool(ask(connection, sql, [table, right, sorted(names)])[0][0])
-
-
-def row_security_warning(connection: BaseDatabaseWrapper, source: Source) -> list[str]:
-    """Rows that a policy hides are neither taken nor counted."""
-    table = quoted_table(connection.alias, source["table"])
-    if not ask(connection, "SELECT row_security_active(%s::regclass)", [table])[0][0]:
-        return []
-    return [
-        (
-            _(
-                "Row-level security is on for '%(table)s': rows that its policies hide from "
-                "our user are never taken."
-            )
-            % {"table": source["table"]}
-        )
-    ]
 
 
 def try_claim(connection: BaseDatabaseWrapper, source: Source) -> bool:
@@ -306,37 +259,3 @@ def scrubbed(error: BaseException) -> str:
     text = str(getattr(diagnosis, "message_primary", None) or error)
     text = re.sub(r"\w+://\S+|\b(password|host|user)=\S+", "…", " ".join(text.split()))
     return text[:MESSAGE_CHARACTERS]
-
-
-def index_warning(source: Source) -> list[str]:
-    """Said of a table with many rows where no index leads to those that are new."""
-    alias, table = source["database"], source["table"]
-    if not has_more_rows(source, SCAN_WARNING_ROWS) or serves_status(source):
-        return []
-    bare = re.sub(r"\W+", "_", table)
-    wanted = ", ".join(quoted_name(alias, name) for name in (source["status"], source["key"]))
-    return [
-        (
-            _(
-                'Claiming will scan the table; add: CREATE INDEX "%(bare)s_status" ON '
-                "%(table)s (%(wanted)s);"
-            )
-            % {"bare": bare, "table": quoted_table(alias, table), "wanted": wanted}
-        )
-    ]
-
-
-def serves_status(source: Source) -> bool:
-    """Whether an index begins with the status or has a condition on it."""
-    status = source["status"]
-    return any(
-        index.first_column == status or status in index.condition
-        for index in indexes(source["database"], source["table"])
-    )
-
-
-def has_more_rows(source: Source, limit: int) -> bool:
-    """Whether the table has more rows than that; reads no more of it."""
-    table = quoted_table(source["database"], source["table"])
-    sql = f"SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT %s) AS first_rows"
-    return bool(ask(connections[source["database"]], sql, [limit + 1])[0][0] > limit)

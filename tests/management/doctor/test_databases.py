@@ -35,7 +35,7 @@ def test_missing_migrations_stop_the_examination(monkeypatch: pytest.MonkeyPatch
 def test_a_large_table_without_an_index_on_its_status_is_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("processors.sources.trial.SCAN_WARNING_ROWS", 1)
+    monkeypatch.setattr("processors.sources.indexing.SCAN_WARNING_ROWS", 1)
     make_processor("rows", source=make_table_source(10))
 
     [found] = findings("processor 'rows'")

@@ -81,7 +81,7 @@ def test_no_new_row_is_a_warning(shop: BaseDatabaseWrapper) -> None:
 def test_a_large_table_without_an_index_on_status_is_a_warning(
     shop: BaseDatabaseWrapper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("processors.sources.trial.SCAN_WARNING_ROWS", 2)
+    monkeypatch.setattr("processors.sources.indexing.SCAN_WARNING_ROWS", 2)
     [warning] = inspect_source(a_source()).warnings
     statement = warning.partition("add: ")[2]
 
