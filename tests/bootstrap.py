@@ -11,9 +11,11 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 
+from config.databases import SQLITE_OWN_PRAGMAS
 from tests.servers import PostgresServer, RedisServer
 
 # What a developer may have set for his own copy must not change what is tested.
@@ -35,8 +37,16 @@ POSTGRES = PostgresServer(DIRECTORY / "postgres") if TEST_DATABASE == "postgres"
 REDIS = RedisServer(DIRECTORY / "redis")
 
 
-def database_url(name: str) -> str:
-    return POSTGRES.url(name) if POSTGRES else f"sqlite:///{DIRECTORY / name}.sqlite3"
+def database_url(alias: str, name: str) -> str:
+    """Of a database of this run. As its Postgres, its SQLite waits for no disk."""
+    if POSTGRES:
+        return POSTGRES.url(name)
+    pragmas = f"{SQLITE_OWN_PRAGMAS if alias == 'default' else ''}PRAGMA synchronous=OFF;"
+    return f"sqlite:///{name}?{urlencode({'init_command': pragmas})}"
+
+
+def name_of(database: str) -> str:
+    return database if POSTGRES else str(DIRECTORY / f"{database}.sqlite3")
 
 
 def _set_environment() -> None:
@@ -46,11 +56,16 @@ def _set_environment() -> None:
     os.environ |= {
         "RECORDMILL_TESTING": "1",
         "VAR_DIR": str(DIRECTORY / "var"),
-        "DATABASE_URL": database_url("recordmill"),
-        "DATABASE_URL_SHOP": database_url("shop"),
+        "DATABASE_URL": database_url("default", name_of("recordmill")),
+        "DATABASE_URL_SHOP": database_url("shop", name_of("shop")),
         "REDIS_URL": REDIS.url,
         "HANDLER_APPS": "demo,tests.handling",
     }
+
+
+def once(why: str) -> pytest.MarkDecorator:
+    """For what both databases would answer alike: it is asked on SQLite alone."""
+    return pytest.mark.skipif(TEST_DATABASE != "sqlite", reason=f"{why}: asked on SQLite")
 
 
 def pytest_report_header() -> str:

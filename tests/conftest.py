@@ -17,6 +17,7 @@ import pytest
 import redis
 from django.conf import settings
 from django.db import connections
+from django.test import TransactionTestCase
 
 from tests import bootstrap
 from tests.servers import ROOT, PostgresServer, RedisServer, Scheduler, Worker
@@ -44,6 +45,15 @@ def postgres() -> PostgresServer | None:
     return bootstrap.POSTGRES
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _quick_emptying() -> Iterator[None]:
+    from tests.emptying import empty
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", empty)
+        yield
+
+
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(postgres: PostgresServer | None) -> None:
     """pytest-django's hook before it makes the test databases: the server must be up."""
@@ -66,8 +76,13 @@ def _empty_redis(redis_server: RedisServer) -> None:
 
 def _url_of(alias: str) -> str:
     """Where an alias points now: its test database once that is made."""
-    name = str(connections[alias].settings_dict["NAME"])
-    return bootstrap.POSTGRES.url(name) if bootstrap.POSTGRES else f"sqlite:///{name}"
+    return bootstrap.database_url(alias, str(connections[alias].settings_dict["NAME"]))
+
+
+@pytest.fixture
+def short_lease(settings: Any) -> None:
+    """Leases of four seconds, in this process and in those that the test starts."""
+    settings.LEASE_SECONDS = 4
 
 
 @pytest.fixture

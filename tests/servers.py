@@ -124,6 +124,14 @@ class Scheduler(DjangoProcess):
         super().__init__("rqscheduler", "--interval", str(interval), env=env, log=log)
 
 
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def child_pids(parent: int) -> list[int]:
     """Living children of a process, from /proc."""
     children = []
@@ -188,6 +196,8 @@ class PostgresServer:
             "fsync": "on" if self.durable else "off",
             "synchronous_commit": "on" if self.durable else "off",
             "full_page_writes": "on" if self.durable else "off",
+            # Else what a test is planned by would change while it runs.
+            "autovacuum": "on" if self.durable else "off",
             "max_connections": 100,
             # A shutdown waits for whoever has connected and says nothing, as behind a silent line.
             "authentication_timeout": "10s",

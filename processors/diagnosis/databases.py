@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from django.db import connection, connections
 from django.db.migrations.executor import MigrationExecutor
@@ -85,17 +86,22 @@ def migrations() -> Iterator[Finding]:
         )
 
 
+def sqlite_settings() -> dict[str, Any]:
+    """Our connection's own, by their names."""
+    found = {}
+    with connection.cursor() as cursor:
+        for name in ("journal_mode", "synchronous", "busy_timeout"):
+            cursor.execute(f"PRAGMA {name}")
+            [found[name]] = cursor.fetchone()
+    return found
+
+
 def settings_of_sqlite() -> Iterable[Finding]:
     """Write-ahead log, and transactions that wait for their turn instead of failing."""
     if connection.vendor != "sqlite":
         return
-    with connection.cursor() as cursor:
-        cursor.execute("PRAGMA journal_mode")
-        mode = cursor.fetchone()[0]
-        cursor.execute("PRAGMA synchronous")
-        synchronous = cursor.fetchone()[0]
-        cursor.execute("PRAGMA busy_timeout")
-        busy_timeout = cursor.fetchone()[0]
+    set_so = sqlite_settings()
+    mode, busy_timeout = set_so["journal_mode"], set_so["busy_timeout"]
     if mode not in ("wal", "memory"):
         yield error(
             WHERE,
@@ -103,7 +109,7 @@ def settings_of_sqlite() -> Iterable[Finding]:
             % {"mode": mode},
             _("Take init_command out of DATABASE_URL, or keep the file on a local disk."),
         )
-    if synchronous < 2 and mode != "memory":
+    if set_so["synchronous"] < 2 and mode != "memory":
         yield error(
             WHERE,
             _("synchronous is not FULL: after a power cut a commit may be gone."),

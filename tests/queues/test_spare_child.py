@@ -18,20 +18,12 @@ from processors.queues.wakeups import queue
 from processors.states import RecordState
 from tests.conftest import StartWorker
 from tests.handling.models import Effect
-from tests.servers import PostgresServer, Worker
+from tests.servers import PostgresServer, Worker, is_alive
 from tests.stories import act, define, fill_inbox, handled_keys, numbered, wait_for_end
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("clean_ledger")
 LEASE = {"LEASE_SECONDS": "4"}  # idle workers look after their spare every second
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def wait_until_gone(pid: int) -> None:

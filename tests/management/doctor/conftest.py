@@ -21,11 +21,17 @@ SAFE = {
 }
 
 
+sqlite_settings = databases.sqlite_settings
+
+
 @pytest.fixture(autouse=True)
 def _sound(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A scheduler was seen, and the tests' hasty Postgres is not held against us."""
+    """A scheduler was seen, and that the tests' databases are hasty is not held against us."""
     Installation.objects.update(scheduler_seen_at=now())
     monkeypatch.setattr(databases, "postgres_settings", lambda: SAFE)
+    monkeypatch.setattr(
+        databases, "sqlite_settings", lambda: sqlite_settings() | {"synchronous": 2}
+    )
 
 
 @pytest.fixture

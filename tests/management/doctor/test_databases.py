@@ -16,7 +16,7 @@ from processors.models import Processor
 from tests.conftest import Manage
 from tests.factories import make_processor, make_table_source
 from tests.management.conftest import Refuse
-from tests.management.doctor.conftest import SAFE, findings
+from tests.management.doctor.conftest import SAFE, findings, sqlite_settings
 from tests.servers import PostgresServer
 
 pytestmark = pytest.mark.django_db(databases=["default", "shop"])
@@ -132,14 +132,17 @@ def test_an_sqlite_that_does_not_wait_for_its_turn_is_told() -> None:
 
 
 @pytest.mark.skipif("connection.vendor == 'postgresql'", reason="settings of SQLite")
-def test_an_sqlite_that_forgets_commits_or_has_no_log_is_told(tmp_path: Path) -> None:
+def test_an_sqlite_that_forgets_commits_or_has_no_log_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     alone = connection.copy()
     alone.settings_dict = {**alone.settings_dict, "NAME": str(tmp_path / "alone.sqlite3")}
     with alone.cursor() as cursor:
         cursor.execute("PRAGMA journal_mode = DELETE")
         cursor.execute("PRAGMA synchronous = OFF")
-        with mock.patch.object(databases, "connection", alone):
-            found = list(databases.settings_of_sqlite())
+        monkeypatch.setattr(databases, "connection", alone)
+        monkeypatch.setattr(databases, "sqlite_settings", sqlite_settings)
+        found = list(databases.settings_of_sqlite())
     alone.close()
 
     assert [each.level for each in found] == ["error", "error"]
