@@ -10,11 +10,14 @@ from django.db import connection
 from processors import control, definitions, maintenance, publish
 from processors.acts import Act, by_command_line
 from processors.models import Batch, Processor, Run
-from processors.states import COUNTERS
+from processors.states import COUNTERS, CloseReason
 from tests.handling.models import Effect
+from tests.tables import Table
 from tests.waiting import wait_until
 
 INBOX: Mapping[str, Any] = {"kind": "inbox"}
+# A back-off that outlasts every test.
+LATER = {"base_seconds": 600, "cap_seconds": 600}
 
 
 def define(handler: str, source: Mapping[str, Any] = INBOX, **definition: Any) -> Processor:
@@ -42,6 +45,13 @@ def numbered(count: int) -> dict[str, dict[str, Any]]:
     return {f"key-{n:04}": {"n": n} for n in range(count)}
 
 
+def begin_run(handler: str, count: int, **definition: Any) -> Run:
+    """A run over `count` numbered records, begun by hand; whoever listens may take them."""
+    processor = define(handler, **definition)
+    fill_inbox(processor, numbered(count))
+    return control.run_once(processor.pk, act())
+
+
 def run_here(processor: Processor) -> Run:
     """One cycle in this process, as a worker's child would run it."""
     from processors import cycle
@@ -50,6 +60,21 @@ def run_here(processor: Processor) -> Run:
     cycle.work(run.pk)
     run.refresh_from_db()
     return run
+
+
+def judged(goods: Table, word: str, **definition: Any) -> Processor:
+    """A processor whose handler has done with a table's only row what this word says."""
+    goods.fill([1])
+    goods.run("UPDATE goods SET name = %s", [word])
+    processor = define("judge", goods.source(), **definition)
+    run_here(processor)
+    return processor
+
+
+def faulted(processor: Processor) -> str:
+    """Why it was stopped; empty where it was not."""
+    processor.refresh_from_db()
+    return processor.fault_reason
 
 
 def wait_for_end(run: Run, *, seconds: float = 60, ticking: bool = True) -> Run:
@@ -64,6 +89,16 @@ def wait_for_end(run: Run, *, seconds: float = 60, ticking: bool = True) -> Run:
 
     wait_until(has_ended, seconds=seconds, message=lambda: f"{run} is {run.state}: {counters(run)}")
     return run
+
+
+def wait_for_reaping(*, seconds: float = 30) -> None:
+    """Until a batch was taken back from a silent worker; ticks like a scheduler."""
+    wait_until(_has_reaped, seconds=seconds, message="the silent worker kept its batch")
+
+
+def _has_reaped() -> bool:
+    maintenance.tick()
+    return Batch.objects.filter(close_reason=CloseReason.REAPED).exists()
 
 
 def wait_for_effects(count: int, *, seconds: float = 30) -> None:

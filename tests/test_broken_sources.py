@@ -1,6 +1,6 @@
 """A table that is no longer as it was defined stops its processor; nobody waits for it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from django.db import transaction
@@ -18,7 +18,7 @@ from processors.sources.base import Settlement
 from processors.sources.connecting import Unreachable
 from processors.states import CloseReason, ProcessorState, RecordState, RunState
 from tests.factories import make_processor, make_run, make_table_source
-from tests.stories import act, define
+from tests.stories import act, define, faulted
 from tests.tables import Table
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "shop"])
@@ -32,10 +32,13 @@ def goods() -> Iterator[Table]:
     table.run("DROP TABLE IF EXISTS goods")
 
 
-def faulted(processor: Processor) -> str:
-    """Why it was stopped; empty where it was not."""
-    processor.refresh_from_db()
-    return processor.fault_reason
+def work_after(processor: Processor, meanwhile: Callable[[], object]) -> Run:
+    """A cycle that a worker comes to when something has happened to its table."""
+    run = control.run_once(processor.pk, act())
+    meanwhile()
+    cycle.work(run.pk)
+    run.refresh_from_db()
+    return run
 
 
 def test_a_table_that_was_dropped_stops_the_processor_before_a_run(goods: Table) -> None:
@@ -53,11 +56,8 @@ def test_a_table_that_was_dropped_stops_the_processor_before_a_run(goods: Table)
 
 def test_a_table_that_is_dropped_in_a_run_stops_it(goods: Table) -> None:
     processor = define("echo", goods.source())
-    run = control.run_once(processor.pk, act())
-    goods.run("DROP TABLE goods")
 
-    cycle.work(run.pk)
-    run.refresh_from_db()
+    run = work_after(processor, goods.drop)
 
     assert run.state == RunState.FAILED
     assert "goods" in faulted(processor)
@@ -65,11 +65,8 @@ def test_a_table_that_is_dropped_in_a_run_stops_it(goods: Table) -> None:
 
 def test_a_column_that_is_dropped_in_a_run_costs_what_was_in_hand(goods: Table) -> None:
     processor = define("echo", goods.source(result="result"))
-    run = control.run_once(processor.pk, act())
-    goods.run("ALTER TABLE goods DROP COLUMN result")
 
-    cycle.work(run.pk)
-    run.refresh_from_db()
+    run = work_after(processor, lambda: goods.run("ALTER TABLE goods DROP COLUMN result"))
 
     assert run.state == RunState.FAILED
     assert "result" in faulted(processor)

@@ -1,18 +1,18 @@
 """Postgres restarts under working workers: nothing is lost, nobody is blamed."""
 
+from typing import Any
+
 import pytest
 from django.db import connection, connections
 
-from processors import control, maintenance
+from processors import maintenance
 from processors.models import Attempt, Record, Run
 from processors.states import RecordState
 from tests.conftest import StartWorker
 from tests.servers import PostgresServer
 from tests.stories import (
-    act,
+    begin_run,
     counters,
-    define,
-    fill_inbox,
     handled_keys,
     numbered,
 )
@@ -32,12 +32,17 @@ RECORDS = 150
     ],
 )
 def test_a_restart_of_the_database_costs_no_record_and_no_attempt(
-    start_worker: StartWorker, postgres: PostgresServer, handler: str, crash: bool, trial: Trial
+    start_worker: StartWorker,
+    postgres: PostgresServer,
+    handler: str,
+    crash: bool,
+    trial: Trial,
+    settings: Any,
 ) -> None:
-    processor = define(handler, options={"seconds": 0.02}, batch_size=20, parallelism=2)
-    fill_inbox(processor, numbered(RECORDS))
-    workers = [start_worker(LEASE_SECONDS="8") for _ in range(2)]
-    run = control.run_once(processor.pk, act())
+    # A crash of a server without fsync forgets commits, and with them leases: those run out.
+    settings.LEASE_SECONDS = 4 if crash else 8
+    workers = [start_worker(LEASE_SECONDS=str(settings.LEASE_SECONDS)) for _ in range(2)]
+    run = begin_run(handler, RECORDS, options={"seconds": 0.02}, batch_size=20, parallelism=2)
     wait_until(
         lambda: Record.objects.filter(state=RecordState.DONE).count() > 10, message="nothing done"
     )
@@ -52,7 +57,7 @@ def test_a_restart_of_the_database_costs_no_record_and_no_attempt(
     wait_until(lambda: has_ended(run), seconds=90, message="the run did not end")
 
     assert Record.objects.filter(state=RecordState.DONE).count() == RECORDS
-    if not crash:  # a crash of a server without fsync forgets commits, and with them leases
+    if not crash:
         assert counters(Run.objects.get()) == {"claimed": RECORDS, "done": RECORDS}
         assert not Attempt.objects.exists()
     assert all(worker.is_running() for worker in workers)

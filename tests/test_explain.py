@@ -1,6 +1,6 @@
 """One sentence says why a processor does what it does."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -175,22 +175,24 @@ def test_what_limits_by_a_key_hold_back_is_counted() -> None:
     assert reason(processor, now).startswith(f"Run 9 is going on: 1 batch in hand. {held}{until} ")
 
 
-def test_a_key_that_waits_is_no_reason_while_others_could_go_on() -> None:
-    now = database_now()
+def held_by_a_key(now: datetime) -> Processor:
+    """Its run is going on; of its records three wait for their key and one for a worker."""
     processor = a_processor(state="started", rate_limits=["5/min by customer"])
     an_active_run(processor, started_at=now - timedelta(minutes=1), config=freeze(processor))
     make_lane(processor, waiting=3, free_at=now + timedelta(seconds=12))
     make_record(processor, available_at=now)
+    return processor
 
-    assert "No worker listens" in reason(processor, now)
+
+def test_a_key_that_waits_is_no_reason_while_others_could_go_on() -> None:
+    now = database_now()
+
+    assert "No worker listens" in reason(held_by_a_key(now), now)
 
 
 def test_a_run_without_a_worker_tells_what_limits_hold_back_as_well() -> None:
     now = database_now()
-    processor = a_processor(state="started", rate_limits=["5/min by customer"])
-    an_active_run(processor, started_at=now - timedelta(minutes=1), config=freeze(processor))
-    make_lane(processor, waiting=3, free_at=now + timedelta(seconds=12))
-    make_record(processor, available_at=now)
+    processor = held_by_a_key(now)
 
     told = whys([processor], now, lambda name: QueueState(name, waiting=0, workers=2))[processor.pk]
 

@@ -1,12 +1,11 @@
 """The first claim of a shift in one statement: it takes what the usual way takes, or nothing."""
 
-import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from django import forms
-from django.db import OperationalError, connection
+from django.db import connection
 
 from processors import control, cycle
 from processors.clock import database_now
@@ -22,6 +21,7 @@ from processors.protocol import claiming, first_claim, leases
 from processors.protocol.gate import Ask
 from processors.protocol.working import Equipment, source_of
 from tests.factories import make_batch
+from tests.lost_answers import lose_first_answer
 from tests.stories import act, counted_statements, counters, define, fill_inbox, numbered
 from tests.tables import Table
 
@@ -205,15 +205,8 @@ def test_a_ready_child_whose_claim_was_not_answered_blames_no_record(
 ) -> None:
     run = begun()
     rehearse()
-    original, claims = first_claim.claim_at_once, itertools.count()
+    lose_first_answer(monkeypatch, first_claim, "claim_at_once")
 
-    def lose_the_first_answer(*given: Any) -> Any:
-        taken = original(*given)
-        if next(claims) == 0:
-            raise OperationalError("server closed the connection unexpectedly")
-        return taken
-
-    monkeypatch.setattr(first_claim, "claim_at_once", lose_the_first_answer)
     cycle.work(run.pk)
 
     run.refresh_from_db()

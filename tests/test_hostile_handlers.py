@@ -13,6 +13,7 @@ from processors.states import RecordState
 from tests.conftest import StartWorker
 from tests.handling.models import Effect
 from tests.stories import (
+    LATER,
     act,
     counters,
     define,
@@ -24,16 +25,10 @@ from tests.stories import (
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, databases=["default", "shop"]),
-    pytest.mark.usefixtures("clean_ledger"),
+    pytest.mark.usefixtures("short_lease", "clean_ledger"),
 ]
-LEASE = {"LEASE_SECONDS": "4"}
 postgres_only = pytest.mark.skipif(connection.vendor != "postgresql", reason="Postgres's SQL")
 GOOD = numbered(10)
-
-
-@pytest.fixture(autouse=True)
-def _short_lease(settings: object) -> None:
-    settings.LEASE_SECONDS = 4  # type: ignore[attr-defined]
 
 
 def states() -> dict[str, str]:
@@ -52,7 +47,7 @@ def test_a_record_is_ended_at_its_time_limit_whatever_its_handler_does(
 ) -> None:
     processor = define("deadly", record_timeout_seconds=1)
     fill_inbox(processor, {"bad": {"die": way}} | GOOD)
-    worker = start_worker(**LEASE)
+    worker = start_worker()
 
     run = control.run_once(processor.pk, act())
     first = Attempt.objects.filter(record__key="bad")
@@ -72,7 +67,7 @@ def test_a_record_that_eats_all_memory_is_dead_and_its_worker_goes_on(
 ) -> None:
     processor = define("deadly")
     fill_inbox(processor, {"bad": {"die": "eat"}} | GOOD)
-    worker = start_worker(**LEASE)
+    worker = start_worker()
     limit_memory(worker.pid, more=400_000_000)
 
     run = wait_for_end(control.run_once(processor.pk, act()))
@@ -97,7 +92,7 @@ def limit_memory(pid: int, more: int) -> None:
 def test_a_fork_does_not_become_a_second_worker(start_worker: StartWorker, how: str) -> None:
     processor = define("rude", batch_size=5)
     fill_inbox(processor, {"bad": {"how": how}} | GOOD)
-    start_worker(**LEASE)
+    start_worker()
 
     run = wait_for_end(control.run_once(processor.pk, act()))
 
@@ -112,7 +107,7 @@ def test_a_fork_does_not_become_a_second_worker(start_worker: StartWorker, how: 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize("how", ["exit", "exit in a thread"])
 def test_sys_exit_ends_a_record_and_not_its_worker(how: str) -> None:
-    processor = define("rude", backoff={"base_seconds": 600, "cap_seconds": 600})
+    processor = define("rude", backoff=LATER)
     fill_inbox(processor, {"bad": {"how": how}} | GOOD)
 
     run = run_here(processor)

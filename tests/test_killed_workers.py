@@ -6,13 +6,16 @@ import signal
 import pytest
 from django.db import connection
 
-from processors import control, maintenance
+from processors import control
 from processors.models import Attempt, Batch, Record
 from processors.states import CloseReason, RecordState, RunState
 from tests.conftest import StartWorker
+from tests.faults.crew import make_due
 from tests.handling.models import Effect
+from tests.servers import is_alive
 from tests.stories import (
     act,
+    begin_run,
     counters,
     define,
     fill_inbox,
@@ -20,26 +23,13 @@ from tests.stories import (
     numbered,
     wait_for_effects,
     wait_for_end,
+    wait_for_reaping,
 )
 from tests.trials import Trial
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.usefixtures("clean_ledger")
-LEASE = {"LEASE_SECONDS": "4"}
+pytestmark = pytest.mark.usefixtures("short_lease", "clean_ledger")
 RECORDS = 40
-
-
-@pytest.fixture(autouse=True)
-def _short_lease(settings: object) -> None:
-    settings.LEASE_SECONDS = 4  # type: ignore[attr-defined]
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 @pytest.mark.parametrize(
@@ -53,10 +43,8 @@ def is_alive(pid: int) -> bool:
 def test_kill_9_in_mid_run_loses_and_doubles_nothing(
     start_worker: StartWorker, victims: str, trial: Trial
 ) -> None:
-    processor = define("effect", options={"seconds": 0.05}, batch_size=10, parallelism=2)
-    fill_inbox(processor, numbered(RECORDS))
-    doomed = start_worker(**LEASE)
-    run = control.run_once(processor.pk, act())
+    doomed = start_worker(LEASE_SECONDS="2")  # which runs out where its parent cannot tell
+    run = begin_run("effect", RECORDS, options={"seconds": 0.05}, batch_size=10, parallelism=2)
     horse = doomed.wait_for_horse()
     wait_until(Effect.objects.exists, message="nothing was handled")
 
@@ -65,7 +53,7 @@ def test_kill_9_in_mid_run_loses_and_doubles_nothing(
         os.kill(horse, signal.SIGKILL)
     if victims in ("parent", "both"):
         doomed.kill()
-    start_worker(**LEASE)
+    start_worker()
     wait_for_end(run)
 
     assert handled_keys() == sorted(numbered(RECORDS))
@@ -75,11 +63,9 @@ def test_kill_9_in_mid_run_loses_and_doubles_nothing(
 
 
 def test_a_crash_is_told_of_with_the_records_that_were_in_hand(start_worker: StartWorker) -> None:
-    processor = define("outside", options={"seconds": 0.5}, batch_size=10)
-    fill_inbox(processor, numbered(5))
     # So long a lease that only its parent can have told, however busy the machine.
     worker = start_worker(LEASE_SECONDS="60")
-    run = control.run_once(processor.pk, act())
+    run = begin_run("outside", 5, options={"seconds": 0.5}, batch_size=10)
     wait_for_effects(1)
 
     os.kill(worker.wait_for_horse(), signal.SIGKILL)
@@ -93,10 +79,8 @@ def test_a_crash_is_told_of_with_the_records_that_were_in_hand(start_worker: Sta
 
 
 def test_an_unrepeatable_record_in_hand_is_parked_for_a_person(start_worker: StartWorker) -> None:
-    processor = define("unrepeatable", options={"seconds": 1.0}, batch_size=10)
-    fill_inbox(processor, numbered(3))
-    worker = start_worker(**LEASE)
-    run = control.run_once(processor.pk, act())
+    worker = start_worker()
+    run = begin_run("unrepeatable", 3, options={"seconds": 1.0}, batch_size=10)
     wait_for_effects(1)
 
     os.kill(worker.wait_for_horse(), signal.SIGKILL)
@@ -116,16 +100,14 @@ def test_an_unrepeatable_record_in_hand_is_parked_for_a_person(start_worker: Sta
 def test_a_worker_that_sleeps_past_its_lease_can_write_nothing(
     start_worker: StartWorker, trial: Trial
 ) -> None:
-    processor = define("effect", options={"seconds": 0.3}, batch_size=5, parallelism=2)
-    fill_inbox(processor, numbered(10))
-    sleeper = start_worker(**LEASE)
-    run = control.run_once(processor.pk, act())
+    sleeper = start_worker()
+    run = begin_run("effect", 10, options={"seconds": 0.3}, batch_size=5, parallelism=2)
     horse = sleeper.wait_for_horse()
     wait_until(Effect.objects.exists, message="nothing was handled")
     trial.strike()
     os.kill(horse, signal.SIGSTOP)
-    start_worker(**LEASE)
-    wait_until(has_reaped, message="the sleeper kept its batch")
+    start_worker()
+    wait_for_reaping()
 
     os.kill(horse, signal.SIGCONT)
     wait_for_end(run)
@@ -133,19 +115,12 @@ def test_a_worker_that_sleeps_past_its_lease_can_write_nothing(
     assert handled_keys() == sorted(numbered(10))
 
 
-def has_reaped() -> bool:
-    maintenance.tick()
-    return Batch.objects.filter(close_reason=CloseReason.REAPED).exists()
-
-
 @pytest.mark.fault("F6", "SIGTERM to a worker in mid-run")
 def test_sigterm_lets_the_record_in_hand_finish_and_gives_back_the_rest(
     start_worker: StartWorker, trial: Trial
 ) -> None:
-    processor = define("outside", options={"seconds": 0.4}, batch_size=10)
-    fill_inbox(processor, numbered(10))
-    worker = start_worker(**LEASE)
-    run = control.run_once(processor.pk, act())
+    worker = start_worker()
+    run = begin_run("outside", 10, options={"seconds": 0.4}, batch_size=10)
     wait_for_effects(2)
 
     begun = Effect.objects.count()
@@ -156,7 +131,7 @@ def test_sigterm_lets_the_record_in_hand_finish_and_gives_back_the_rest(
     assert Effect.objects.count() <= begun + 1
     assert not Attempt.objects.exists()
     assert Record.objects.filter(state=RecordState.READY).count() == 10 - Effect.objects.count()
-    start_worker(**LEASE)
+    start_worker()
     wait_for_end(run)
     assert handled_keys() == sorted(numbered(10))
 
@@ -176,9 +151,9 @@ DEATHS = {
 def test_one_deadly_record_ends_dead_and_no_other_suffers(
     start_worker: StartWorker, way: str, trial: Trial
 ) -> None:
-    processor = define("deadly", batch_size=50, record_timeout_seconds=2)
+    processor = define("deadly", batch_size=50, record_timeout_seconds=1)
     fill_inbox(processor, numbered(30) | {"poison": {"die": way}})
-    worker = start_worker(**LEASE)
+    worker = start_worker()
 
     trial.strike()
     for _ in range(4):
@@ -195,17 +170,10 @@ def test_one_deadly_record_ends_dead_and_no_other_suffers(
     assert worker.is_running()
 
 
-def make_due() -> None:
-    """What waits for another try need not wait for the clock."""
-    from processors.clock import database_now
-
-    Record.objects.filter(state=RecordState.READY).update(available_at=database_now())
-
-
 def test_a_deploy_that_kills_every_worker_costs_five_records(start_worker: StartWorker) -> None:
     processor = define("deadly", batch_size=50)
     fill_inbox(processor, {key: {"die": "abort"} for key in numbered(RECORDS)})
-    worker = start_worker(**LEASE)
+    worker = start_worker()
 
     run = wait_for_end(control.run_once(processor.pk, act()), ticking=False)
     processor.refresh_from_db()

@@ -6,13 +6,14 @@ from typing import Any
 
 import psycopg2
 import pytest
-from django.db import InterfaceError, OperationalError, connection, connections
+from django.db import InterfaceError, connection, connections
 
 from processors import control, cycle, maintenance
 from processors.cycle import watch
 from processors.models import Attempt, Run
 from processors.protocol import first_claim
 from processors.sources.foreign import ForeignTableSource
+from tests.lost_answers import lose_first_answer
 from tests.servers import PostgresServer
 from tests.stories import act, counters, define, fill_inbox, numbered, run_here
 from tests.tables import Table
@@ -93,15 +94,7 @@ def test_another_databases_lost_connection_blames_no_record(
 def test_a_claim_whose_answer_was_lost_blames_no_record(monkeypatch: pytest.MonkeyPatch) -> None:
     processor = define("outside", batch_size=5)
     fill_inbox(processor, numbered(ROWS))
-    original, claims = first_claim.claim, itertools.count()
-
-    def lose_the_first_answer(*given: Any) -> Any:
-        lease = original(*given)
-        if next(claims) == 0:
-            raise OperationalError("server closed the connection unexpectedly")
-        return lease
-
-    monkeypatch.setattr(first_claim, "claim", lose_the_first_answer)
+    lose_first_answer(monkeypatch, first_claim, "claim")
 
     run = run_here(processor)
 

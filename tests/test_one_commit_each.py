@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from django.db import OperationalError, connection, connections, transaction
+from django.db import connection, connections, transaction
 
 from processors import control
 from processors.cycle.commits import Commits, Stretch
@@ -22,6 +22,7 @@ from processors.protocol.leases import Lease, LeaseLost, heartbeat
 from processors.protocol.working import source_of
 from processors.states import RecordState
 from tests.conftest import StartWorker
+from tests.lost_answers import lose_first_answer
 from tests.stories import (
     act,
     counters,
@@ -185,16 +186,7 @@ def test_a_commit_whose_answer_was_lost_is_not_made_twice(
     kind: str, goods: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hand = Hand.of(define_filled(kind, goods, 3))
-    write = hand.commits.at_once.commit
-    lost = iter([True])
-
-    def commit_and_lose_the_answer(*given: Any) -> bool:
-        written = write(*given)
-        if written and next(lost, False):
-            raise OperationalError("server closed the connection unexpectedly")
-        return written
-
-    monkeypatch.setattr(hand.commits.at_once, "commit", commit_and_lose_the_answer)
+    lose_first_answer(monkeypatch, hand.commits.at_once, "commit")
 
     hand.commit_next()
 

@@ -10,7 +10,7 @@ from processors.selection import Selection
 from processors.sources.foreign import ForeignTableSource
 from processors.states import RecordState
 from tests.handling.models import Effect
-from tests.stories import act, counters, define, fill_inbox, numbered, run_here
+from tests.stories import LATER, act, counters, define, fill_inbox, judged, numbered, run_here
 from tests.tables import Table
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "shop"])
@@ -98,7 +98,7 @@ def test_an_exception_is_retried_later_and_dead_after_the_last_attempt() -> None
 
 
 def test_a_row_that_the_database_refuses_is_the_records_failure_and_leaves_nothing() -> None:
-    processor = define("colliding", backoff={"base_seconds": 600, "cap_seconds": 600})
+    processor = define("colliding", backoff=LATER)
     fill_inbox(processor, numbered(2))
 
     run = run_here(processor)
@@ -111,7 +111,7 @@ def test_a_row_that_the_database_refuses_is_the_records_failure_and_leaves_nothi
 
 
 def test_a_cycle_does_not_wait_for_a_record_that_waits() -> None:
-    processor = define("obey", backoff={"base_seconds": 600, "cap_seconds": 600})
+    processor = define("obey", backoff=LATER)
     fill_inbox(processor, {"a": {"do": "raise"}, "b": {}})
 
     run = run_here(processor)
@@ -224,13 +224,9 @@ def test_failures_are_written_to_the_users_table(goods: Table) -> None:
 
 
 def test_a_row_waiting_for_another_try_stays_claimed(goods: Table, mode: str) -> None:
-    goods.fill([1])
-    goods.run("UPDATE goods SET name = 'retry'")
-    processor = define("judge", goods.source(), backoff={"base_seconds": 600, "cap_seconds": 600})
+    processor = judged(goods, "retry", backoff=LATER)
 
-    run = run_here(processor)
-
-    assert counters(run) == {"claimed": 1, "retried": 1}
+    assert counters(Run.objects.get()) == {"claimed": 1, "retried": 1}
     assert processor.source["mode"] == mode
     assert goods.status(1).partition(":")[0] == ("NEW" if mode == "C" else "TAKEN")
     assert Record.objects.get().state == RecordState.READY
@@ -301,10 +297,7 @@ def test_a_handler_is_told_that_a_retried_record_may_have_been_seen() -> None:
 
 
 def test_a_discarded_record_stays_discarded_and_its_row_stays_failed(goods: Table) -> None:
-    goods.fill([1])
-    goods.run("UPDATE goods SET name = 'reject'")
-    processor = define("judge", goods.source())
-    run_here(processor)
+    processor = judged(goods, "reject")
 
     moved = dead_letters.discard(processor.pk, act("not ours"), Selection())
 
@@ -315,10 +308,7 @@ def test_a_discarded_record_stays_discarded_and_its_row_stays_failed(goods: Tabl
 
 
 def test_a_retried_dead_letter_is_handled_again_under_the_same_key(goods: Table) -> None:
-    goods.fill([1])
-    goods.run("UPDATE goods SET name = 'reject'")
-    processor = define("judge", goods.source())
-    run_here(processor)
+    processor = judged(goods, "reject")
     goods.run("UPDATE goods SET name = 'good'")
 
     dead_letters.retry(processor.pk, act(), Selection())

@@ -10,6 +10,7 @@ from tests.conftest import StartWorker
 from tests.servers import RedisServer
 from tests.stories import (
     act,
+    begin_run,
     counters,
     define,
     fill_inbox,
@@ -28,10 +29,8 @@ pytestmark = pytest.mark.usefixtures("clean_ledger")
 def test_flushall_in_mid_run_loses_nothing(
     start_worker: StartWorker, redis_server: RedisServer, trial: Trial
 ) -> None:
-    processor = define("effect", options={"seconds": 0.02}, batch_size=10, parallelism=2)
-    fill_inbox(processor, numbered(100))
     start_worker()
-    run = control.run_once(processor.pk, act())
+    run = begin_run("effect", 100, options={"seconds": 0.02}, batch_size=10, parallelism=2)
 
     trial.strike()
     with redis.Redis.from_url(redis_server.url) as client:
@@ -51,9 +50,7 @@ def test_flushall_in_mid_run_loses_nothing(
 def test_wake_ups_that_were_lost_are_put_back(
     start_worker: StartWorker, redis_server: RedisServer, trial: Trial
 ) -> None:
-    processor = define("effect")
-    fill_inbox(processor, numbered(10))
-    run = control.run_once(processor.pk, act())
+    run = begin_run("effect", 10)
     trial.strike()
     with redis.Redis.from_url(redis_server.url) as client:
         client.flushall()
@@ -69,10 +66,8 @@ def test_wake_ups_that_were_lost_are_put_back(
 def test_redis_restarted_in_mid_run_stops_nobody(
     start_worker: StartWorker, redis_server: RedisServer, trial: Trial
 ) -> None:
-    processor = define("effect", options={"seconds": 0.05}, batch_size=10)
-    fill_inbox(processor, numbered(60))
     worker = start_worker(LEASE_SECONDS="4")
-    run = control.run_once(processor.pk, act())
+    run = begin_run("effect", 60, options={"seconds": 0.05}, batch_size=10)
     wait_for_effects(3)
 
     trial.strike()
@@ -82,8 +77,8 @@ def test_redis_restarted_in_mid_run_stops_nobody(
     wait_for_end(run)
 
     assert handled_keys() == sorted(numbered(60))
-    fill_inbox(processor, {"again": {}})
-    wait_for_end(control.run_once(processor.pk, act()))
+    fill_inbox(run.processor, {"again": {}})
+    wait_for_end(control.run_once(run.processor_id, act()))
     assert worker.is_running()
 
 
@@ -107,9 +102,7 @@ def test_operators_can_start_and_stop_while_redis_is_away(
 def test_a_thousand_doubled_wake_ups_do_no_harm(start_worker: StartWorker, trial: Trial) -> None:
     from processors import queues
 
-    processor = define("effect", parallelism=2, batch_size=5)
-    fill_inbox(processor, numbered(20))
-    run = control.run_once(processor.pk, act())
+    run = begin_run("effect", 20, parallelism=2, batch_size=5)
     trial.strike()
     queues.wake(run.pk, "default", 1_000)
 

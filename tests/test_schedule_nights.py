@@ -12,6 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from processors.schedules import next_slot, next_slots
+from tests import bootstrap
+
+pytestmark = bootstrap.once("a clock asks no database")
 
 MINUTE = timedelta(minutes=1)
 

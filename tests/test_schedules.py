@@ -18,6 +18,9 @@ from processors.schedules import (
     next_slot,
     next_slots,
 )
+from tests import bootstrap
+
+pytestmark = bootstrap.once("a clock asks no database")
 
 FIVE_FIELDS = (
     "Use five fields: minute hour day month weekday. “30 6 * * 1-5” is 06:30 from Monday to Friday."

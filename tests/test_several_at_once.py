@@ -4,13 +4,12 @@ import asyncio
 import threading
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 import pytest
-from django.db import OperationalError, transaction
+from django.db import OperationalError
 
 from processors import control
 from processors.clock import database_now
@@ -29,6 +28,7 @@ from processors.protocol.working import equip, source_of
 from processors.sources.base import Claimed, Ref, Settlement
 from processors.states import CloseReason, RecordState, RunState
 from tests.conftest import StartWorker
+from tests.lost_answers import LOST, first_commit_fails
 from tests.stories import act, counters, define, fill_inbox, numbered, run_here, wait_for_end
 from tests.tables import Table
 from tests.waiting import wait_until
@@ -169,22 +169,10 @@ def test_a_row_that_is_new_again_goes_into_another_batch(goods: Table) -> None:
     cycles.end_cycle(hand.run.pk)
 
 
-def test_a_refill_whose_answer_was_lost_is_not_made_twice(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_refill_whose_answer_was_lost_is_not_made_twice() -> None:
     hand = Refilling(define_filled(40))
-    atomic: Any = transaction.atomic
-    lost = iter([True])
 
-    @contextmanager
-    def answering_once(*given: Any, durable: bool = False, **more: Any) -> Iterator[None]:
-        with atomic(*given, durable=durable, **more):
-            yield
-        if durable and next(lost, False):
-            raise OperationalError("server closed the connection unexpectedly")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(transaction, "atomic", answering_once)
+    with first_commit_fails(OperationalError(LOST), has_happened=True):
         hand.commit(6)
 
     assert hand.batch.claimed == hand.lease.size == 16
@@ -192,20 +180,10 @@ def test_a_refill_whose_answer_was_lost_is_not_made_twice(
     hand.finish()
 
 
-def test_a_refill_that_was_rolled_back_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refill_that_was_rolled_back_is_forgotten() -> None:
     hand = Refilling(define_filled(40))
-    atomic: Any = transaction.atomic
-    failing = iter([True])
 
-    @contextmanager
-    def failing_once(*given: Any, durable: bool = False, **more: Any) -> Iterator[None]:
-        with atomic(*given, durable=durable, **more):
-            yield
-            if durable and next(failing, False):
-                raise LookupError("the commit was refused")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(transaction, "atomic", failing_once)
+    with first_commit_fails(LookupError("the commit was refused"), has_happened=False):
         hand.commit(6)
 
     assert hand.batch.claimed == hand.lease.size == 10

@@ -11,6 +11,7 @@ from tests.conftest import StartWorker
 from tests.handling.models import Effect
 from tests.stories import (
     act,
+    begin_run,
     counters,
     define,
     fill_inbox,
@@ -81,21 +82,20 @@ def test_pause_and_resume_keep_the_same_run(start_worker: StartWorker) -> None:
 def test_force_stop_does_not_wait_and_puts_the_record_in_hand_under_suspicion(
     start_worker: StartWorker,
 ) -> None:
-    processor = define("outside", options={"seconds": 20})
-    fill_inbox(processor, numbered(5))
-    start_worker()
-    run = control.run_once(processor.pk, act())
+    worker = start_worker()
+    run = begin_run("outside", 5, options={"seconds": 20})
     wait_for_effects(1)
 
     with pytest.raises(Refused, match="type story"):
-        force_stop(processor.pk, act(), typed_name="wrong")
-    force_stop(processor.pk, act("stuck"), typed_name="story")
+        force_stop(run.processor_id, act(), typed_name="wrong")
+    force_stop(run.processor_id, act("stuck"), typed_name="story")
 
     run.refresh_from_db()
     assert run.state == RunState.STOPPED
     assert Batch.objects.get().close_reason == CloseReason.FORCED
     assert Attempt.objects.get().outcome == "crashed"
     assert Record.objects.filter(state=RecordState.READY).count() == 5
+    worker.kill()  # which would wait for its record
 
 
 def test_the_same_click_sent_twice_acts_once(transactional_db: None) -> None:
@@ -175,12 +175,10 @@ def test_a_doubled_click_on_run_once_begins_one_run(transactional_db: None) -> N
 
 
 def test_start_goes_on_with_a_run_that_was_begun_by_hand_and_paused(transactional_db: None) -> None:
-    processor = define("effect")
-    fill_inbox(processor, numbered(3))
-    run = control.run_once(processor.pk, act())
-    control.pause(processor.pk, act())
+    run = begin_run("effect", 3)
+    control.pause(run.processor_id, act())
 
-    message = control.start(processor.pk, act())
+    message = control.start(run.processor_id, act())
 
     run.refresh_from_db()
     assert run.state == RunState.RUNNING

@@ -45,6 +45,12 @@ def a_processor(slug: str = "orders", **changes: Any) -> Processor:
     return Processor.objects.create(**columns)
 
 
+def a_started_processor() -> Processor:
+    """By interval, an hour long; its next run is due."""
+    return a_processor(state="started", trigger_kind="interval", pause_seconds=3600,
+                       next_due_at=database_now())  # fmt: skip
+
+
 def a_run(processor: Processor, seq: int = 1, **changes: Any) -> Run:
     """An ended run, unless `state` and `ended_at` say otherwise."""
     now = database_now()

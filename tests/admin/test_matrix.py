@@ -238,9 +238,7 @@ def outcome(answer: Any) -> str:
     return "refused" if answer.status_code in (403, 404, 405) else str(answer.status_code)
 
 
-IN_ONE_RUN = pytest.mark.skipif(
-    bootstrap.TEST_DATABASE != "sqlite", reason="rights are the same on both, asked on SQLite"
-)
+IN_ONE_RUN = bootstrap.once("rights are the same on both")
 
 
 # Who may do everything opens every page on both databases.

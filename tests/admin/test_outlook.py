@@ -34,6 +34,12 @@ def a_cycle(processor: Processor, seq: int, *, ago: timedelta, **changes: Any) -
     )  # fmt: skip
 
 
+def regular_cycles(processor: Processor, count: int) -> None:
+    """One in five minutes, each a minute long."""
+    for seq in range(1, count + 1):
+        a_cycle(processor, seq, ago=(20 - seq) * 5 * MINUTE)
+
+
 def waiting(processor: Processor, count: int) -> None:
     now = database_now()
     Record.objects.bulk_create(
@@ -138,8 +144,7 @@ def test_a_page_that_knows_nothing_says_so(admin: Client) -> None:
 
 def test_a_run_is_shown_beside_those_before_it(admin: Client) -> None:
     processor = a_processor()
-    for seq in range(1, 7):
-        a_cycle(processor, seq, ago=(20 - seq) * 5 * MINUTE)
+    regular_cycles(processor, 6)
     start = database_now() - 4 * MINUTE
     slow = a_run(processor, 7, started_at=start, ended_at=start + 3 * MINUTE, claimed=9, done=9)
 
@@ -153,8 +158,7 @@ def test_a_run_is_shown_beside_those_before_it(admin: Client) -> None:
 
 def test_a_run_with_too_few_before_it_is_beside_none(admin: Client) -> None:
     processor = a_processor()
-    for seq in range(1, 5):
-        a_cycle(processor, seq, ago=(20 - seq) * 5 * MINUTE)
+    regular_cycles(processor, 4)
 
     assert 'id="figures"' not in page(admin, processor)
 

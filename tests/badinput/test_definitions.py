@@ -10,6 +10,7 @@ from django.db import connections
 
 from processors.forms import ProcessorForm
 from processors.models import Processor
+from tests import bootstrap
 from tests.badinput.conftest import is_for_people
 from tests.factories import make_processor
 
@@ -113,6 +114,7 @@ def taken() -> Processor:
     return make_processor("taken", name="Taken", handler="sample.send")
 
 
+@bootstrap.once("what is refused before it is stored is refused alike")
 @pytest.mark.parametrize("line", LINES)
 def test_the_form_and_the_command_refuse_a_line_in_the_same_words(
     load: Load, fill_in: FillIn, line: str

@@ -79,6 +79,14 @@ def check_refused(ended: tuple[int, str, str], code: int = 1) -> str:
     return err
 
 
+def refusal_of(shell: Shell, what: str, way: str, *command: str) -> str:
+    """What a command says of this content, which comes from a file or on its standard input."""
+    if way == "stdin":
+        return check_refused(shell(*command, "-", stdin=REFUSED[what]))
+    Path("FILE").write_bytes(REFUSED[what])
+    return check_refused(shell(*command, "FILE"))
+
+
 @pytest.mark.parametrize("way", ["file", "stdin"])
 @pytest.mark.parametrize("what", REFUSED)
 def test_what_is_no_json_lines_is_refused_and_nothing_is_stored(
@@ -86,12 +94,8 @@ def test_what_is_no_json_lines_is_refused_and_nothing_is_stored(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     make_processor("orders")
-    Path("FILE").write_bytes(REFUSED[what])
 
-    if way == "file":
-        said = check_refused(shell("publish", "orders", "FILE"))
-    else:
-        said = check_refused(shell("publish", "orders", stdin=REFUSED[what]))
+    said = refusal_of(shell, what, way, "publish", "orders")
 
     assert "Line 1: " in said
     assert said.endswith("Nothing was stored.\n")
@@ -103,12 +107,8 @@ def test_what_is_no_definition_is_refused_and_nothing_is_loaded(
     shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str, way: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("FILE").write_bytes(REFUSED[what])
 
-    if way == "file":
-        said = check_refused(shell("processor", "load", "FILE"))
-    else:
-        said = check_refused(shell("processor", "load", "-", stdin=REFUSED[what]))
+    said = refusal_of(shell, what, way, "processor", "load")
 
     assert said.endswith("Nothing was loaded.\n")
     assert not Processor.objects.exists()

@@ -1,4 +1,4 @@
-"""A signed-in browser on a running site."""
+"""Somebody signed in, in a browser on a running site."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,29 +11,46 @@ from django.test import Client
 
 from processors.models import Installation
 
+Visit = Callable[..., Any]
+
+# Pages poll ten times as often as for people; all other waiting takes as long as it takes.
+HASTE = """{
+  const patient = window.setTimeout;
+  window.setTimeout = (act, wait, ...given) =>
+    patient(act, act.name === "poll" ? wait / 10 : wait, ...given);
+}"""
+
+
+def session_of(user: User, url: str) -> dict[str, str]:
+    """The cookie by which a browser is signed in as this person at this site."""
+    client = Client()
+    client.force_login(user)
+    cookie = client.cookies[settings.SESSION_COOKIE_NAME]
+    return {"name": cookie.key, "value": cookie.value, "url": url}
+
 
 @pytest.fixture
-def visit(
-    transactional_db: None,
-    live_server: Any,
-    open_page: Callable[..., Any],
-) -> Callable[..., Any]:
-    """Opens an address as the administrator: `visit("/admin/", viewport=…)`."""
+def visit_by(transactional_db: None, live_server: Any, open_page: Callable[..., Any]) -> Visit:
+    """Opens an address as somebody: `visit_by(user, "/admin/", viewport=…)`."""
     cache.clear()
-    from processors.clock import database_now
+    Installation.make()
 
-    Installation.objects.get_or_create(pk=1, defaults={"reaped_at": database_now()})
+    def open_one(user: User, path: str, **options: Any) -> Any:
+        page = open_page(base_url=live_server.url, **options)
+        page.add_init_script(HASTE)
+        page.context.add_cookies([session_of(user, live_server.url)])
+        page.goto(path)
+        return page
+
+    return open_one
+
+
+@pytest.fixture
+def visit(visit_by: Visit) -> Visit:
+    """Opens an address as the administrator: `visit("/admin/", viewport=…)`."""
 
     def open_one(path: str, **options: Any) -> Any:
         user, _ = User.objects.get_or_create(username="anna", is_staff=True, is_superuser=True)
-        client = Client()
-        client.force_login(user)
-        page = open_page(base_url=live_server.url, **options)
-        cookie = client.cookies[settings.SESSION_COOKIE_NAME]
-        page.context.add_cookies(
-            [{"name": cookie.key, "value": cookie.value, "url": live_server.url}]
-        )
-        page.goto(path)
-        return page
+        return visit_by(user, path, **options)
 
     return open_one

@@ -1,45 +1,32 @@
 """From a failing run to mended records, queues, and what a viewer cannot do: in a real browser."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.contrib.auth.models import Group, User
-from django.test import Client
 
 from processors import cycle
-from processors.models import BulkAct, Event, Installation, Processor, Record, Run
+from processors.models import Event, Processor, Record, Run
 from processors.queues import wake
 from processors.queues.job_facts import jobs_of
 from tests.admin.conftest import a_failed_record, a_processor, a_run
 from tests.admin.test_roles import make_roles
 from tests.admin.workers import fail_one, list_worker
+from tests.browser.conftest import Visit
 from tests.stories import define, fill_inbox
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-Visit = Callable[..., Any]
-
 
 @pytest.fixture
-def visit_as(open_page: Callable[..., Any], live_server: Any) -> Visit:
+def visit_as(visit_by: Visit) -> Visit:
     """Opens an address as a member of a role: `visit_as("Viewer", "/admin/")`."""
 
     def open_one(role: str, path: str, **options: Any) -> Any:
         make_roles()
-        Installation.make()
         user = User.objects.create_user(role.lower(), is_staff=True)
         user.groups.set(Group.objects.filter(name=role))
-        client = Client()
-        client.force_login(user)
-        page = open_page(base_url=live_server.url, **options)
-        cookie = client.cookies[settings.SESSION_COOKIE_NAME]
-        page.context.add_cookies(
-            [{"name": cookie.key, "value": cookie.value, "url": live_server.url}]
-        )
-        page.goto(path)
-        return page
+        return visit_by(user, path, **options)
 
     return open_one
 
@@ -93,17 +80,6 @@ def test_a_record_is_found_walked_past_mended_and_retried(visit: Visit) -> None:
     assert page.is_visible("text=Ready")
 
 
-def test_a_traceback_is_copied_or_selected(visit: Visit) -> None:
-    record = a_failed_record(a_processor(), a_run(Processor.objects.get()))
-    page = visit(f"/admin/processors/record/{record.pk}/change/")
-
-    page.click("button[data-copy=payload]")
-
-    page.wait_for_function("document.getElementById('announcer').textContent !== ''")
-    said = page.text_content("#announcer")
-    assert said in ("Copied.", "Selected: copy it with the keyboard.")
-
-
 def test_a_viewer_sees_failures_but_neither_payloads_nor_buttons(visit_as: Visit) -> None:
     record = a_failed_record(a_processor(), a_run(Processor.objects.get()), payload={"c": "Köln"})
     page = visit_as("Viewer", "/admin/processors/record/")
@@ -136,19 +112,3 @@ def test_jobs_are_put_back_and_a_queue_is_emptied_without_a_script(visit: Visit)
 
     assert "4 queued jobs of queue default were deleted." in page.text_content(".messagelist")
     assert jobs_of("default", "queued", 0, 10) == ([], 0)
-
-
-def test_an_act_on_many_shows_its_progress_by_itself(visit: Visit) -> None:
-    processor = a_processor()
-    act = BulkAct.objects.create(
-        what="retry", words="all", actor="anna", expected=900, moved={str(processor.pk): 300},
-        started_at=processor.created_at, seen_at=processor.created_at,
-    )  # fmt: skip
-    page = visit(act.get_absolute_url())
-    assert "300 of about 900" in page.text_content("main")
-
-    act.note({processor.pk: 500}, processor.created_at)
-    page.wait_for_selector("text=800 of about 900", timeout=20_000)
-    act.end(processor.created_at)
-
-    page.wait_for_selector(".badge:has-text('Finished')", timeout=20_000)

@@ -1,23 +1,20 @@
 """Keys, dialogs and the tab, in a real browser."""
 
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from processors.models import Record, Run
 from tests import bootstrap
 from tests.admin.conftest import a_failed_record, a_processor, a_run
+from tests.browser.conftest import Visit
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(
-        bootstrap.TEST_DATABASE != "sqlite", reason="a page's script asks no database: on SQLite"
-    ),
+    bootstrap.once("a page's script asks no database"),
 ]
 
-Visit = Callable[..., Any]
 SOON = 20_000  # milliseconds
 
 

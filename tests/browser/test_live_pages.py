@@ -2,25 +2,22 @@
 
 import re
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from processors.clock import database_now
-from processors.models import Batch, Run
+from processors.models import Batch, BulkAct, Processor, Run
 from tests import bootstrap
 from tests.admin.conftest import a_batch, a_failed_record, a_processor, a_run, an_active_run
+from tests.browser.conftest import Visit
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(
-        bootstrap.TEST_DATABASE != "sqlite", reason="a page's script asks no database: on SQLite"
-    ),
+    bootstrap.once("a page's script asks no database"),
 ]
 
-Visit = Callable[..., Any]
 LONG = 20_000  # milliseconds that a page may take to notice
 SLOW_SECONDS = 2
 
@@ -70,6 +67,46 @@ def test_open_details_and_selected_text_are_left_alone(visit: Visit) -> None:
 
     page.wait_for_selector("text=42 of 100", timeout=LONG)
     assert page.is_visible("[data-live=timeline] details[open]")
+
+
+def test_a_live_page_leaves_alone_what_is_in_use(visit: Visit) -> None:
+    run = an_active_run(a_processor(), expected=100)
+    batch = a_batch(run, claimed=100, done=10)
+    page = visit(run.get_absolute_url())
+    page.fill("#act-reason", "half a sent")
+
+    batch.done = 42
+    batch.save()
+
+    page.wait_for_selector("text=42 of 100", timeout=LONG)
+    assert page.input_value("#act-reason") == "half a sent"
+
+
+def test_a_live_page_says_when_it_lost_the_server(visit: Visit, console: list[str]) -> None:
+    run = an_active_run(a_processor())
+    page = visit(run.get_absolute_url())
+
+    page.route("**/*", lambda route: route.abort())
+    page.wait_for_selector("text=Live updates paused", timeout=LONG)
+    page.unroute("**/*")
+    page.wait_for_selector("#live-lost", state="hidden", timeout=30_000)
+    console[:] = [line for line in console if "ERR_FAILED" not in line]
+
+
+def test_an_act_on_many_shows_its_progress_by_itself(visit: Visit) -> None:
+    processor = a_processor()
+    act = BulkAct.objects.create(
+        what="retry", words="all", actor="anna", expected=900, moved={str(processor.pk): 300},
+        started_at=processor.created_at, seen_at=processor.created_at,
+    )  # fmt: skip
+    page = visit(act.get_absolute_url())
+    assert "300 of about 900" in page.text_content("main")
+
+    act.note({processor.pk: 500}, processor.created_at)
+    page.wait_for_selector("text=800 of about 900", timeout=LONG)
+    act.end(processor.created_at)
+
+    page.wait_for_selector(".badge:has-text('Finished')", timeout=LONG)
 
 
 def test_a_finished_run_is_announced_once_and_no_longer_asked_for(visit: Visit) -> None:
@@ -157,3 +194,14 @@ def test_the_settings_can_be_copied(visit: Visit) -> None:
     page.click("[data-copy=config]")
 
     page.wait_for_function("document.getElementById('announcer').textContent !== ''")
+
+
+def test_a_traceback_is_copied_or_selected(visit: Visit) -> None:
+    record = a_failed_record(a_processor(), a_run(Processor.objects.get()))
+    page = visit(f"/admin/processors/record/{record.pk}/change/")
+
+    page.click("button[data-copy=payload]")
+
+    page.wait_for_function("document.getElementById('announcer').textContent !== ''")
+    said = page.text_content("#announcer")
+    assert said in ("Copied.", "Selected: copy it with the keyboard.")

@@ -1,6 +1,6 @@
 """What an operator does all day, in a real browser under the real security policy."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +8,19 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from processors.clock import database_now
 from processors.models import Event, Processor, Record, Run
-from tests.admin.conftest import a_batch, a_failed_record, a_processor, a_run, an_active_run
+from tests.admin.conftest import (
+    a_failed_record,
+    a_processor,
+    a_run,
+    a_started_processor,
+    an_active_run,
+)
+from tests.browser.conftest import Visit
 from tests.conftest import StartWorker
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-Visit = Callable[..., Any]
 
 MAKE_TABLE = """
 CREATE TABLE customer_order
@@ -146,8 +151,7 @@ def test_definitions_are_exported_and_imported(visit: Visit, tmp_path: Path) -> 
 
 
 def test_stop_asks_why_and_the_list_shows_it(visit: Visit) -> None:
-    processor = a_processor(state="started", trigger_kind="interval", pause_seconds=3600,
-                            next_due_at=database_now())  # fmt: skip
+    processor = a_started_processor()
     page = visit("/admin/processors/processor/")
 
     page.click("button:has-text('Stop')")
@@ -185,30 +189,6 @@ def test_failed_records_are_retried_in_bulk(visit: Visit) -> None:
 
     page.wait_for_selector("text=3 records are tried again.")
     assert Record.objects.filter(state="ready").count() == 3
-
-
-def test_a_live_page_leaves_alone_what_is_in_use(visit: Visit) -> None:
-    run = an_active_run(a_processor(), expected=100)
-    batch = a_batch(run, claimed=100, done=10)
-    page = visit(run.get_absolute_url())
-    page.fill("#act-reason", "half a sent")
-
-    batch.done = 42
-    batch.save()
-
-    page.wait_for_selector("text=42 of 100", timeout=20_000)
-    assert page.input_value("#act-reason") == "half a sent"
-
-
-def test_a_live_page_says_when_it_lost_the_server(visit: Visit, console: list[str]) -> None:
-    run = an_active_run(a_processor())
-    page = visit(run.get_absolute_url())
-
-    page.route("**/*", lambda route: route.abort())
-    page.wait_for_selector("text=Live updates paused", timeout=20_000)
-    page.unroute("**/*")
-    page.wait_for_selector("#live-lost", state="hidden", timeout=30_000)
-    console[:] = [line for line in console if "ERR_FAILED" not in line]
 
 
 def test_a_stranger_gets_the_sign_in_page(open_page: Any, live_server: Any) -> None:

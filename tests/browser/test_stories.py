@@ -1,19 +1,15 @@
 """An operator's day in a browser: a schedule is set, work is held back with a reason and let go on,
 failures are retried, a limit is changed; the acts with JavaScript switched off."""
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
-from processors.clock import database_now
 from processors.models import Event, Processor, Record
-from tests.admin.conftest import a_failed_record, a_processor, a_run
+from tests.admin.conftest import a_failed_record, a_processor, a_run, a_started_processor
+from tests.browser.conftest import Visit
 from tests.test_retention import an_old_run
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-Visit = Callable[..., Any]
 OFF = {"java_script_enabled": False}
 
 
@@ -40,8 +36,7 @@ def test_a_processor_is_scheduled_by_cron_and_its_next_start_is_shown(visit: Vis
 
 
 def test_work_is_paused_with_a_reason_that_others_read_and_resumed(visit: Visit) -> None:
-    processor = a_processor(state="started", trigger_kind="interval", pause_seconds=3600,
-                            next_due_at=database_now())  # fmt: skip
+    processor = a_started_processor()
     page = visit(processor.get_absolute_url(), **OFF)
 
     page.click(".acts button:has-text('Pause')")
@@ -82,8 +77,7 @@ def test_a_kind_of_error_is_retried_and_another_discarded(visit: Visit) -> None:
 
 
 def test_a_limit_is_changed_and_a_processor_stopped(visit: Visit) -> None:
-    processor = a_processor(state="started", trigger_kind="interval", pause_seconds=3600,
-                            next_due_at=database_now())  # fmt: skip
+    processor = a_started_processor()
     page = visit(processor.get_absolute_url(), **OFF)
 
     page.fill("#limit_batch_size", "50")

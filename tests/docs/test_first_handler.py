@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from processors.testing import run_handler
+from tests import bootstrap
 from tests.docs.blocks import Block, blocks, commands, run, write_files
 from tests.servers import ROOT, RedisServer, Worker
 
@@ -35,6 +36,7 @@ def desk(tmp_path: Path, redis_server: RedisServer) -> dict[str, str]:
     return env
 
 
+@bootstrap.once("a reader's installation is on SQLite")
 @pytest.mark.slow
 def test_every_block_of_the_tutorial_does_what_the_tutorial_says(
     desk: dict[str, str], tmp_path: Path

@@ -8,7 +8,10 @@ import pytest
 from django.core.management import get_commands
 
 from processors.management.commands.processor import Command as ProcessorCommand
+from tests import bootstrap
 from tests.servers import ROOT
+
+pytestmark = bootstrap.once("a page points where it points")
 
 PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *ROOT.glob("docs/**/*.md")])
 # Made from a real run, and written by a command: they come later than what names them.

@@ -10,8 +10,7 @@ from processors.protocol.claiming import claim
 from processors.protocol.gate import Ask
 from processors.protocol.working import source_of
 from processors.states import RecordState, RunState
-from tests.faulted.conftest import faulted
-from tests.stories import act, counters, define, fill_inbox, numbered, run_here
+from tests.stories import act, counters, define, faulted, fill_inbox, numbered, run_here
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, databases=["default", "shop"]),

@@ -7,8 +7,8 @@ from processors.clock import database_now
 from processors.explain import why
 from processors.models import Event, Processor, Record, Run
 from processors.states import RecordState, RunState
-from tests.faulted.conftest import FAILING, LATER, faulted, touched
-from tests.stories import act, counters, define, fill_inbox, numbered, run_here
+from tests.faulted.conftest import FAILING, touched
+from tests.stories import LATER, act, counters, define, faulted, fill_inbox, numbered, run_here
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, databases=["default", "shop"]),

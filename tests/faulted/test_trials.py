@@ -11,8 +11,8 @@ from processors.protocol.claiming import claim
 from processors.protocol.gate import Ask
 from processors.protocol.working import source_of
 from processors.states import RecordState, RunState
-from tests.faulted.conftest import FAILING, LATER, faulted
-from tests.stories import act, define, fill_inbox, numbered, run_here
+from tests.faulted.conftest import FAILING
+from tests.stories import LATER, act, define, faulted, fill_inbox, numbered, run_here
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, databases=["default", "shop"]),

@@ -7,8 +7,8 @@ from processors.handlers import registry
 from processors.models import Attempt, Record, Run
 from processors.states import RunState
 from tests.conftest import StartWorker
-from tests.faulted.conftest import faulted, touched
-from tests.stories import act, define, fill_inbox, numbered, wait_for_end
+from tests.faulted.conftest import touched
+from tests.stories import act, define, faulted, fill_inbox, numbered, wait_for_end
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, databases=["default", "shop"]),

@@ -136,6 +136,7 @@ def pausing() -> Deed:
     return lambda: control.pause(processor.pk, act())
 
 
+ACTS = (starting, stopping, pausing)
 PLACES = (
     Place("claim.before_commit", working, nth=2),
     Place("claim.after_commit", working, nth=2),
@@ -154,12 +155,7 @@ PLACES = (
     Place("enqueue.after_push", handing_over),
     Place("finish.before_commit", working),
     Place("finish.after_commit", working),
-    Place("operator.before_commit", starting),
-    Place("operator.after_commit", starting),
-    Place("operator.before_commit", stopping),
-    Place("operator.after_commit", stopping),
-    Place("operator.before_commit", pausing),
-    Place("operator.after_commit", pausing),
+    *(Place(f"operator.{moment}_commit", deed) for deed in ACTS for moment in ("before", "after")),
     Place("claim.before_commit", working_on_table, nth=2),
     Place("outcome.after_fence", working_on_table, nth=2),
     Place("close.after_commit", working_on_table, nth=2),

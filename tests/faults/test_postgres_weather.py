@@ -9,8 +9,7 @@ import pytest
 from django.db import connection, connections
 
 from processors import control, maintenance
-from processors.models import Attempt, Batch, Run
-from processors.states import CloseReason
+from processors.models import Attempt, Run
 from tests.conftest import StartWorker
 from tests.faults.crew import Crew, finish
 from tests.handling.models import Effect
@@ -18,29 +17,27 @@ from tests.proxy import Proxy
 from tests.servers import PostgresServer
 from tests.stories import (
     act,
+    begin_run,
     counters,
     define,
-    fill_inbox,
     handled_keys,
     numbered,
     wait_for_effects,
+    wait_for_reaping,
 )
 from tests.tables import Table
 from tests.trials import Trial
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.skipif(connection.vendor != "postgresql", reason="a server of its own")
+pytestmark = [
+    pytest.mark.skipif(connection.vendor != "postgresql", reason="a server of its own"),
+    pytest.mark.usefixtures("short_lease"),
+]
 RECORDS = 60
-LEASE = {"LEASE_SECONDS": "4"}
 TERMINATE = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
  WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
 """
-
-
-@pytest.fixture(autouse=True)
-def _short_lease(settings: Any) -> None:
-    settings.LEASE_SECONDS = 4
 
 
 @pytest.fixture
@@ -59,14 +56,18 @@ def goods(transactional_db: None) -> Iterator[Table]:
     table.drop()
 
 
-def working(start_worker: StartWorker, **env: str) -> Run:
-    """A worker in mid-run."""
-    processor = define("effect", options={"seconds": 0.02}, batch_size=10, parallelism=2)
-    fill_inbox(processor, numbered(RECORDS))
-    start_worker(**LEASE, **env)
-    run = control.run_once(processor.pk, act())
+def in_mid_run() -> Run:
+    """Of those who listen, one is at it."""
+    run = begin_run("effect", RECORDS, options={"seconds": 0.02}, batch_size=10, parallelism=2)
     wait_for_effects(3)
     return run
+
+
+@pytest.fixture
+def far_run(start_worker: StartWorker, database_line: Proxy, environment: dict[str, str]) -> Run:
+    """In mid-run, by a worker that reaches its database through `database_line`."""
+    start_worker(DATABASE_URL=database_line.url(environment["DATABASE_URL"]))
+    return in_mid_run()
 
 
 @pytest.mark.slow
@@ -74,11 +75,8 @@ def working(start_worker: StartWorker, **env: str) -> Run:
 def test_a_database_that_is_away_for_long_costs_no_attempt(
     start_worker: StartWorker, postgres: PostgresServer, trial: Trial
 ) -> None:
-    processor = define("effect", options={"seconds": 0.02}, batch_size=10)
-    fill_inbox(processor, numbered(RECORDS))
-    worker = start_worker(**LEASE)
-    run = control.run_once(processor.pk, act())
-    wait_for_effects(3)
+    worker = start_worker()
+    run = in_mid_run()
 
     trial.strike()
     postgres.stop()
@@ -98,7 +96,8 @@ def test_a_database_that_is_away_for_long_costs_no_attempt(
 def test_terminated_sessions_cost_no_attempt(
     start_worker: StartWorker, session: Any, trial: Trial
 ) -> None:
-    run = working(start_worker)
+    start_worker()
+    run = in_mid_run()
 
     trial.strike()
     for _ in range(5):
@@ -115,31 +114,22 @@ def test_terminated_sessions_cost_no_attempt(
 
 @pytest.mark.fault("F35", "network to Postgres half-open until the batch is taken over")
 def test_a_worker_behind_a_silent_network_is_replaced_and_can_write_nothing(
-    start_worker: StartWorker, database_line: Proxy, environment: dict[str, str], trial: Trial
+    far_run: Run, start_worker: StartWorker, database_line: Proxy, trial: Trial
 ) -> None:
-    run = working(start_worker, DATABASE_URL=database_line.url(environment["DATABASE_URL"]))
-
     trial.strike()
     database_line.weather.is_silent = True
-    wait_until(has_reaped, message="the silent worker kept its batch")
-    start_worker(**LEASE)
+    wait_for_reaping()
+    start_worker()
     database_line.clear_up()
-    finish(run)
+    finish(far_run)
 
     assert handled_keys() == sorted(numbered(RECORDS))
 
 
-def has_reaped() -> bool:
-    maintenance.tick()
-    return Batch.objects.filter(close_reason=CloseReason.REAPED).exists()
-
-
 @pytest.mark.fault("F34", "connections to Postgres cut in mid-sentence, again and again")
 def test_commits_whose_answer_is_lost_are_made_once(
-    start_worker: StartWorker, database_line: Proxy, environment: dict[str, str], trial: Trial
+    far_run: Run, database_line: Proxy, trial: Trial
 ) -> None:
-    run = working(start_worker, DATABASE_URL=database_line.url(environment["DATABASE_URL"]))
-
     trial.strike()
     for limit in (9_000, 15_000, 23_000, 31_000):
         database_line.weather.cut_after_bytes = limit
@@ -147,7 +137,7 @@ def test_commits_whose_answer_is_lost_are_made_once(
         done = Effect.objects.count()
         wait_until(lambda done=done: Effect.objects.count() > done or Run.objects.get().has_ended)  # type: ignore[misc]
     database_line.clear_up()
-    finish(run)
+    finish(far_run)
 
     assert handled_keys() == sorted(numbered(RECORDS))
 
@@ -205,13 +195,13 @@ def test_serialization_failures_cost_no_attempt(
     start_worker: StartWorker, environment: dict[str, str], trial: Trial
 ) -> None:
     strict = "?options=-c%20default_transaction_isolation%3Dserializable"
-    processor = define("effect", options={"seconds": 0.01}, batch_size=5, parallelism=2)
-    fill_inbox(processor, numbered(RECORDS))
     for _ in range(2):
-        start_worker(**LEASE, DATABASE_URL=environment["DATABASE_URL"] + strict)
+        start_worker(DATABASE_URL=environment["DATABASE_URL"] + strict)
 
     trial.strike()
-    run = finish(control.run_once(processor.pk, act()))
+    run = finish(
+        begin_run("effect", RECORDS, options={"seconds": 0.01}, batch_size=5, parallelism=2)
+    )
 
     assert counters(run) == {"claimed": RECORDS, "done": RECORDS}
     assert handled_keys() == sorted(numbered(RECORDS))

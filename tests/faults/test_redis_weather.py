@@ -18,10 +18,19 @@ from tests.faults.crew import finish
 from tests.handling.models import Effect
 from tests.proxy import Proxy
 from tests.servers import RedisServer
-from tests.stories import act, define, fill_inbox, handled_keys, numbered, wait_for_effects
+from tests.stories import (
+    act,
+    begin_run,
+    define,
+    fill_inbox,
+    handled_keys,
+    numbered,
+    wait_for_effects,
+)
 from tests.trials import Trial
 from tests.waiting import wait_until
 
+pytestmark = pytest.mark.usefixtures("short_lease")
 RECORDS = 60
 ROUND_TRIP: dict[str, Any] = {"batch_size": 10, "options": {"seconds": 0.02}}
 
@@ -35,46 +44,41 @@ def server(redis_server: RedisServer) -> Iterator[redis.Redis]:
         client.config_set("maxmemory-policy", "noeviction")
 
 
-def working(start_worker: StartWorker, **env: str) -> Run:
-    """A worker in mid-run."""
-    processor = define("effect", **ROUND_TRIP)
-    fill_inbox(processor, numbered(RECORDS))
-    start_worker(LEASE_SECONDS="4", **env)
-    run = control.run_once(processor.pk, act())
+@pytest.fixture
+def far_run(start_worker: StartWorker, redis_server: RedisServer, redis_line: Proxy) -> Run:
+    """In mid-run, by a worker that reaches Redis through `redis_line`."""
+    start_worker(REDIS_URL=redis_line.url(redis_server.url))
+    run = begin_run("effect", RECORDS, **ROUND_TRIP)
     wait_for_effects(3)
     return run
 
 
 @pytest.mark.fault("F24", "network to Redis half-open in mid-run")
 def test_a_silent_redis_stops_no_work_in_hand(
-    start_worker: StartWorker, redis_server: RedisServer, redis_line: Proxy, trial: Trial
+    far_run: Run, redis_line: Proxy, trial: Trial
 ) -> None:
-    run = working(start_worker, REDIS_URL=redis_line.url(redis_server.url))
-
     trial.strike()
     redis_line.weather.is_silent = True
     wait_for_effects(RECORDS)  # meanwhile nothing comes through
     redis_line.clear_up()
-    finish(run)
+    finish(far_run)
 
     assert handled_keys() == sorted(numbered(RECORDS))
 
 
 @pytest.mark.fault("F78", "a worker is cut off from Redis alone, then refused")
 def test_a_worker_cut_off_from_redis_ends_its_work_and_hears_of_more_later(
-    start_worker: StartWorker, redis_server: RedisServer, redis_line: Proxy, trial: Trial
+    far_run: Run, start_worker: StartWorker, redis_line: Proxy, trial: Trial
 ) -> None:
-    run = working(start_worker, REDIS_URL=redis_line.url(redis_server.url))
-
     trial.strike()
     redis_line.weather.is_refusing = True
     redis_line.cut()
     wait_for_effects(RECORDS)
     redis_line.clear_up()
-    finish(run)
-    fill_inbox(run.processor, {"afterwards": {}})
-    start_worker(LEASE_SECONDS="4")  # where the cut has ended it, as a supervisor does
-    finish(control.run_once(run.processor_id, act()))
+    finish(far_run)
+    fill_inbox(far_run.processor, {"afterwards": {}})
+    start_worker()  # where the cut has ended it, as a supervisor does
+    finish(control.run_once(far_run.processor_id, act()))
 
     assert handled_keys() == sorted([*numbered(RECORDS), "afterwards"])
 
@@ -83,15 +87,13 @@ def test_a_worker_cut_off_from_redis_ends_its_work_and_hears_of_more_later(
 def test_idle_workers_outlive_a_restart_of_redis(
     start_worker: StartWorker, redis_server: RedisServer, trial: Trial
 ) -> None:
-    processor = define("effect", **ROUND_TRIP)
-    fill_inbox(processor, numbered(RECORDS))
-    worker = start_worker(LEASE_SECONDS="4")
+    worker = start_worker()
 
     trial.strike()
     redis_server.kill()
     wait_until(lambda: "onnecti" in worker.log(), message=worker.log)
     redis_server.start()
-    finish(control.run_once(processor.pk, act()))
+    finish(begin_run("effect", RECORDS, **ROUND_TRIP))
 
     assert worker.is_running()
 
@@ -116,7 +118,7 @@ def test_a_worker_waits_for_redis_whenever_it_looks_for_work(
 def test_a_worker_is_known_again_after_flushall(
     start_worker: StartWorker, server: redis.Redis
 ) -> None:
-    start_worker(LEASE_SECONDS="4")
+    start_worker()
     wait_until(lambda: queue_states(["default"])[0].workers == 1, message="it is not known")
 
     server.flushall()
@@ -128,13 +130,11 @@ def test_a_worker_is_known_again_after_flushall(
 def test_a_full_redis_delays_a_cycle_and_loses_nothing(
     start_worker: StartWorker, server: redis.Redis, trial: Trial
 ) -> None:
-    processor = define("effect", **ROUND_TRIP)
-    fill_inbox(processor, numbered(RECORDS))
-    start_worker(LEASE_SECONDS="4")
+    start_worker()
 
     trial.strike()
     server.config_set("maxmemory", 1)
-    run = control.run_once(processor.pk, act())
+    run = begin_run("effect", RECORDS, **ROUND_TRIP)
     maintenance.tick()
     assert not Effect.objects.exists()
     server.config_set("maxmemory", 0)
@@ -148,9 +148,7 @@ def test_a_full_redis_delays_a_cycle_and_loses_nothing(
 def test_evicted_wake_ups_are_put_back(
     start_worker: StartWorker, server: redis.Redis, trial: Trial
 ) -> None:
-    processor = define("effect", **ROUND_TRIP)
-    fill_inbox(processor, numbered(RECORDS))
-    run = control.run_once(processor.pk, act())
+    run = begin_run("effect", RECORDS, **ROUND_TRIP)
 
     trial.strike()
     server.config_set("maxmemory-policy", "allkeys-lru")
@@ -158,7 +156,7 @@ def test_evicted_wake_ups_are_put_back(
     wait_until(lambda: not server.dbsize() or maintenance.tick(), message="nothing was evicted")
     server.config_set("maxmemory", 0)
     Run.objects.filter(pk=run.pk).update(woken_at=run.started_at.replace(year=2020))
-    start_worker(LEASE_SECONDS="4")
+    start_worker()
     finish(run)
 
     assert handled_keys() == sorted(numbered(RECORDS))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import transaction
+from hypothesis import strategies as st
 
 from processors import control
 from processors.handlers.outcomes import Outcome
@@ -24,6 +25,10 @@ from tests.stories import act
 Taken = list[tuple[datetime, Any]]
 
 BY_CUSTOMER = "5/min by customer"
+
+# Limits of all kinds, and how long somebody waits before he asks again, in seconds.
+COUNTS, UNITS = st.integers(1, 2000), st.sampled_from(["s", "min", "h"])
+PAUSES = st.lists(st.floats(0.001, 5), min_size=1, max_size=200)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 from django.db import transaction
 from hypothesis import given
-from hypothesis import strategies as st
 
 from processors import control
 from processors.clock import database_now
@@ -19,6 +18,9 @@ from processors.sources.base import Settlement
 from processors.states import CloseReason
 from tests.limits.conftest import (
     BY_CUSTOMER,
+    COUNTS,
+    PAUSES,
+    UNITS,
     begin,
     claimed,
     count,
@@ -63,11 +65,7 @@ def test_no_more_of_a_key_is_begun_than_its_limit_says_and_the_others_go_on(
     assert [at for at, name in taken if name == "quick"][2] - taken[0][0] <= timedelta(seconds=26)
 
 
-@given(
-    count=st.integers(1, 2000),
-    unit=st.sampled_from(["s", "min", "h"]),
-    pauses=st.lists(st.floats(0.001, 5), min_size=1, max_size=200),
-)
+@given(count=COUNTS, unit=UNITS, pauses=PAUSES)
 def test_over_a_minute_never_one_too_many_passes(
     count: int, unit: str, pauses: list[float]
 ) -> None:

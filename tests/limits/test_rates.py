@@ -5,7 +5,6 @@ from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from processors import maintenance
 from processors.clock import database_now
@@ -17,7 +16,7 @@ from processors.protocol.working import source_of
 from processors.rates import InvalidRate, Rate
 from processors.sources import Source
 from tests.conftest import StartWorker
-from tests.limits.conftest import begin, let_through, most_within
+from tests.limits.conftest import COUNTS, PAUSES, UNITS, begin, let_through, most_within
 from tests.model.clockwork import BEGINNING
 from tests.stories import counters, define, fill_inbox, numbered, run_here, wait_for_end
 
@@ -38,11 +37,7 @@ def test_what_is_no_limit_is_refused_with_an_example(text: str) -> None:
         Rate.parse(text)
 
 
-@given(
-    count=st.integers(1, 2000),
-    unit=st.sampled_from(["s", "min", "h"]),
-    pauses=st.lists(st.floats(0.001, 5), min_size=1, max_size=200),
-)
+@given(count=COUNTS, unit=UNITS, pauses=PAUSES)
 def test_over_a_minute_no_more_passes_than_one_percent_above_the_limit(
     count: int, unit: str, pauses: list[float]
 ) -> None:
@@ -55,7 +50,7 @@ def test_over_a_minute_no_more_passes_than_one_percent_above_the_limit(
     assert most_within(seconds, passed) <= max(allowed * 1.01, allowed + 1)
 
 
-@given(count=st.integers(1, 2000), unit=st.sampled_from(["s", "min", "h"]))
+@given(count=COUNTS, unit=UNITS)
 def test_whoever_comes_when_it_is_worth_while_loses_nothing(count: int, unit: str) -> None:
     rate, now, free_at, total = Rate(count, unit), BEGINNING, BEGINNING, 0
 

@@ -7,6 +7,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -22,26 +24,34 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def told_elsewhere(seeds: range) -> dict[int, list[str]]:
-    """The histories as SQLite has them."""
-    done = subprocess.run(
+@contextmanager
+def told_elsewhere(seeds: range) -> Iterator[Callable[[], dict[int, list[str]]]]:
+    """The histories as SQLite has them; they are told meanwhile."""
+    teller = subprocess.Popen(
         [sys.executable, "-m", "tests.model.history", *map(str, seeds)],
         cwd=ROOT,
         env=os.environ | {"TEST_DATABASE": "sqlite"},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=240,
-        check=False,
     )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return {int(seed): lines for seed, lines in json.loads(done.stdout).items()}
+
+    def hear() -> dict[int, list[str]]:
+        told, trouble = teller.communicate(timeout=240)
+        assert teller.returncode == 0, trouble[-3000:]
+        return {int(seed): lines for seed, lines in json.loads(told).items()}
+
+    with teller:
+        try:
+            yield hear
+        finally:
+            teller.kill()
 
 
 def test_both_databases_tell_the_same_stories(transactional_db: None) -> None:
-    elsewhere = told_elsewhere(SEEDS)
-
-    with laboratory() as clock:
+    with told_elsewhere(SEEDS) as hear, laboratory() as clock:
         here = {seed: tell(clock, seed) for seed in SEEDS}
+        elsewhere = hear()
 
     assert sum(len(lines) for lines in here.values()) > 200
     for seed in SEEDS:

@@ -7,7 +7,7 @@ from processors.models import Processor
 from processors.sources import open_source
 from processors.sources.marked import MarkedTableSource
 from tests.sources.marked.conftest import look_again, marks_of
-from tests.stories import act, counters, define, run_here
+from tests.stories import LATER, act, counters, define, run_here
 from tests.tables import WORDS, Table
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "shop"])
@@ -69,8 +69,7 @@ def test_a_discarded_row_gets_its_word(goods: Table) -> None:
 def test_the_backlog_counts_new_rows_and_those_that_wait(goods: Table) -> None:
     goods.fill([1, 2])
     goods.run("UPDATE goods SET name = 'retry' WHERE id = 1")
-    backoff = {"base_seconds": 600, "cap_seconds": 600}
-    processor = define("judge", goods.source(), backoff=backoff)
+    processor = define("judge", goods.source(), backoff=LATER)
     run_here(processor)
     goods.fill([3])
 

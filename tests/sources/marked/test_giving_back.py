@@ -13,7 +13,7 @@ from processors.protocol import reaping, reconciling
 from processors.protocol.working import source_of
 from processors.states import RecordState
 from tests.sources.marked.conftest import Deed, begun, look_again, marks_of, visits
-from tests.stories import act, counters, define, run_here
+from tests.stories import LATER, act, counters, define, judged, run_here
 from tests.tables import WORDS, Table
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "shop"])
@@ -33,9 +33,11 @@ def test_rows_that_are_given_back_are_new_again(goods: Table, deeds: dict[str, D
     assert not Record.objects.exists()
 
 
-def lost_batch(processor: Processor, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """A run whose worker died after it had marked its rows."""
-    run = begun(processor)
+@pytest.fixture
+def lost(goods: Table, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A run whose worker died after it had marked its rows, four of them."""
+    goods.fill(range(1, 5))
+    run = begun(define("outside", goods.source()))
 
     class Died(BaseException):
         pass
@@ -58,38 +60,32 @@ def expire() -> None:
 
 
 def test_rows_of_a_lost_worker_are_new_again_or_wait_for_their_next_try(
-    goods: Table, monkeypatch: pytest.MonkeyPatch
+    goods: Table, lost: Run
 ) -> None:
-    goods.fill(range(1, 5))
-    processor = define("outside", goods.source())
-    run = lost_batch(processor, monkeypatch)
-    assert all(marks_of(processor).is_own(status) for status in goods.statuses())
+    assert all(marks_of(lost.processor).is_own(status) for status in goods.statuses())
 
     expire()
     in_doubt = Record.objects.count()
     assert goods.statuses()["NEW"] == 4 - in_doubt
-    cycle.work(run.pk)
+    cycle.work(lost.pk)
 
     assert goods.statuses() == {"DONE": 4}
     assert set(visits()) == {"1", "2", "3", "4"}
 
 
 def test_a_mark_that_a_worker_writes_after_it_was_replaced_is_swept(
-    goods: Table, monkeypatch: pytest.MonkeyPatch
+    goods: Table, lost: Run
 ) -> None:
-    goods.fill(range(1, 4))
-    processor = define("outside", goods.source())
-    run = lost_batch(processor, monkeypatch)
-    late = marks_of(processor).of(Batch.objects.get().pk)
+    late = marks_of(lost.processor).of(Batch.objects.get().pk)
     expire()
     Record.objects.all().delete()
     goods.run("UPDATE goods SET status = %s", [late])
 
     swept = look_again()
 
-    assert swept == 3
-    assert goods.statuses() == {"NEW": 3}
-    assert source_of(run).sweep() == 0
+    assert swept == 4
+    assert goods.statuses() == {"NEW": 4}
+    assert source_of(lost).sweep() == 0
 
 
 def test_of_runs_with_the_same_definition_the_table_is_swept_once(goods: Table) -> None:
@@ -108,8 +104,7 @@ def test_a_sweep_leaves_what_is_in_hand_or_waits_or_is_untold(
     goods: Table, deeds: dict[str, Deed]
 ) -> None:
     goods.fill([1, 2])
-    backoff = {"base_seconds": 600, "cap_seconds": 600}
-    processor = define("behind", goods.source(), backoff=backoff)
+    processor = define("behind", goods.source(), backoff=LATER)
     swept = []
 
     def fail(_: Given) -> None:
@@ -126,11 +121,7 @@ def test_a_sweep_leaves_what_is_in_hand_or_waits_or_is_untold(
 
 
 def test_a_row_that_waits_and_is_reset_by_its_owner_is_the_same_request(goods: Table) -> None:
-    goods.fill([1])
-    goods.run("UPDATE goods SET name = 'retry'")
-    backoff = {"base_seconds": 600, "cap_seconds": 600}
-    processor = define("judge", goods.source(), backoff=backoff)
-    run_here(processor)
+    processor = judged(goods, "retry", backoff=LATER)
 
     goods.run("UPDATE goods SET status = 'NEW', name = 'good'")
     run_here(processor)
@@ -142,11 +133,7 @@ def test_a_row_that_waits_and_is_reset_by_its_owner_is_the_same_request(goods: T
 
 
 def test_a_row_that_waits_and_was_taken_by_its_owner_is_parked(goods: Table) -> None:
-    goods.fill([1])
-    goods.run("UPDATE goods SET name = 'retry'")
-    backoff = {"base_seconds": 600, "cap_seconds": 600}
-    processor = define("judge", goods.source(), backoff=backoff)
-    run_here(processor)
+    processor = judged(goods, "retry", backoff=LATER)
 
     goods.set_status(1, "MINE")
     Record.objects.update(available_at=database_now())

@@ -9,6 +9,7 @@ from processors import cycle
 from processors.models import Attempt, Record
 from processors.sources.marked import MarkedTableSource
 from processors.states import RecordState
+from tests.lost_answers import LOST, lose_first_answer
 from tests.sources.marked.conftest import Deed, begun, marks_of, visits
 from tests.stories import counters, define, run_here
 from tests.tables import Table
@@ -97,7 +98,7 @@ def test_a_table_that_goes_away_at_the_mark_blames_nobody(
 
     def cut(source: MarkedTableSource, *args: Any) -> Any:
         mark(source, *args)
-        raise OperationalError("the answer was lost")
+        raise OperationalError(LOST)
 
     with monkeypatch.context() as patch:
         patch.setattr(MarkedTableSource, "_mark", cut)
@@ -116,17 +117,8 @@ def test_a_mark_whose_answer_was_lost_is_written_again(
 ) -> None:
     goods.fill([1, 2])
     processor = define("outside", goods.source())
-    mark = MarkedTableSource._mark
-    lost: list[bool] = []
+    lose_first_answer(monkeypatch, MarkedTableSource, "_mark")
 
-    def cut_once(source: MarkedTableSource, *args: Any) -> Any:
-        rows = mark(source, *args)
-        if not lost:
-            lost.append(True)
-            raise OperationalError("the answer was lost")
-        return rows
-
-    monkeypatch.setattr(MarkedTableSource, "_mark", cut_once)
     run = run_here(processor)
 
     assert counters(run) == {"claimed": 2, "done": 2}

@@ -11,8 +11,9 @@ from processors.sources import open_source
 from processors.sources.foreign import ForeignTableSource
 from processors.sources.marked import MarkedTableSource
 from processors.states import RecordState
+from tests.lost_answers import LOST
 from tests.sources.marked.conftest import look_again, visits
-from tests.stories import counters, define, run_here
+from tests.stories import counters, define, judged, run_here
 from tests.tables import WORDS, Table
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "shop"])
@@ -89,7 +90,7 @@ def test_what_is_told_and_not_cleared_away_is_told_again(goods: Table) -> None:
 
     def die(execute: Any, sql: str, *rest: Any) -> Any:
         if sql.startswith('DELETE FROM "processors_record"'):
-            raise OperationalError("server closed the connection unexpectedly")
+            raise OperationalError(LOST)
         return execute(sql, *rest)
 
     with connections["default"].execute_wrapper(die):
@@ -101,10 +102,7 @@ def test_what_is_told_and_not_cleared_away_is_told_again(goods: Table) -> None:
 
 
 def test_a_late_teller_notes_nothing_of_a_later_outcome(goods: Table) -> None:
-    goods.fill([1])
-    goods.run("UPDATE goods SET name = 'reject'")
-    processor = define("judge", goods.source())
-    run_here(processor)
+    processor = judged(goods, "reject")
     old = list(Record.objects.all())
     Record.objects.update(synced=False, batch_id=F("batch_id") + 1)
 
