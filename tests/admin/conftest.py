@@ -132,6 +132,14 @@ def a_failed_record(processor: Processor, run: Run, key: str = "A-1", **changes:
     return record
 
 
+def a_failing_run(*keys: str) -> Run:
+    """A run whose records of these keys are dead letters."""
+    run = a_run(a_processor())
+    for key in keys:
+        a_failed_record(run.processor, run, key)
+    return run
+
+
 @pytest.fixture
 def processor(db: None) -> Processor:
     return a_processor(name=NASTY, description=NASTY)

@@ -10,9 +10,8 @@ from django.test import Client
 
 from processors.models import Event, Processor, Record, Run
 from tests.admin.conftest import (
-    a_failed_record,
+    a_failing_run,
     a_processor,
-    a_run,
     a_started_processor,
     an_active_run,
 )
@@ -175,10 +174,7 @@ def test_buttons_work_without_a_script(visit: Visit) -> None:
 
 
 def test_failed_records_are_retried_in_bulk(visit: Visit) -> None:
-    processor = a_processor()
-    run = a_run(processor)
-    for number in range(3):
-        a_failed_record(processor, run, f"A-{number}")
+    a_failing_run("A-0", "A-1", "A-2")
     page = visit("/admin/processors/record/?state=attention")
 
     page.check("#action-toggle")

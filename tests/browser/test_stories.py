@@ -4,7 +4,13 @@ failures are retried, a limit is changed; the acts with JavaScript switched off.
 import pytest
 
 from processors.models import Event, Processor, Record
-from tests.admin.conftest import a_failed_record, a_processor, a_run, a_started_processor
+from tests.admin.conftest import (
+    a_failed_record,
+    a_failing_run,
+    a_processor,
+    a_run,
+    a_started_processor,
+)
 from tests.browser.conftest import Visit
 from tests.test_retention import an_old_run
 
@@ -55,11 +61,8 @@ def test_work_is_paused_with_a_reason_that_others_read_and_resumed(visit: Visit)
 
 
 def test_a_kind_of_error_is_retried_and_another_discarded(visit: Visit) -> None:
-    processor = a_processor()
-    run = a_run(processor)
-    for number in range(2):
-        a_failed_record(processor, run, f"A-{number}")
-    a_failed_record(processor, run, "B-1", error_type="KeyError", fingerprint="e" * 32)
+    run = a_failing_run("A-0", "A-1")
+    a_failed_record(run.processor, run, "B-1", error_type="KeyError", fingerprint="e" * 32)
     page = visit("/admin/processors/record/", **OFF)
 
     page.click("tr:has-text('ValueError') button:has-text('Retry all…')")
