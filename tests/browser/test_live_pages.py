@@ -58,8 +58,9 @@ def test_open_details_and_selected_text_are_left_alone(visit: Visit) -> None:
     page.evaluate("getSelection().selectAllChildren(document.querySelector('[data-live=facts]'))")
 
     go_on(run, 42)
-    with page.expect_response(is_poll, timeout=LONG) as answer:
-        pass
+    for _ in range(2):  # the first may have been asked for before
+        with page.expect_response(is_poll, timeout=LONG) as answer:
+            pass
     assert "42 of 100" in answer.value.text()
     assert page.is_visible("[data-live=timeline] details[open]")
     assert "10 of 100" in page.text_content("[data-live=facts]")
