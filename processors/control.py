@@ -4,15 +4,18 @@ Each is an act in the frame of `acts`, with the same right. Nothing that is in h
 its worker: that is `force_stop`.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
 from django.utils.translation import gettext as _
 
 from processors.acts import Act, Refused, perform
 from processors.afterwards import after_commit
 from processors.clock import database_now
+from processors.definitions import options_changed, other_options
 from processors.models import Event, Processor, Run
 from processors.models.run import Trigger
 from processors.protocol import all_paused, cycles, pausing, twins
@@ -20,6 +23,7 @@ from processors.states import ProcessorState, RunState
 from processors.wording import until_then
 
 OPERATE = "processors.operate_processor"
+CHANGE = "processors.change_processor"
 LONGEST_PAUSE = timedelta(days=366)
 
 # Start
@@ -183,8 +187,19 @@ def _resume(processor: Processor, act: Act, now: datetime) -> str:
 # Run once
 
 
-def run_once(processor_id: int, act: Act, *, limit: int | None = None) -> Run:
-    """One cycle now, whatever the trigger says, of at most `limit` records; the run it makes."""
+def run_once(
+    processor_id: int,
+    act: Act,
+    *,
+    limit: int | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Run:
+    """One cycle now, whatever the trigger says, of at most `limit` records; the run it makes.
+
+    `options`: what its handler is told, for this run alone. Where that is not what the definition
+    says, it asks for the right to change definitions too. Raises InvalidDefinition for options
+    that do not fit.
+    """
     if limit is not None and limit < 1:
         raise Refused(
             _("A run of %(limit)s records is none: give at least 1, or no limit.")
@@ -193,17 +208,21 @@ def run_once(processor_id: int, act: Act, *, limit: int | None = None) -> Run:
     made: list[Run] = []
 
     def verb(processor: Processor, act: Act, now: datetime) -> str:
-        run = cycles.active_run(processor)
-        if run is not None:
-            raise Refused(
-                _("%(processor)s is busy with run %(seq)s: wait until it has ended.")
-                % {"processor": processor, "seq": run.seq}
-            )
+        refuse_while_busy(processor)
         refuse_copy()
         refuse_while_paused(now)
+        otherwise = options_for_once(processor, act, options)
         cleared = clear_first(processor, act, now)
         Processor.objects.filter(pk=processor.pk).update(judged_since=now)
-        beginning = cycles.Beginning(Trigger.MANUAL, act.at(now), by_hand=True, limit=limit)
+        changes = options_changed(otherwise)
+        beginning = cycles.Beginning(
+            Trigger.MANUAL,
+            act.at(now),
+            by_hand=True,
+            limit=limit,
+            otherwise=otherwise,
+            told=_("other options: %(changes)s") % {"changes": changes} if changes else "",
+        )
         begun = cycles.begin(processor, beginning)
         if begun is None:
             raise Refused(
@@ -211,16 +230,43 @@ def run_once(processor_id: int, act: Act, *, limit: int | None = None) -> Run:
                 % {"processor": processor}
             )
         made.append(begun)
-        return _("%(cleared)sRun %(seq)s of %(processor)s has begun.") % {
-            "cleared": cleared,
-            "seq": begun.seq,
-            "processor": processor,
-        }
+        return f"{cleared}{begun_words(begun)}"
 
     message = perform(processor_id, act, OPERATE, verb)
     if not made:
         raise Refused(message)
     return made[0]
+
+
+def options_for_once(
+    processor: Processor, act: Act, options: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """What a run with these options freezes other than the definition says.
+
+    Raises InvalidDefinition, or PermissionDenied.
+    """
+    otherwise = {} if options is None else other_options(processor, options)
+    if otherwise:
+        act.require(CHANGE)
+    return otherwise
+
+
+def begun_words(run: Run) -> str:
+    """That a run has begun, and with which options where they are not the definition's."""
+    facts = {"seq": run.seq, "processor": run.processor, "changes": options_changed(run.config)}
+    if facts["changes"]:
+        return _("Run %(seq)s of %(processor)s has begun with other options: %(changes)s.") % facts
+    return _("Run %(seq)s of %(processor)s has begun.") % facts
+
+
+def refuse_while_busy(processor: Processor) -> None:
+    """Raise Refused while a run goes on: there is one at a time."""
+    run = cycles.active_run(processor)
+    if run is not None:
+        raise Refused(
+            _("%(processor)s is busy with run %(seq)s: wait until it has ended.")
+            % {"processor": processor, "seq": run.seq}
+        )
 
 
 def refuse_while_paused(now: datetime) -> None:

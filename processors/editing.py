@@ -5,7 +5,6 @@ line in Django's log, and a version of the definition to compare with and to go 
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
 from typing import Any
 
 from django.contrib.auth.models import Group
@@ -14,15 +13,16 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from processors import control
 from processors.acts import Act, Refused, log
 from processors.clock import database_now
-from processors.definitions import clean_limits, differences, dump, limits_of
+from processors.definitions import clean_limits, difference_words, differences, dump, limits_of
 from processors.models import Actor, Event, Processor, Run, Version
 from processors.models.door import Move
 from processors.protocol import arming, lanes
 from processors.querysets import ADMINISTER
 
-CHANGE = "processors.change_processor"
+CHANGE = control.CHANGE
 ADD = "processors.add_processor"
 CHANGE_SOURCE = "processors.change_source"
 TUNE = "processors.tune_processor"
@@ -140,8 +140,7 @@ def write(processor: Processor, changed: Mapping[str, Any], act: Act, action: st
     lanes.change(processor, before["rate_limits"], now)
     Version.keep(processor, dump(processor), action, act.at(now))
     words = change_words(before, dump(processor)) or names_of(changed)
-    reason = f"{words}: {act.reason}" if act.reason else words
-    Event.write(processor, action, Act(act.actor, reason, operation=act.operation).at(now))
+    Event.write(processor, action, act.at(now).telling(words))
     log(act, processor, _("Changed %(words)s.") % {"words": words})
     if SCHEDULE & set(changed) and processor.is_started and not Run.objects.active_of(processor.pk):
         arming.arm(processor, now)
@@ -157,7 +156,7 @@ def keep_unknown(processor: Processor, definition: dict[str, Any]) -> None:
 
 def change_words(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     """`batch size: 500 → 50, options`: fields, and values where they are short."""
-    return ", ".join(str(difference) for difference in differences(before, after))
+    return difference_words(differences(before, after))
 
 
 def names_of(columns: Collection[str]) -> str:
@@ -179,7 +178,6 @@ def keep_to(processor_id: int, groups: Collection[Group], act: Act) -> str:
         processor.groups.set(groups)
         names = ", ".join(sorted(group.name for group in groups))
         words = _("kept to %(names)s") % {"names": names} if names else _("open to everyone")
-        reason = f"{words}: {act.reason}" if act.reason else words
-        Event.write(processor, "access", replace(act, reason=reason).at(database_now()))
+        Event.write(processor, "access", act.at(database_now()).telling(words))
         log(act, processor, _("Access: %(words)s.") % {"words": words})
     return _("%(processor)s is now %(words)s.") % {"processor": processor, "words": words}

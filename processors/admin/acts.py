@@ -22,8 +22,7 @@ from processors.admin.base import OurAdmin, user_of
 from processors.admin.buttons import VERBS, Button, OldPage, Verb, act_of
 from processors.clock import database_now
 from processors.force_stop import FORCE_STOP, force_stop
-from processors.handlers import registry
-from processors.models import Processor, Run
+from processors.models import Processor
 
 PAUSES = {
     900: gettext_lazy("15 minutes"),
@@ -31,7 +30,6 @@ PAUSES = {
     4 * 3600: gettext_lazy("4 hours"),
     24 * 3600: gettext_lazy("1 day"),
 }
-LONGEST_LIMIT = 12  # digits
 BULK_CEILING = 200
 """Rows that one bulk act treats: each is a transaction, and a request must end."""
 
@@ -56,12 +54,7 @@ class Acts(OurAdmin):
             wrap(self.force_stop_view),
             name="processors_processor_force-stop",
         )
-        run_with = path(
-            "<int:pk>/run-with/",
-            wrap(self.run_with_view),
-            name="processors_processor_run-with",
-        )
-        return [*verbs, force, run_with]
+        return [*verbs, force]
 
     def act_view(self, request: HttpRequest, pk: int, verb: Verb) -> HttpResponse:
         """Do it; where a reason is asked for and none came along, ask first."""
@@ -116,26 +109,6 @@ class Acts(OurAdmin):
             button=button,
         )
 
-    def run_with_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """One run with a limit and a note; then to its page."""
-        processor: Processor = self.find(request, pk, Processor.objects.all())
-        if not request.user.has_perm(control.OPERATE):
-            raise PermissionDenied
-        if request.method == "POST":
-            begun: list[Run] = []
-            say(request, lambda: run_limited(request, processor, begun))
-            return redirect(begun[0] if begun else request.path)
-        button = Button(Verb("run-with", _("Run"), control.stop), processor)
-        return self.page(
-            request,
-            "admin/processors/processor/run_with.html",
-            _("Run %(name)s with…") % {"name": processor},
-            processor=processor,
-            button=button,
-            can_dry_run=can_dry_run(processor),
-            backlog=looks.backlogs([processor], database_now())[processor.pk],
-        )
-
 
 # Many at once
 
@@ -178,26 +151,6 @@ def bulk_action(verb: Verb) -> Callable[[Acts, HttpRequest, Any], None]:
     action.short_description = verb.label  # type: ignore[attr-defined]
     action.allowed_permissions = ("operate",)  # type: ignore[attr-defined]
     return action
-
-
-def can_dry_run(processor: Processor) -> bool:
-    """Whether what its handler does can be taken back."""
-    handler = registry.find(processor.handler)
-    return handler is not None and handler.effects == "database"
-
-
-def run_limited(request: HttpRequest, processor: Processor, begun: list[Run]) -> str:
-    """Begin a run as the page asked for; it goes into `begun`. Raises Refused, OldPage."""
-    typed = request.POST.get("limit", "").strip()
-    if typed and not (typed.isdecimal() and len(typed) <= LONGEST_LIMIT):
-        raise Refused(
-            _("Nothing was begun: “%(typed)s” is no whole number of records.")
-            % {"typed": typed[:20]}
-        )
-    limit = int(typed) if typed else None
-    run = control.run_once(processor.pk, act_of(request), limit=limit)
-    begun.append(run)
-    return _("Run %(seq)s of %(name)s has begun.") % {"seq": run.seq, "name": processor}
 
 
 def details(request: HttpRequest, verb: Verb) -> dict[str, Any]:

@@ -23,11 +23,7 @@ from processors.states import ProcessorState, RunState
 
 def run_once(processor_id: int, act: Act) -> str:
     """control's, with a sentence instead of the run."""
-    run = control.run_once(processor_id, act)
-    return str(_("Run %(seq)s of %(processor)s has begun.")) % {
-        "seq": run.seq,
-        "processor": run.processor,
-    }
+    return control.begun_words(control.run_once(processor_id, act))
 
 
 @dataclass(frozen=True)

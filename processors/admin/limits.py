@@ -19,7 +19,7 @@ from processors.admin.acts import say
 from processors.admin.base import OurAdmin, refuse_doubles, user_of
 from processors.admin.masking import masked
 from processors.admin.record_page import VIEW_PAYLOAD
-from processors.definitions import differences, dump
+from processors.definitions import difference_words, differences, dump
 from processors.forms.limits import LimitsForm
 from processors.models import Allowance, Processor, Version
 from processors.protocol import allowances
@@ -85,7 +85,7 @@ def undo(processor: Processor, number: int, act: Act) -> str:
 
 def changed_words(processor: Processor, before: dict[str, Any]) -> str:
     """`Orders: batch size: 500 → 50. It holds from the next claim.`"""
-    found = ", ".join(str(one) for one in differences(before, dump(processor)))
+    found = difference_words(differences(before, dump(processor)))
     if not found:
         return _("%(name)s has these limits already.") % {"name": processor}
     return _("%(name)s: %(changes)s. It holds from the next claim.") % {
@@ -119,8 +119,7 @@ def still_facts(processor: Processor, request: HttpRequest) -> dict[str, Any]:
 def with_words(version: Any) -> Version:
     """What a change of limits did."""
     before = Version.objects.get(processor=version.processor_id, number=version.number - 1)
-    found = differences(before.definition, version.definition)
-    version.changes = ", ".join(str(one) for one in found)
+    version.changes = difference_words(differences(before.definition, version.definition))
     return version  # type: ignore[no-any-return]
 
 

@@ -35,6 +35,7 @@ from processors.admin.filters import LastResultFilter, ProcessorStateFilter, Sch
 from processors.admin.limits import Limits
 from processors.admin.live import in_sight, is_poll
 from processors.admin.processor_page import facts, still_facts
+from processors.admin.run_with import RunWith
 from processors.admin.transfer import Transfer
 from processors.admin.upcoming import trigger_words
 from processors.admin.versions import Versions
@@ -64,7 +65,7 @@ class ProcessorList(ChangeList):
 
 
 @admin.register(Processor)
-class ProcessorAdmin(DefinitionForm, Acts, Access, AddRecords, Limits, Versions, Transfer):
+class ProcessorAdmin(DefinitionForm, Acts, Access, AddRecords, Limits, RunWith, Versions, Transfer):
     """What operators look at most."""
 
     change_list_template = "admin/processors/processor/list.html"
@@ -95,7 +96,7 @@ class ProcessorAdmin(DefinitionForm, Acts, Access, AddRecords, Limits, Versions,
 
     def get_urls(self) -> list[Any]:
         parts = (self.form_urls, self.act_urls, self.access_urls, self.limits_urls)
-        more = (self.version_urls, self.transfer_urls, self.add_records_urls)
+        more = (self.version_urls, self.transfer_urls, self.add_records_urls, self.run_with_urls)
         own = [url for part in (*parts, *more) for url in part()]
         return [*own, *super().get_urls()]
 

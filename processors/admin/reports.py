@@ -6,6 +6,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from processors.admin import columns
+from processors.definitions import options_changed
 from processors.models import Record, Run
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def of_run(run: Run, request: HttpRequest) -> str:
         (_("State"), _(run.get_state_display())),
         (_("Reason"), run.fault_reason),
         (_("Records"), counts),
+        (_("Other options"), options_changed(run.config)),
         (_("Started"), columns.exactly(run.started_at)),
         (_("Ended"), columns.exactly(run.ended_at)),
         (_("Link"), request.build_absolute_uri(request.path)),

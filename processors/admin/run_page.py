@@ -16,6 +16,7 @@ from processors.admin.chart_table import thinned, with_numbers
 from processors.admin.charts import area
 from processors.admin.run_filters import parts_of
 from processors.admin.stretches import stretches_of
+from processors.definitions import options_changed
 from processors.models import Attempt, Batch, Event, Run
 from processors.states import NEEDS_ATTENTION, CloseReason
 from processors.wording import duration, number, rate_words
@@ -41,6 +42,7 @@ def facts(run: Any, request: HttpRequest, now: datetime) -> dict[str, Any]:
     may_manage = request.user.has_perm(dead_letters.MANAGE_DEAD)
     return {
         "run": run,
+        "other_options": options_changed(run.config),
         "report": reports.of_run(run, request),
         "now": now,
         "why": ""

@@ -2,7 +2,7 @@
 
 import difflib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +61,11 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Dif
         for path in {**new, **old}
         if old.get(path) != new.get(path)
     ]
+
+
+def difference_words(found: Iterable[Difference]) -> str:
+    """`batch size: 500 → 50, options`: fields, and values where they are short."""
+    return ", ".join(map(str, found))
 
 
 def fields(given: Mapping[str, Any], prefix: str = "", depth: int = 1) -> Iterator[tuple[str, Any]]:

@@ -131,6 +131,28 @@ def built_options(handler: Handler | None, data: Mapping[str, Any]) -> dict[str,
     return found
 
 
+def changed_options(
+    handler: Handler | None, known: Mapping[str, Any], data: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The `known` options with what the fields say differently from what they showed.
+
+    A field that was left alone stands for what is known, in whatever way that is written.
+    """
+    typed, before = built_options(handler, data), shown_values(handler, known)
+    found = {}
+    for name in declared(handler):
+        field = f"{PREFIX}{name}"
+        said = known if is_same(before[field], data.get(field)) else typed
+        if name in said:
+            found[name] = said[name]
+    return found
+
+
+def is_same(shown: Any, sent: Any) -> bool:
+    """Whether a field came back as it was shown; browsers send lines with two characters at end."""
+    return str(shown or "") == str(sent or "").replace("\r\n", "\n")
+
+
 def may_be_emptied(field: forms.Field) -> bool:
     """Whether an empty text says something else than the default."""
     return type(field) is forms.CharField and not field.required and bool(field.initial)

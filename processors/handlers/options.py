@@ -162,6 +162,22 @@ def defaults(form_class: type[forms.Form]) -> dict[str, Any]:
     }
 
 
+def with_defaults(options: Any, data: Mapping[str, Any]) -> dict[str, Any]:
+    """What options say together with the defaults that they leave out, as JSON has it."""
+    form_class = options_form(options)
+    usual = defaults(form_class) if form_class else {}
+    return {**{name: plain(value) for name, value in usual.items()}, **data}
+
+
+def plain(value: Any) -> Any:
+    """A default as JSON has it; anything else than JSON knows as the text that a form reads."""
+    if callable(value):
+        return plain(value())
+    if isinstance(value, tuple | set):
+        return list(value)
+    return value if isinstance(value, bool | int | float | str | list | dict) else str(value)
+
+
 def wrong_types(form_class: type[forms.Form], data: Mapping[str, Any]) -> dict[str, list[str]]:
     """A list or an object where a single value belongs: forms would take their text."""
     return {

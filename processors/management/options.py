@@ -1,12 +1,14 @@
 """What is typed for an option: numbers, seconds, times. Each says what it wants instead."""
 
 from argparse import ArgumentTypeError
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.core.management.base import CommandError
 
 from processors.management.terminal import SHOWN, WRONG_USAGE
+from processors.storable import BadJson, parsed
 
 MOST_DIGITS = 30
 YEAR_SECONDS = 366 * 24 * 3600
@@ -40,6 +42,30 @@ def seconds(text: str) -> float:
     raise ArgumentTypeError(
         f"give seconds above 0, at most {YEAR_SECONDS} (366 days), not '{text[:SHOWN]}'"
     )
+
+
+def assignment(text: str) -> tuple[str, Any]:
+    """An option's type: `NAME=VALUE`, where the value is JSON or else a text."""
+    name, sign, value = text.partition("=")
+    if not (name and sign):
+        raise ArgumentTypeError(f"give NAME=VALUE, not '{text[:SHOWN]}'")
+    try:
+        return name, parsed(value)
+    except BadJson:
+        return name, value
+
+
+def with_assigned(known: Mapping[str, Any], given: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """`known` with what was given instead; null leaves it to the default. Raises CommandError."""
+    found = dict(known)
+    for name, value in given:
+        if [one for one, _ in given].count(name) > 1:
+            raise CommandError(f"--option {name[:SHOWN]} comes twice.", returncode=WRONG_USAGE)
+        if value is None:
+            found.pop(name, None)
+        else:
+            found[name] = value
+    return found
 
 
 def parse_time(option: str, text: str, now: datetime, *, ahead: bool = False) -> datetime:

@@ -6,7 +6,14 @@ from django.core.management.base import CommandError
 
 from processors import editing
 from processors.acts import by_command_line
-from processors.definitions import InvalidDefinition, differences, dump, limits_of, tunable
+from processors.definitions import (
+    InvalidDefinition,
+    difference_words,
+    differences,
+    dump,
+    limits_of,
+    tunable,
+)
 from processors.models import Processor
 
 
@@ -27,7 +34,7 @@ def tune(processor: Processor, options: dict[str, Any]) -> str:
         )
     except InvalidDefinition as error:
         raise CommandError(str(error)) from error
-    found = ", ".join(str(one) for one in differences(before, dump(tuned)))
+    found = difference_words(differences(before, dump(tuned)))
     return found or "These are its limits already."
 
 

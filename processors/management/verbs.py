@@ -6,7 +6,7 @@ from django.core.management.base import CommandParser
 
 from processors import dry_run
 from processors.management import reporting
-from processors.management.options import seconds, whole_number
+from processors.management.options import assignment, seconds, whole_number
 
 VERBS = {
     "start": "let cycles begin",
@@ -84,6 +84,14 @@ def add_verb(parser: ArgumentParser, name: str) -> None:
     if name == "run":
         most = whole_number(1, 10**12)
         parser.add_argument("--limit", type=most, metavar="N", help="at most N records")
+        parser.add_argument(
+            "--option",
+            action="append",
+            default=[],
+            type=assignment,
+            metavar="NAME=VALUE",
+            help="of its handler, in this run alone: JSON, else a text; null: the default",
+        )
 
 
 def add_selection(parser: ArgumentParser) -> None:

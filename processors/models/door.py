@@ -5,7 +5,7 @@ moved means that it is ours; none means that somebody was first. The event that 
 move is written in the same transaction.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.models import User
@@ -42,6 +42,10 @@ class Move:
     now: "datetime"
     reason: str = ""
     operation: "UUID | None" = None
+
+    def telling(self, words: str) -> "Move":
+        """The same, with what was done before the person's reason."""
+        return replace(self, reason=f"{words}: {self.reason}" if self.reason else words)
 
 
 def move(instance: "Processor | Run | Record", moves: Moves, to: str, **fields: Any) -> str:

@@ -14,6 +14,9 @@ from processors.models.processor import Processor
 from processors.querysets import RunQuerySet
 from processors.states import COUNTERS, RUN_ENDED, RUN_MOVES, RunState
 
+USUAL_OPTIONS = "definition_options"
+"""What the configuration of a run has beside `options` where those are not the definition's."""
+
 
 class Trigger(models.TextChoices):
     """Why a run began."""
@@ -119,6 +122,11 @@ class Run(Counted):
     def has_ended(self) -> bool:
         """Whether its counters are final."""
         return self.ended_at is not None
+
+    @property
+    def has_other_options(self) -> bool:
+        """Whether somebody gave its handler other options than the definition's."""
+        return USUAL_OPTIONS in self.config
 
     @property
     def handled(self) -> int:

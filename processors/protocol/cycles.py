@@ -5,8 +5,10 @@ neither is lost nor doubled. Whoever finds work done may call `end_cycle`, any n
 """
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from django.db import IntegrityError, connections, transaction
 
@@ -35,7 +37,8 @@ MACHINE = Actor("recordmill")
 class Beginning:
     """Why a cycle is to begin. With `by_hand` it begins although nothing is due or waiting.
 
-    `limit`: records that it may claim, where the person set one.
+    `limit`: records that it may claim, where the person set one. `otherwise`: what it freezes
+    other than the definition says, and `told`: that in words, for the event.
     """
 
     trigger: Trigger
@@ -44,6 +47,8 @@ class Beginning:
     ledger_only: bool = False
     slot: datetime | None = None
     limit: int | None = None
+    otherwise: Mapping[str, Any] = field(default_factory=dict)
+    told: str = ""
 
 
 def begin_due(processor_id: int, actor: Actor = MACHINE) -> Run | None:
@@ -153,7 +158,7 @@ def make_run(processor: Processor, source: Source, beginning: Beginning) -> Run:
         trigger=beginning.trigger,
         reason=how.reason,
         actor=how.actor.name,
-        config=freeze(processor, ledger_only=beginning.ledger_only),
+        config={**freeze(processor, ledger_only=beginning.ledger_only), **beginning.otherwise},
         ceiling=bounds.ceiling if is_bounded else None,
         expected=bounds.expected,
         claim_limit=min(limits, default=None),
@@ -164,7 +169,8 @@ def make_run(processor: Processor, source: Source, beginning: Beginning) -> Run:
         last_seq=run.seq, next_due_at=None, last_looked_at=how.now
     )
     failpoints.reach("tick.after_insert_run")
-    Event.write(processor, "begin", how, run=run, to_state=RunState.RUNNING)
+    told = how.telling(beginning.told) if beginning.told else how
+    Event.write(processor, "begin", told, run=run, to_state=RunState.RUNNING)
     return run
 
 
@@ -238,8 +244,10 @@ def take_along(run: Run, now: datetime) -> None:
     """A run that is held back by limits of some keys takes along what the next one would have.
 
     From the time on at which the trigger would have begun that: who arrives late must not wait
-    for a key of somebody else.
+    for a key of somebody else. Not where its options are other ones: those are not for them.
     """
+    if run.has_other_options:
+        return
     slot = next_slot(run.processor, run.started_at)
     if run.ceiling is not None and slot is not None and slot <= now:
         Run.objects.filter(pk=run.pk).update(ceiling=None)

@@ -9,11 +9,11 @@ from django.core.management.base import CommandError, CommandParser
 from processors import control, dead_letters, dry_run, loading, pause_all
 from processors.acts import Act, by_command_line
 from processors.clock import database_now
-from processors.definitions import dump
+from processors.definitions import InvalidDefinition, dump
 from processors.force_stop import force_stop
 from processors.management import reporting, tuning
 from processors.management.files import read_text
-from processors.management.options import parse_time
+from processors.management.options import parse_time, with_assigned
 from processors.management.terminal import (
     WRONG_USAGE,
     TerminalCommand,
@@ -153,13 +153,17 @@ class Command(TerminalCommand):
     def run(self, *, slug: str, **options: Any) -> None:
         """One cycle."""
         processor = find_processor(slug)
+        told = with_assigned(processor.options, options["option"]) if options["option"] else None
         act = by_command_line(options["reason"])
-        run = control.run_once(processor.pk, act, limit=options["limit"])
+        try:
+            run = control.run_once(processor.pk, act, limit=options["limit"], options=told)
+        except InvalidDefinition as error:
+            raise CommandError(str(error)) from error
         if self.wait(processor, has_ended(run.pk), options):
             return self.tell_run(run, options)
         if options["json"]:
             return self.say_json(reporting.run_report(run))
-        return self.say(f"Run {run.seq} of {processor} has begun.")
+        return self.say(control.begun_words(run))
 
     def dry_run(self, **options: Any) -> None:
         """Let the handler treat records, and roll everything back."""

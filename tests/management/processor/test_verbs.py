@@ -1,11 +1,14 @@
 """`manage.py processor start`, `stop`, `run` and the others: what they do and say."""
 
+from typing import Any
+
 import pytest
 
 from processors.models import Batch, Event, Processor, Run
 from tests.factories import make_claimed, make_processor, make_record, make_run
 from tests.management.conftest import Call, CallJson, Refuse
 from tests.management.processor.conftest import RUN_FIELDS
+from tests.stories import define
 
 pytestmark = pytest.mark.django_db(databases=["default", "shop"])
 
@@ -55,6 +58,53 @@ def test_run_says_which_run_has_begun(call: Call, call_json: CallJson) -> None:
 
     assert call("processor", "run", "orders") == "Run 1 of Orders has begun."
     assert set(call_json("processor", "run", "other")) == RUN_FIELDS
+
+
+def test_run_takes_other_options_for_this_run_alone(call: Call) -> None:
+    processor = define("show_options", slug="orders", name="Orders", options={"word": "usual"})
+
+    told = call("processor", "run", "orders", "--option", "word=env:A=B", "--reason", "A trial")
+
+    assert told == "Run 1 of Orders has begun with other options: word: usual → env:A=B."
+    assert Run.objects.get().config["options"] == {"word": "env:A=B"}
+    processor.refresh_from_db()
+    assert processor.options == {"word": "usual"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "options"),
+    [
+        (["seconds=0.5"], {"seconds": 0.5}), (['seconds="0.5"'], {"seconds": "0.5"}),
+        (["seconds=null"], {"seconds": 0.0}), (["seconds=env:PACE"], {"seconds": "env:PACE"}),
+    ],
+)  # fmt: skip
+def test_the_value_of_an_option_is_json_or_else_a_text(
+    call: Call, typed: list[str], options: dict[str, Any]
+) -> None:
+    define("outside", slug="orders", options={"seconds": 3})
+
+    call("processor", "run", "orders", "--option", *typed)
+
+    assert Run.objects.get().config["options"] == options
+
+
+@pytest.mark.parametrize(
+    ("typed", "code", "sentence"),
+    [
+        (["word"], 1, "give NAME=VALUE, not 'word'"), (["=x"], 1, "give NAME=VALUE"),
+        (["word=a", "word=b"], 2, "--option word comes twice."),
+        (["wrod=a"], 1, "did you mean 'word'"), (["word=[1]"], 1, "must be a text"),
+        (["word=a\x00"], 1, "U+0000"),
+    ],
+)  # fmt: skip
+def test_options_that_mean_nothing_begin_nothing(
+    refuse: Refuse, typed: list[str], code: int, sentence: str
+) -> None:
+    define("show_options", slug="orders")
+    given = [word for each in typed for word in ("--option", each)]
+
+    assert sentence in refuse("processor", "run", "orders", *given, code=code)
+    assert not Run.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)
