@@ -9,7 +9,6 @@ import logging
 import os
 import signal
 import time
-import uuid
 from contextlib import suppress
 from typing import Any
 
@@ -17,21 +16,17 @@ from django.conf import settings
 from django.db import connections
 from django.utils.module_loading import import_string
 from redis.exceptions import RedisError, ResponseError
-from rq import Queue, worker_registration
 from rq.exceptions import StopRequested
-from rq.executions import Execution, ExecutionRegistry
 from rq.serializers import JSONSerializer
-from rq.utils import utcformat
-from rq.worker import WorkerStatus
+from rq.utils import now
 
-from processors.queues import roll_call
-from processors.queues.child import Child, Left
+from processors.queues.child import Left
 from processors.queues.identity import owner_name
 from processors.queues.job import SafeJob, TakenJob
 from processors.queues.late_log import LateLog
 from processors.queues.line import kind_of
+from processors.queues.listed import Listed
 from processors.queues.spare import Spare
-from processors.queues.worker_facts import OURS
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +56,7 @@ def trouble_of(error: Exception) -> str:
     return f"Redis is gone ({kind_of(error)})"
 
 
-class SafeWorker(Child):
+class SafeWorker(Listed):
     """One forked child per job; the parent never keeps a database connection."""
 
     max_connection_wait_time = 5.0  # seconds between looks for a Redis that is away
@@ -77,20 +72,6 @@ class SafeWorker(Child):
         self._is_minding = False  # amid a tick, or another duty beside jobs
         self._spare: Spare | None = None
         self._trouble_told_at = -REDIS_TOLD_SECONDS
-
-    def register_birth(self) -> None:
-        """RQ's; a name that a twin has, or one that was just killed, is not begrudged."""
-        try:
-            super().register_birth()  # type: ignore[no-untyped-call]
-        except ValueError:
-            taken, self.name = self.name, f"{self.name}-{uuid.uuid4().hex[:6]}"
-            logger.warning("a worker %s is known already: this one is %s", taken, self.name)
-            super().register_birth()  # type: ignore[no-untyped-call]
-
-    def serialize(self) -> Any:
-        """RQ's facts about this worker and ours."""
-        seconds, micros = self.connection.time()
-        return {**super().serialize(), OURS: roll_call.own_facts(seconds + micros / 1e6)}
 
     @property
     def dequeue_timeout(self) -> int:
@@ -113,13 +94,7 @@ class SafeWorker(Child):
             self._guarded("registries", super().run_maintenance_tasks)
         self._guarded("registration", self.register_again)
         self._keep_spare()
-        self.last_cleaned_at = self._now()
-
-    @staticmethod
-    def _now() -> Any:
-        from rq.utils import now
-
-        return now()
+        self.last_cleaned_at = now()  # type: ignore[assignment]
 
     def _guarded(self, what: str, act: Any) -> None:
         self._is_minding = True
@@ -175,22 +150,6 @@ class SafeWorker(Child):
         super().reorder_queues(reference_queue)
         self.log.hold()
 
-    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
-        """RQ's, which costs two round trips; one that says what was just said is left out."""
-        if timeout is None and pipeline is None and self._was_heard_just_now():
-            return
-        super().heartbeat(timeout, pipeline)
-
-    def _was_heard_just_now(self) -> bool:
-        last = self.last_heartbeat
-        return last is not None and (self._now() - last).total_seconds() < IDLE_TICK_SECONDS
-
-    def prepare_execution(self, job: Any) -> Execution:
-        """Name the execution; it is noted in Redis where the child begins."""
-        self._state = WorkerStatus.BUSY
-        self.execution = Execution(uuid.uuid4().hex, job.id, self.connection, self.name)
-        return self.execution
-
     def fork_work_horse(self, job: Any, queue: Any) -> None:
         """Send the spare child to work, or fork one now.
 
@@ -212,28 +171,6 @@ class SafeWorker(Child):
         if not is_at_work:
             connections.close_all()
             super().fork_work_horse(job, queue)
-
-    def _note_beginning(self, job: Any) -> None:
-        """All that RQ notes in Redis when a job begins, as one round trip."""
-        execution, ttl = self.execution, self.get_heartbeat_ttl(job)
-        assert execution is not None
-        worker: Any = {
-            "state": self._state,
-            "current_job": job.id,
-            "current_job_working_time": 0,
-            "last_heartbeat": utcformat(execution.created_at),
-        }
-        with self.connection.pipeline() as pipeline:
-            execution.save(ttl, pipeline)
-            ExecutionRegistry(job.id, pipeline).add(execution, ttl, pipeline)
-            job.started_job_registry.add_execution(execution, pipeline, ttl)
-            pipeline.hset(self.key, mapping=worker)
-            pipeline.expire(self.key, ttl)
-            job.prepare_for_execution(self.name, pipeline)
-            if len(self.queues) == 1:  # then it was taken by way of the intermediate queue
-                queue = Queue(job.origin, connection=self.connection)
-                pipeline.lrem(queue.intermediate_queue_key, 1, job.id)
-            pipeline.execute()
 
     def _keep_spare(self) -> None:
         """Fork the child of the next job, unless one is waiting already.
@@ -300,17 +237,6 @@ class SafeWorker(Child):
                 time.sleep(REDIS_WAIT_SECONDS)
             else:
                 return
-
-    def register_again(self) -> None:
-        """After a restart or a FLUSHALL Redis may not know us any more."""
-        if self.connection.sismember(self.redis_workers_keys, self.key):
-            return
-        facts: Any = self.serialize()
-        with self.connection.pipeline() as pipeline:
-            pipeline.hset(self.key, mapping=facts)
-            pipeline.expire(self.key, self.worker_ttl + 60)
-            worker_registration.register(self, pipeline)
-            pipeline.execute()
 
     def wait_for_horse(self) -> Any:
         """RQ's, keeping the child's pid and end for what must be cleaned up after it."""
