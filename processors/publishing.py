@@ -5,7 +5,6 @@ payload is known and stored once; with another payload it is refused.
 """
 
 import json
-import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -32,8 +31,6 @@ from processors.screening import (
 )
 from processors.sources import arrivals
 from processors.sources.arrivals import Prepared
-
-logger = logging.getLogger(__name__)
 
 CHUNK = 5_000  # records
 CHUNK_CHARACTERS = 8_000_000
@@ -272,13 +269,13 @@ def comparable(value: Any) -> Any:
 
 
 def store(outgoing: Sequence[Prepared], *, now: datetime) -> None:
-    """What handlers published, in the transaction of their outcomes; known keys are left."""
+    """What handlers published, in the transaction of their outcomes; known keys are left.
+
+    Raises UnknownTarget where nobody listens any more, although `prepare` found somebody.
+    """
     for target in dict.fromkeys(item.target for item in outgoing):
         chunk = [item for item in outgoing if item.target == target]
-        listeners = Processor.objects.listening_to(target).kept()
-        if not listeners:  # deleted since `prepare` found it
-            logger.warning("what a handler published to '%s' is lost: it was deleted", target)
-        for listener in listeners:
+        for listener in find_listeners(target, keep=True):
             if insert(listener, chunk, now, lenient=True).new:
                 arrived(listener)
 

@@ -1,10 +1,11 @@
 """What becomes of a record, by what its handler said."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from processors import dead_letters
+from processors import dead_letters, publishing
 from processors.models import Attempt, Event, Record, Run
 from processors.selection import Selection
 from processors.sources.foreign import ForeignTableSource
@@ -206,6 +207,28 @@ def test_a_handler_that_breaks_its_transaction_fails_alone_and_is_told_so(how: s
     ]
     assert Record.objects.filter(state=RecordState.DONE).count() == 5
     assert Record.objects.count() == 6, "what the bad one published"
+
+
+def test_a_record_whose_receiver_is_deleted_meanwhile_fails_and_loses_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    receiver = define("echo", slug="receiver", name="Receiver")
+    processor = define("obey")
+    fill_inbox(processor, numbered(2) | {"bad": {"do": "publish", "to": "receiver"}})
+    prepare = publishing.prepare
+
+    def prepare_and_delete(target: str, payload: Any, key: str) -> Any:
+        prepared = prepare(target, payload, key)
+        receiver.delete()
+        return prepared
+
+    monkeypatch.setattr(publishing, "prepare", prepare_and_delete)
+    run_here(processor)
+
+    bad = Record.objects.get(key="bad")
+    assert (bad.state, bad.error_type) == (RecordState.DEAD, "UnknownTarget")
+    assert "What it published was not stored: No processor" in bad.last_error
+    assert Record.objects.filter(state=RecordState.DONE).count() == 2
 
 
 def test_failures_are_written_to_the_users_table(goods: Table) -> None:

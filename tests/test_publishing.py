@@ -4,10 +4,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import transaction
 
 from processors import InvalidRecord, KeyTaken, UnknownTarget, find_record, publish, publishing
-from processors.clock import database_now
 from processors.models import Processor, Record
 from processors.publishing import Published
 from processors.sources.arrivals import Prepared
@@ -79,16 +77,6 @@ def test_a_topic_reaches_every_inbox_that_listens(inbox: Processor) -> None:
 def test_an_unknown_target_is_named(inbox: Processor, target: str) -> None:
     with pytest.raises(UnknownTarget, match=f"'{target}'"):
         publish(target, [item()])
-
-
-def test_what_a_handler_published_to_somebody_deleted_since_is_told_in_the_log(
-    inbox: Processor, caplog: pytest.LogCaptureFixture
-) -> None:
-    with transaction.atomic():
-        publishing.store([Prepared("gone", "a", "{}")], now=database_now())
-
-    assert "published to 'gone' is lost" in caplog.text
-    assert not Record.objects.exists()
 
 
 @pytest.mark.parametrize(

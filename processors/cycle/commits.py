@@ -28,6 +28,7 @@ from processors.protocol.at_once import AtOnce
 from processors.protocol.gate import Ask, Gate, Limits, pass_gate
 from processors.protocol.leases import Lease, LeaseLost, Step
 from processors.protocol.refilling import Refill, claim_more, write_refill
+from processors.publishing import UnknownTarget
 from processors.sources.base import Claimed, Ref, Settlement, Source, SourceChanged
 from processors.sources.dialect import TROUBLE, is_broken
 from processors.sources.table import MISSING
@@ -36,7 +37,7 @@ from processors.states import CloseReason
 logger = logging.getLogger(__name__)
 
 MOST_NOT_NOW = 20  # times that one try of a record is put off before it costs an attempt
-NARROWED = (SourceChanged, DatabaseError, LookupError)
+NARROWED = (SourceChanged, UnknownTarget, DatabaseError, LookupError)
 
 
 @dataclass
