@@ -13,6 +13,7 @@ from processors.admin.badges import run_look, run_words
 from processors.admin.columns import NONE, due, elapsed, nothing
 from processors.models import Run
 from processors.models.processor import TriggerKind
+from processors.protocol.cycles import MACHINE
 from processors.states import RunState
 
 STEP = 8  # pixels of a bar in a strip; how high it is, by its colour, is the stylesheet's
@@ -31,6 +32,13 @@ def next_run(processor: Any, now: datetime) -> SafeString | str:
     if processor.next_due_at is None:
         return _("on demand")
     return due(processor.next_due_at, now)
+
+
+def person(run: Run) -> SafeString | str:
+    """Who began it, cut to a line; of what the machine began by itself the trigger tells all."""
+    if run.actor in ("", MACHINE.name):
+        return ""
+    return format_html('<span class="quiet who" title="{0}">{0}</span>', run.actor)
 
 
 def pace(run: Any, why: str) -> SafeString | str:

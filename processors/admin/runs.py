@@ -181,10 +181,10 @@ class RunAdmin(Exports, RunActs):
 
     @admin.display(description=gettext_lazy("Begun by"))
     def cause(self, run: Run) -> SafeString:
-        """Trigger and who."""
+        """Trigger, and the person where there is one; on one line."""
         word = run.get_trigger_display()
         only = columns.narrowing(run, "trigger", run.trigger, word)
-        return format_html('{}{} <span class="quiet">{}</span>', word, only, run.actor)
+        return format_html("{}{} {}", word, only, run_columns.person(run))
 
     @admin.display(description=gettext_lazy("Worker"))
     def worker(self, run: Run) -> SafeString:

@@ -183,3 +183,14 @@ def test_a_look_through_the_newest_runs_is_made_once_for_a_page(
     assert looks
     assert len(looks) == len(set(looks))
     assert len(statements) <= QUERIES
+
+
+def test_who_began_a_run_is_told_where_it_was_a_person(admin: Client) -> None:
+    processor = a_processor()
+    a_run(processor, 1, actor="anna")
+    a_run(processor, 2, actor="recordmill", trigger="schedule")
+
+    for address in ("/admin/processors/run/", processor.get_absolute_url()):
+        html = admin.get(address).content.decode()
+        assert '<span class="quiet who" title="anna">anna</span>' in html
+        assert "recordmill</span>" not in html
