@@ -1,14 +1,17 @@
 """A run with other options than its definition's: what its handler gets, and what others get."""
 
 from datetime import timedelta
+from itertools import count
 
 import pytest
+from django import forms
 from django.core.exceptions import PermissionDenied
 
 from processors import control, cycle
 from processors.acts import by_user
 from processors.clock import database_now
 from processors.definitions import InvalidDefinition, options_changed
+from processors.handlers import Handler, registry
 from processors.models import Event, Processor, Record, Run
 from processors.protocol import cycles
 from tests.factories import make_processor, make_run, make_user
@@ -46,6 +49,21 @@ def test_a_default_that_is_left_out_or_written_out_makes_no_other_options() -> N
 
     assert run.config["options"] == {}
     assert not run.has_other_options
+
+
+@pytest.mark.django_db
+def test_a_default_that_is_another_one_each_time_makes_no_other_options(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    numbers = count()
+    field = forms.IntegerField(initial=lambda: next(numbers))
+    options = type("Numbered", (forms.Form,), {"number": field})
+    numbered = Handler("sample.numbered", "Numbered", print, options=options)
+    monkeypatch.setitem(registry._handlers, numbered.name, numbered)
+
+    run = control.run_once(make_processor(handler=numbered.name).pk, act(), options={})
+
+    assert run.config["options"] == {}
 
 
 @pytest.mark.django_db

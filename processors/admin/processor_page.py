@@ -32,7 +32,7 @@ from processors.clock import database_now
 from processors.force_stop import FORCE_STOP
 from processors.forms import ProcessorForm
 from processors.handlers import Handler, registry
-from processors.handlers.options import options_form
+from processors.handlers.options import default_of, options_form
 from processors.models import Attempt, Processor, Record, Run
 from processors.sources.connecting import Unreachable
 from processors.sources.inspection import InvalidSource, Preview
@@ -290,6 +290,6 @@ def option_lines(handler: Handler) -> list[tuple[str, str, str]]:
     form_class = options_form(handler.options)
     fields = form_class.base_fields.items() if form_class else ()
     return [
-        (name, "" if field.initial is None else str(field.initial), str(field.help_text))
+        (name, "" if default_of(field) is None else str(default_of(field)), str(field.help_text))
         for name, field in fields
     ]

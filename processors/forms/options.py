@@ -14,7 +14,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from processors.handlers import Handler
-from processors.handlers.options import options_form, reference
+from processors.handlers.options import default_of, options_form, reference
 from processors.storable import BadJson, parsed
 
 PREFIX = "option_"
@@ -88,7 +88,7 @@ def choices_of(field: forms.ChoiceField) -> list[tuple[str, Any]]:
 def shown_values(handler: Handler | None, given: Mapping[str, Any]) -> dict[str, Any]:
     """What each field shows: the value that is given, else the handler's default."""
     return {
-        f"{PREFIX}{name}": shown(field, given.get(name, field.initial))
+        f"{PREFIX}{name}": shown(field, given.get(name, default_of(field)))
         for name, field in declared(handler).items()
     }
 

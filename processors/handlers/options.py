@@ -155,11 +155,13 @@ def resolved_options(
 
 def defaults(form_class: type[forms.Form]) -> dict[str, Any]:
     """Initial values count as given, so that a definition may leave them out."""
-    return {
-        name: field.initial
-        for name, field in form_class.base_fields.items()
-        if field.initial is not None
-    }
+    found = {name: default_of(field) for name, field in form_class.base_fields.items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def default_of(field: forms.Field) -> Any:
+    """What an option is that a definition leaves out; as in any form, it may be asked for late."""
+    return field.initial() if callable(field.initial) else field.initial
 
 
 def with_defaults(options: Any, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -171,8 +173,6 @@ def with_defaults(options: Any, data: Mapping[str, Any]) -> dict[str, Any]:
 
 def plain(value: Any) -> Any:
     """A default as JSON has it; anything else than JSON knows as the text that a form reads."""
-    if callable(value):
-        return plain(value())
     if isinstance(value, tuple | set):
         return list(value)
     return value if isinstance(value, bool | int | float | str | list | dict) else str(value)

@@ -3,13 +3,14 @@
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any, Literal
 
 import pytest
 from django import forms
 
 from processors import Context, Reject, Retry, Skip, handler
+from processors.forms.options import shown_values
 from processors.handlers import InvalidOptions, Record, registry
 from processors.handlers.contract import InvalidHandler
 from processors.testing import run_handler
@@ -26,6 +27,10 @@ class ChoiceForm(forms.Form):
     url = forms.URLField(assume_scheme="https")
 
 
+class LateForm(forms.Form):
+    day = forms.DateField(initial=lambda: date(2026, 11, 21))
+
+
 @handler("For the contract", options=Choices)
 def with_options(record: Record, context: Context) -> Any:
     return {"currency": context.options.currency, "retries": context.options.retries}
@@ -34,6 +39,11 @@ def with_options(record: Record, context: Context) -> Any:
 @handler("With a form", options=ChoiceForm)
 def with_form(record: Record, context: Context) -> Any:
     return context.options["url"]
+
+
+@handler("With a default that is asked for late", options=LateForm)
+def with_late_default(record: Record, context: Context) -> str:
+    return str(context.options["day"])
 
 
 @handler("Says what the payload says")
@@ -59,6 +69,13 @@ def test_options_are_given_as_they_were_declared() -> None:
         "retries": 3,
     }
     assert run_handler(with_form, options={"url": "https://x.org"}).result == "https://x.org"
+
+
+def test_a_default_may_be_a_function() -> None:
+    assert run_handler(with_late_default).result == "2026-11-21"
+    assert shown_values(registry.find("tests.with_late_default"), {}) == {
+        "option_day": "2026-11-21"
+    }
 
 
 @pytest.mark.parametrize(
