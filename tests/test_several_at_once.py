@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Executor
 from datetime import UTC, datetime
 from functools import partial
 from typing import cast
@@ -245,7 +246,7 @@ class Holding:
     def treat(self, claimed: Claimed, settlement: Settlement) -> None:
         assert self.let_go.wait(10)
 
-    async def treat_async(self, claimed: Claimed) -> Settlement:
+    async def treat_async(self, claimed: Claimed, _: Executor) -> Settlement:
         assert await asyncio.to_thread(self.let_go.wait, 10)
         return Settlement(0, 0, "", datetime.now(UTC))
 

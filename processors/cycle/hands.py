@@ -11,6 +11,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 
@@ -125,6 +126,7 @@ class Coroutines(Hands):
         self._todo: deque[Claimed] = deque()
         self._working = 0
         self._tasks: set[asyncio.Task[None]] = set()  # the loop itself holds them weakly
+        self._aside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="aside")
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="hands", daemon=True)
         self._thread.start()
@@ -148,7 +150,8 @@ class Coroutines(Hands):
             while self._working <= self.count and (claimed := self._next()) is not None:
                 if not self.take_up(claimed):
                     return
-                self.ended.put((claimed, await self.treatment.treat_async(claimed)))
+                part = await self.treatment.treat_async(claimed, self._aside)
+                self.ended.put((claimed, part))
         finally:
             self._working -= 1
 
@@ -169,3 +172,5 @@ class Coroutines(Hands):
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+        self._aside.submit(connections.close_all)
+        self._aside.shutdown()

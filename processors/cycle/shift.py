@@ -9,7 +9,7 @@ from processors import queues
 from processors.clock import database_now
 from processors.cycle import readiness
 from processors.cycle.assignment import Assignment
-from processors.cycle.commits import Commits, write_inside
+from processors.cycle.commits import NARROWED, Commits, write_inside
 from processors.cycle.judging import Judge
 from processors.cycle.manners import leave_if_copy, watch_forks
 from processors.cycle.pace import Pace
@@ -268,7 +268,7 @@ class Shift:
             taking = Taking(CloseReason.REAPED, message, how, "TimedOut", begun, lease.token)
             take_back(Batch.objects.get(pk=lease.batch_id), taking)
             faults.judge_crash(self.run.pk)
-        except (*TROUBLE, LeaseLost) as error:
+        except (*TROUBLE, *NARROWED, LeaseLost) as error:
             logger.warning("batch %s is left to the reaper: %s", lease.batch_id, error)
         finally:
             connections.close_all()

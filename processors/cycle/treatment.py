@@ -1,7 +1,8 @@
 """Give one record to its handler and say what became of it."""
 
-from asyncio import CancelledError
+import asyncio
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -17,11 +18,11 @@ from processors.handlers.execution import classify, failed
 from processors.handlers.outcomes import MESSAGE_LIMIT, NOT_NOW, Outcome, Verdict
 from processors.screening import PublishingError
 from processors.sources.base import Claimed, Settlement
-from processors.sources.dialect import can_pass
+from processors.sources.dialect import TROUBLE, can_pass
 from processors.sources.table import MISSING, is_missing, outcome_of_change
 
 # sys.exit() in a handler ends its record, not the worker; only Ctrl-C goes further.
-ITS_OWN = (Exception, SystemExit, GeneratorExit, CancelledError)
+ITS_OWN = (Exception, SystemExit, GeneratorExit, asyncio.CancelledError)
 NOT_NOW_SECONDS = 10.0  # until a record is tried again that our database's trouble hit
 
 
@@ -94,8 +95,11 @@ class Treatment:
         else:
             self.note(claimed, context, given, settlement)
 
-    async def treat_async(self, claimed: Claimed) -> Settlement:
-        """Call a coroutine handler; what became of it in a settlement of its own."""
+    async def treat_async(self, claimed: Claimed, aside: Executor) -> Settlement:
+        """Call a coroutine handler; what became of it in a settlement of its own.
+
+        `aside`: where the database may be asked about what was published; no event loop may.
+        """
         part = Settlement(0, 0, "", datetime.now(UTC))
         outcome = judged_before(claimed)
         if outcome is not None:
@@ -106,6 +110,10 @@ class Treatment:
             given = await self.handler.function(record, context)
         except ITS_OWN as error:  # whatever a handler raises is its outcome
             self.note_failure(claimed, context, error, part)
+            return part
+        if context.outgoing:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(aside, self.note, claimed, context, given, part)
         else:
             self.note(claimed, context, given, part)
         return part
@@ -157,7 +165,12 @@ class Treatment:
             return
         outcome = classify(given)
         if outcome.kind == "done" and context.outgoing:
-            outcome = self.prepare_outgoing(claimed, context, outcome, settlement)
+            try:  # checked now, where its mistake can still be told
+                prepared = [publishing.prepare(*item) for item in context.outgoing]
+            except (PublishingError, *TROUBLE) as error:
+                self.note_failure(claimed, context, error, settlement)
+                return
+            settlement.outgoing += [(claimed, item) for item in prepared]
         if outcome.kind == "done" and not context.lines:
             settlement.done.append((claimed, outcome.result))
             return
@@ -183,18 +196,6 @@ class Treatment:
         outcome.log = context.lines
         outcome.duration = context.seconds
         settlement.others.append((claimed, self.policy.apply(claimed, outcome)))
-
-    @staticmethod
-    def prepare_outgoing(
-        claimed: Claimed, context: Context, outcome: Outcome, settlement: Settlement
-    ) -> Outcome:
-        """What the handler published is checked now, where its mistake can still be told."""
-        try:
-            prepared = [publishing.prepare(*item) for item in context.outgoing]
-        except PublishingError as error:
-            return failed(error)
-        settlement.outgoing += [(claimed, item) for item in prepared]
-        return outcome
 
 
 def is_ours(error: BaseException) -> bool:

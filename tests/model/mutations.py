@@ -42,7 +42,13 @@ MODULES = (
 ABOUT = (
     *("arrivals", "arriving", "breaker", "broken_sources", "cycles", "first_claim"),
     *("giving_up", "handled_once", "held_rows", "hostile_handlers", "one_commit_each", "outcomes"),
-    *("pause_all", "refused_outcomes", "several_at_once", "stop_and_pause"),
+    *(
+        "pause_all",
+        "published_by_handlers",
+        "refused_outcomes",
+        "several_at_once",
+        "stop_and_pause",
+    ),
 )
 TESTS = (
     *("tests/model/test_interleavings.py", "tests/model/test_deaths.py", "tests/sources/marked"),

@@ -1,0 +1,89 @@
+"""What handlers of every kind publish, and what becomes of them where that cannot be."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.db import OperationalError, connection
+
+from processors import publishing
+from processors.handlers import Context, Effects, Handler, registry
+from processors.handlers import Record as Given
+from processors.models import Attempt, Processor, Record
+from tests.stories import counters, define, fill_inbox, numbered, run_here
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NAME = "handling.talking"
+Talking = Callable[[Callable[..., Any], Effects], Processor]
+
+
+def speak(record: Given, context: Context) -> None:
+    context.publish(record.payload.get("to", "next"), {}, key=record.key)
+
+
+async def speak_async(record: Given, context: Context) -> None:
+    speak(record, context)
+
+
+@pytest.fixture
+def talking(transactional_db: None) -> Iterator[Talking]:
+    """A processor with this handler, beside one that listens."""
+
+    def made(function: Callable[..., Any], effects: Effects) -> Processor:
+        registry.add(Handler(NAME, "Talk", function, effects, None))
+        define("echo", slug="next", name="Next")
+        return define("talking", concurrency=2, record_timeout_seconds=5)
+
+    yield made
+    registry._handlers.pop(NAME, None)
+
+
+def arrived() -> set[str]:
+    return set(Record.objects.filter(processor__slug="next").values_list("key", flat=True))
+
+
+def test_what_a_coroutine_publishes_arrives(
+    talking: Talking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DJANGO_ALLOW_ASYNC_UNSAFE", raising=False)  # the browser's tests set it
+    processor = talking(speak_async, "outside")
+    fill_inbox(processor, numbered(3) | {"lost": {"to": "nobody"}})
+
+    run = run_here(processor)
+
+    assert counters(run) == {"claimed": 4, "done": 3, "retried": 1}
+    assert arrived() == set(numbered(3))
+    assert "UnknownTarget" in Attempt.objects.get().error_type
+
+
+def test_what_must_not_be_repeated_is_parked_where_nobody_listens(talking: Talking) -> None:
+    processor = talking(speak, "unrepeatable")
+    fill_inbox(processor, {"lost": {"to": "nobody"}})
+
+    run = run_here(processor)
+
+    assert counters(run) == {"claimed": 1, "parked": 1}
+
+
+def test_a_database_in_trouble_while_a_publication_is_checked_costs_no_attempt(
+    talking: Talking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare = publishing.prepare
+
+    def troubled(target: str, payload: Any, key: str) -> Any:
+        if key != "hit":
+            return prepare(target, payload, key)
+        connection.errors_occurred = True
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(publishing, "prepare", troubled)
+    processor = talking(speak, "outside")
+    fill_inbox(processor, numbered(3) | {"hit": {}})
+
+    run = run_here(processor)
+
+    assert counters(run) == {"claimed": 4, "done": 3, "retried": 1}
+    assert Attempt.objects.get().error_type == "NotNow"
+    assert Record.objects.get(key="hit").attempts == 0
+    assert arrived() == set(numbered(3))
