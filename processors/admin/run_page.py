@@ -50,6 +50,7 @@ def facts(run: Any, request: HttpRequest, now: datetime) -> dict[str, Any]:
         else looks.whys([run.processor], [run], request)[run.processor_id],
         "is_stuck": not run.has_ended and (run.hands.overdue > 0 or not (run.in_hand or run.rate)),
         "buttons": offered(run, request),
+        "may_repeat": may_repeat(run, request),
         "counters": counters(run),
         "holders": [] if run.has_ended else holders(run),
         **throughput_card(run, request, now),
@@ -92,6 +93,12 @@ def offered(run: Run, request: HttpRequest) -> list[Button]:
     if not request.user.has_perm(control.OPERATE) or Run.objects.active_of(run.processor_id):
         return []
     return [Button(VERBS["run-once"], run.processor)]
+
+
+def may_repeat(run: Run, request: HttpRequest) -> bool:
+    """Whether to offer its other options for another run: “Run once” has the definition's."""
+    rights = (control.OPERATE, control.CHANGE)
+    return run.has_ended and run.has_other_options and request.user.has_perms(rights)
 
 
 def counters(run: Run) -> list[tuple[str, str, str]]:

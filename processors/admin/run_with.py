@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from processors import control
 from processors.admin import looks
 from processors.admin.acts import say
-from processors.admin.base import OurAdmin, refuse_doubles
+from processors.admin.base import OurAdmin, is_id, refuse_doubles
 from processors.admin.buttons import Button, OldPage, Verb, act_of
 from processors.clock import database_now
 from processors.forms.run_with import RunWithForm
@@ -39,7 +39,8 @@ class RunWith(OurAdmin):
             return redirect(request.path)
         refuse_doubles(request)
         data = request.POST if request.method == "POST" else None
-        form = RunWithForm(processor, data, may_change_options=may_change)
+        like = run_like(request, processor)
+        form = RunWithForm(processor, data, may_change_options=may_change, like=like)
         if data is not None and form.is_valid():
             begun: list[Run] = []
             if say(request, lambda: begin(request, form, begun)):
@@ -54,6 +55,15 @@ class RunWith(OurAdmin):
             can_dry_run=can_dry_run(processor),
             backlog=looks.backlogs([processor], database_now())[processor.pk],
         )
+
+
+def run_like(request: HttpRequest, processor: Processor) -> Run | None:
+    """The run that the new one shall be like, where the address names one of this processor's."""
+    pk = request.GET.get("like", "")
+    if not (is_id(pk) and request.user.has_perm("processors.view_run")):
+        return None
+    found: Run | None = Run.objects.filter(processor=processor, pk=pk).first()
+    return found
 
 
 def begin(request: HttpRequest, form: RunWithForm, begun: list[Run]) -> str:

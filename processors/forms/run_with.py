@@ -1,5 +1,6 @@
 """One run otherwise than usual: a limit, a reason, and other options of the handler."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -30,8 +31,14 @@ class RunWithForm(forms.Form):
     options_of = forms.CharField(required=False, widget=forms.HiddenInput())
 
     def __init__(
-        self, processor: Processor, data: Any = None, *, may_change_options: bool = False
+        self,
+        processor: Processor,
+        data: Any = None,
+        *,
+        may_change_options: bool = False,
+        like: Run | None = None,
     ) -> None:
+        """With the options of the run that it shall be `like`, else with the definition's."""
         self.processor = processor
         self.options: dict[str, Any] | None = None
         super().__init__(data, auto_id="%s")  # on the processor's page others have the usual ids
@@ -39,27 +46,28 @@ class RunWithForm(forms.Form):
         self.fields["reason"].widget.attrs["maxlength"] = 500
         is_asked = may_change_options and (data is None or bool(data.get("options_of")))
         self.handler = registry.find(processor.handler) if is_asked else None
-        self.drawn = self.draw_options(data)
+        is_alike = like is not None and like.config["handler"] == processor.handler
+        self.drawn = self.draw_options(data, like.config if like and is_alike else {})
 
-    def draw_options(self, data: Any) -> tuple[str, ...]:
-        """The fields of the handler's own options, filled with what the definition says."""
-        known, name = self.processor.options, self.processor.handler
+    def draw_options(self, data: Any, like: Mapping[str, Any]) -> tuple[str, ...]:
+        """The fields of the handler's own options, filled with what is known of them."""
+        known, name = like.get("options", self.processor.options), self.processor.handler
         fields = options.option_fields(self.handler, {**known, **options.typed_options(data, name)})
         if not fields:
             del self.fields["options_of"]
             return ()
-        shown = options.shown_values(self.handler, known)
-        self.initial = {**shown, "options_of": name}
+        self.initial = {**options.shown_values(self.handler, known), "options_of": name}
         self.fields |= fields
-        if self.is_bound:
-            self.tell_definition(shown)
+        self.tell_definition()
         return tuple(fields)
 
-    def tell_definition(self, shown: dict[str, Any]) -> None:
-        """Beside each option that was changed, what the definition says."""
-        for name, value in shown.items():
-            field = self.fields[name]
-            if not options.is_same(value, field.widget.value_from_datadict(self.data, {}, name)):
+    def tell_definition(self) -> None:
+        """Beside each option that is another one, what the definition says."""
+        for name, value in options.shown_values(self.handler, self.processor.options).items():
+            field, shown = self.fields[name], self.initial[name]
+            if self.is_bound:
+                shown = field.widget.value_from_datadict(self.data, {}, name)
+            if not options.is_same(value, shown):
                 said = _("The definition says: %(value)s.") % {"value": in_words(value)}
                 field.help_text = f"{field.help_text} {said}".strip()
 

@@ -10,10 +10,11 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.urls import reverse
 
+from processors.clock import database_now
 from processors.definitions import digest
 from processors.handlers import Handler, registry
 from processors.models import Event, Processor, Run
-from tests.admin.conftest import SignIn, a_processor, click, said
+from tests.admin.conftest import SignIn, a_processor, a_run, click, said
 
 pytestmark = pytest.mark.django_db
 
@@ -212,3 +213,34 @@ def test_a_definition_that_was_changed_meanwhile_begins_nothing_and_shows_both(
 
     assert not Run.objects.exists()
     assert "The definition says: 7." in answer.content.decode()
+
+
+def test_a_run_with_other_options_is_begun_again_from_its_page(
+    admin: Client, sign_in: SignIn, priced: Processor
+) -> None:
+    admin.post(run_with(priced), as_shown(admin, priced, currency="USD"))
+    Run.objects.update(state="finished", ended_at=database_now())
+    run = Run.objects.get()
+    url = f"{run_with(priced)}?like={run.pk}"
+    assert url in admin.get(run.get_absolute_url()).content.decode()
+    operator = sign_in("view_run", "view_processor", "operate_processor")
+    assert "?like=" not in operator.get(run.get_absolute_url()).content.decode()
+
+    page = admin.get(url)
+    admin.post(
+        url, as_shown(admin, priced, currency=page.context["form"]["option_currency"].value())
+    )
+
+    assert "The definition says: EUR." in page.content.decode()
+    assert [one.config["options"]["currency"] for one in Run.objects.all()] == ["USD", "USD"]
+
+
+@pytest.mark.parametrize("like", ["0", "x", "9" * 30])
+def test_a_run_that_is_not_the_processors_is_not_taken_as_an_example(
+    admin: Client, priced: Processor, like: str
+) -> None:
+    other = a_run(a_processor("invoices", handler="sample.price"), config={"handler": "x"})
+
+    for pk in (like, str(other.pk)):
+        form = admin.get(run_with(priced), {"like": pk}).context["form"]
+        assert form["option_factor"].value() == "2"
