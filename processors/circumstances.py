@@ -34,10 +34,12 @@ class Known:
     """What a page has asked for its own needs, so that it is not asked again.
 
     `active`: the active runs of the processors, with `hands`; None where they are to be looked up.
+    `troubles`: why tables could not be read of late, by processor; empty where one could.
     """
 
     pause: AskPause = all_paused.current
     active: list[Any] | None = None
+    troubles: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -53,6 +55,7 @@ class Facts:
     pauses: dict[int, Event] = field(default_factory=dict)  # who paused a run, by run
     held: dict[int, Held] = field(default_factory=dict)  # the rate limit a run waits for
     holds: dict[int, list[Hold]] = field(default_factory=dict)  # limits by a key, by run
+    troubles: dict[int, str] = field(default_factory=dict)  # of sources, by processor
 
     @cached_property
     def all_paused(self) -> AllPaused | None:
@@ -78,7 +81,7 @@ def read(
 ) -> Facts:
     """Four queries for any number of them, two where `known`; those of limits come on top."""
     listed, known = list(processors), known or Known()
-    facts = Facts(now, queue, known.pause)
+    facts = Facts(now, queue, known.pause, troubles=known.troubles)
     if known.active is None:
         rows = Run.objects.active().filter(processor__in=listed)
         facts.runs = {run.processor_id: run for run in rows}

@@ -54,7 +54,8 @@ def sentence(processor: Processor, facts: Facts) -> str:
     if run is not None:
         return of_run(run, facts)
     if processor.state == ProcessorState.STARTED:
-        return why_closed(processor, now) or why_waiting(processor, facts)
+        closed = why_closed(processor, now)
+        return closed or why_unread(processor, facts) or why_waiting(processor, facts)
     act = facts.acts.get(processor.pk)
     if act is None:
         return _("Stopped: it was never started.")
@@ -177,6 +178,8 @@ def why_nobody_comes(run: Run, facts: Facts) -> str:
             "manage.py rqworker %(queue)s."
         ) % {"queue": name, "seq": run.seq}
     words = {"queue": name, "seq": run.seq}
+    if trouble := facts.troubles.get(run.processor_id):
+        return _("Run %(seq)s waits for its table: %(trouble)s") % (words | {"trouble": trouble})
     waits = _("Run %(seq)s waits for a free worker on queue '%(queue)s'.") % words
     return with_holds(waits, run, facts)
 
@@ -191,6 +194,12 @@ def why_closed(processor: Processor, now: datetime) -> str:
         return ""
     words = {"by": closed.by, "when": told(closed.until, now)}
     return _("Blackout “%(by)s”: it ends %(when)s.") % words
+
+
+def why_unread(processor: Processor, facts: Facts) -> str:
+    """A table that could not be read of late; empty where it could."""
+    trouble = facts.troubles.get(processor.pk)
+    return _("No cycle can begin: %(trouble)s") % {"trouble": trouble} if trouble else ""
 
 
 def why_waiting(processor: Processor, facts: Facts) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from functools import reduce
 from operator import or_
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.core.cache import cache
@@ -25,7 +25,7 @@ from processors.models import Batch, Processor, Run
 from processors.protocol import allowances
 from processors.queues import Crew, QueueState, queue_states
 from processors.sources import SourceTrouble, open_source
-from processors.sources.connecting import Unreachable
+from processors.sources.connecting import Unreachable, connect
 from processors.states import COUNTERS, RunState
 
 logger = logging.getLogger(__name__)
@@ -35,6 +35,17 @@ FRESH_SECONDS = 2  # what costs something is not asked again for every poll
 REMEMBERED_SECONDS = 60
 COUNTED_AT_ONCE = 2
 SAMPLE = 1_000  # outcomes that a foreign table was not told of are counted up to here
+
+
+class Counted(NamedTuple):
+    """How many records waited, and when; `trouble` is why their table could not be read."""
+
+    records: int
+    at: float = 0.0
+    trouble: str = ""
+
+
+NEVER = Counted(NOT_COUNTED)
 
 
 def with_counters(runs: Iterable[Any], request: HttpRequest) -> None:
@@ -108,41 +119,56 @@ def backlogs(processors: Iterable[Processor], now: datetime) -> dict[int, int]:
     remembered of the others: a list of fifty must not ask fifty tables with every poll.
     """
     listed = list(processors)
-    keys = {one.pk: f"backlog:{one.pk}:{one.changed_at.timestamp()}" for one in listed}
-    kept: dict[str, tuple[int, float]] = cache.get_many(keys.values())
+    keys = {one.pk: backlog_key(one) for one in listed}
+    kept: dict[str, Counted] = cache.get_many(keys.values())
     old = now.timestamp() - FRESH_SECONDS
     stale = sorted(
-        (kept.get(keys[one.pk], (0, 0.0))[1], at)
+        (kept.get(keys[one.pk], NEVER).at, at)
         for at, one in enumerate(listed)
-        if kept.get(keys[one.pk], (0, 0.0))[1] < old
+        if kept.get(keys[one.pk], NEVER).at < old
     )
     for _counted_at, at in stale[:COUNTED_AT_ONCE]:
         one = listed[at]
-        found = count_backlog(one, BACKLOG_CAP)
-        kept[keys[one.pk]] = (UNKNOWN if found is None else found, now.timestamp())
+        kept[keys[one.pk]] = count_backlog(one, BACKLOG_CAP)._replace(at=now.timestamp())
         cache.set(keys[one.pk], kept[keys[one.pk]], REMEMBERED_SECONDS)
-    return {pk: kept.get(key, (NOT_COUNTED, 0.0))[0] for pk, key in keys.items()}
+    return {pk: kept.get(key, NEVER).records for pk, key in keys.items()}
 
 
-def count_backlog(processor: Processor, cap: int) -> int | None:
+def backlog_key(processor: Processor) -> str:
+    """Where its backlog is remembered, as long as its definition stays as it is."""
+    return f"backlog:{processor.pk}:{processor.changed_at.timestamp()}"
+
+
+def count_backlog(processor: Processor, cap: int) -> Counted:
     """Ask the source itself."""
     try:
         with transaction.atomic():
-            return open_source(processor.pk, processor.source).backlog(cap)
+            if processor.source_kind == "table":
+                connect(processor.source["database"])  # for its sentence, should it be away
+            return Counted(open_source(processor.pk, processor.source).backlog(cap))
     except (DatabaseError, Unreachable, SourceTrouble, KeyError) as error:
         logger.info("the backlog of %s cannot be counted: %s", processor.slug, error)
-        return None
+        is_told = isinstance(error, Unreachable | SourceTrouble)
+        return Counted(UNKNOWN, trouble=str(error) if is_told else "")
+
+
+def source_trouble(processor: Processor) -> str:
+    """Why its table could not be read when its backlog was counted last; empty where it could."""
+    found: Counted = cache.get(backlog_key(processor), NEVER)
+    return found.trouble
 
 
 def whys(
     processors: Iterable[Processor], active: Iterable[Run] | None, request: HttpRequest
 ) -> dict[int, str]:
     """Why each does what it does now; `active`: their active runs, from `with_counters`."""
+    listed = list(processors)
     known = Known(
         lambda: asking.pause_of_all(request),
         None if active is None else list(active),
+        {one.pk: source_trouble(one) for one in listed},
     )
-    return explain.whys(processors, asking.now(request), queue, known)
+    return explain.whys(listed, asking.now(request), queue, known)
 
 
 def with_rests(processors: Iterable[Any], request: HttpRequest) -> None:
@@ -162,7 +188,8 @@ def telling(processor: Any, why: str, now: datetime) -> str:
         return why
     due = processor.next_due_at
     is_late = due is not None and due <= now - LATE
-    return why if is_late or allowances.closed(processor, now) else ""
+    says_more = is_late or allowances.closed(processor, now) or source_trouble(processor)
+    return why if says_more else ""
 
 
 def trouble(names: Iterable[str]) -> list[str]:

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from django.core.cache import cache
 from django.db import DatabaseError, transaction
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
@@ -34,12 +36,13 @@ from processors.forms import ProcessorForm
 from processors.handlers import Handler, registry
 from processors.handlers.options import default_of, options_form
 from processors.models import Attempt, Processor, Record, Run
+from processors.protocol.reaping import lease_gap
 from processors.sources.connecting import Unreachable
 from processors.sources.inspection import InvalidSource, Preview
 from processors.sources.inspection import preview as preview_source
 from processors.sources.modes import in_words
 from processors.states import ProcessorState, RunState
-from processors.wording import duration
+from processors.wording import duration, moment
 
 RUNS = 10
 STRIP = 40
@@ -53,6 +56,7 @@ def facts(processor: Any, request: HttpRequest) -> dict[str, Any]:
     processor.current_run = run
     throughput.with_rates([run] if run else [], now)
     looks.with_rests([processor], request)
+    waiting = looks.backlogs([processor], now)[processor.pk]
     why = looks.whys([processor], [run] if run else [], request)[processor.pk]
     if run is None:  # of one that goes on, the batches in hand are told nowhere else
         why = looks.telling(processor, why, now)
@@ -70,7 +74,7 @@ def facts(processor: Any, request: HttpRequest) -> dict[str, Any]:
         "run_of_fault": run_of_fault(processor, request),
         "why_look": why_look(processor, run) if why else "nothing",
         "run": run,
-        "waiting": looks.backlogs([processor], now)[processor.pk],
+        "waiting": waiting,
         "buttons": buttons(processor, run, request),
         "may_run": run is None and request.user.has_perm(control.OPERATE),
         "may_force": run is not None and request.user.has_perm(FORCE_STOP),
@@ -86,7 +90,7 @@ def facts_card(processor: Any, run: Any, request: HttpRequest) -> dict[str, Any]
         "next_run": run_columns.next_run(processor, now),
         "runs_in_month": month.runs,
         "success_rate": month.success_rate,
-        "untold": untold(processor),
+        "untold": untold(processor, now),
         "workers": queue.workers,
     }
     says = f"{processor.version} {state_of_runs(processor, run)} {shown}"
@@ -159,11 +163,15 @@ def newest_runs(processor: Processor, request: HttpRequest) -> list[Run]:
     return once(request, "newest_runs", ask)
 
 
-def untold(processor: Processor) -> int:
-    """How many outcomes a table elsewhere was not told of yet; of an inbox there are none."""
+def untold(processor: Processor, now: datetime) -> int:
+    """How many outcomes a table elsewhere was not told of, although a tick would have told them.
+
+    Every run leaves some for a moment, which is no trouble; an inbox has none.
+    """
     if processor.source_kind == "inbox":
         return 0
-    return int(Record.objects.filter(processor=processor).untold().count_to(looks.SAMPLE))
+    left = Record.objects.filter(processor=processor, settled_at__lt=now - lease_gap()).untold()
+    return int(left.count_to(looks.SAMPLE))
 
 
 def why_look(processor: Processor, run: Any) -> str:
@@ -232,7 +240,7 @@ def form_page(
 
 
 class Look:
-    """A source looked at: rows and SQL, or why there are none."""
+    """A source looked at: rows and SQL, or why there are none; no poll renews it."""
 
     def __init__(
         self,
@@ -246,6 +254,8 @@ class Look:
         self.problem = problem
         self.held = held
         self.is_hidden = is_hidden
+        now = timezone.now()
+        self.as_of = moment(now, now)
 
 
 def looked_at(

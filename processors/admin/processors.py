@@ -52,9 +52,9 @@ class ProcessorList(ChangeList):
         now = asking.now(request)
         runs, newest = looks.active_runs(rows, request), looks.last_runs(rows)
         throughput.with_rates(list(runs.values()), now)
+        waiting = looks.backlogs(rows, now)
         reasons = looks.whys(rows, runs.values(), request)
         looks.with_rests(rows, request)
-        waiting = looks.backlogs(rows, now)
         for processor in rows:
             processor.current_run = runs.get(processor.pk)
             processor.newest_runs = newest.get(processor.pk, [])

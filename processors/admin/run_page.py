@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from processors import control, dead_letters
-from processors.admin import columns, figures, live, looks, reports, run_columns, throughput
+from processors.admin import asking, columns, figures, live, looks, reports, run_columns, throughput
 from processors.admin.buttons import VERBS, Button, buttons
 from processors.admin.chart_table import thinned, with_numbers
 from processors.admin.charts import area
@@ -45,9 +45,7 @@ def facts(run: Any, request: HttpRequest, now: datetime) -> dict[str, Any]:
         "other_options": options_changed(run.config),
         "report": reports.of_run(run, request),
         "now": now,
-        "why": ""
-        if run.has_ended
-        else looks.whys([run.processor], [run], request)[run.processor_id],
+        "why": why(run, request),
         "is_stuck": not run.has_ended and (run.hands.overdue > 0 or not (run.in_hand or run.rate)),
         "buttons": offered(run, request),
         "may_repeat": may_repeat(run, request),
@@ -69,6 +67,8 @@ def why(run: Any, request: HttpRequest) -> str:
     """What an active run waits for; `run` has its counters."""
     if run.has_ended:
         return ""
+    if not run.in_hand:  # its table may be why
+        looks.backlogs([run.processor], asking.now(request))
     return looks.whys([run.processor], [run], request)[run.processor_id]
 
 

@@ -10,6 +10,7 @@ from processors.management.terminal import in_columns
 from processors.models import Batch, Processor, Record, Run
 from processors.outlook import outlook
 from processors.sources import SourceTrouble, open_source
+from processors.sources.connecting import Unreachable
 from processors.sources.modes import in_words
 from processors.states import COUNTERS
 from processors.wording import rate_words, roughly
@@ -98,7 +99,7 @@ def backlog(processor: Processor) -> int | None:
     try:
         with transaction.atomic():
             return open_source(processor.pk, processor.source).backlog(BACKLOG_CAP)
-    except (DatabaseError, SourceTrouble, LookupError, OSError):
+    except (DatabaseError, Unreachable, SourceTrouble, LookupError, OSError):
         return None
 
 

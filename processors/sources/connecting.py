@@ -20,13 +20,10 @@ class Unreachable(Exception):
 def connect(alias: str) -> BaseDatabaseWrapper:
     """An open connection. Raises Unreachable within about 5 seconds."""
     try:
-        connection = connections[alias]
+        connection = configured(alias)
         if connection.connection is None:
             probe(connection, alias)
         connection.ensure_connection()
-    except ConnectionDoesNotExist as error:
-        told = {"alias": alias, "variable": f"DATABASE_URL_{alias.upper()}"}
-        raise Unreachable(_("'%(alias)s' is not known here: set %(variable)s.") % told) from error
     except (DatabaseError, InterfaceError) as error:
         raise Unreachable(connect_sentence(alias, error)) from error
     if connection.vendor not in ("postgresql", "sqlite"):
@@ -35,6 +32,15 @@ def connect(alias: str) -> BaseDatabaseWrapper:
             % {"alias": alias, "display_name": connection.display_name}
         )
     return connection
+
+
+def configured(alias: str) -> BaseDatabaseWrapper:
+    """The database of that alias, connected or not. Raises Unreachable where settings have none."""
+    try:
+        return connections[alias]
+    except ConnectionDoesNotExist as error:
+        told = {"alias": alias, "variable": f"DATABASE_URL_{alias.upper()}"}
+        raise Unreachable(_("'%(alias)s' is not known here: set %(variable)s.") % told) from error
 
 
 def probe(connection: BaseDatabaseWrapper, alias: str) -> None:

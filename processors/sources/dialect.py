@@ -5,16 +5,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError, OperationalError, connections
+from django.db import DatabaseError, InterfaceError, OperationalError
 
 from processors.clock import as_parameter
+from processors.sources.connecting import configured
 
 
 class Dialect:
-    """How to say the same thing to the database behind `alias`."""
+    """How to say the same thing to the database behind `alias`. Raises Unreachable."""
 
     def __init__(self, alias: str) -> None:
-        self.connection = connections[alias]
+        self.connection = configured(alias)
         self.is_postgres = self.connection.vendor == "postgresql"
         self.skip_locked = " FOR UPDATE SKIP LOCKED" if self.is_postgres else ""
 
