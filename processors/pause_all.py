@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 
 from processors.acts import Act, Refused, log
 from processors.clock import database_now
-from processors.control import OPERATE, check_end, refuse_copy
+from processors.control.conditions import OPERATE, check_end, refuse_copy
 from processors.models import Event, Installation, Processor, Run
 from processors.protocol import all_paused
 from processors.protocol.all_paused import AllPaused

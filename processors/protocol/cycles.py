@@ -11,8 +11,10 @@ from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, connections, transaction
+from django.utils.translation import gettext as _
 
 from processors import failpoints, queues
+from processors.afterwards import after_commit
 from processors.clock import database_now
 from processors.models import Actor, Batch, Event, Processor, Run, RunHour
 from processors.models.door import Move
@@ -214,6 +216,11 @@ def end_cycle(run_id: int, actor: Actor = MACHINE) -> bool:
     if has_settled:
         failpoints.reach("finish.after_commit")
     return has_settled
+
+
+def end_soon(run: Run) -> None:
+    """End the run right after the commit where nothing is in hand; else its workers do."""
+    after_commit(lambda: end_cycle(run.pk), _("the end of %(run)s") % {"run": run})
 
 
 def settle_run(processor: Processor, run: Run, how: Move) -> bool:
