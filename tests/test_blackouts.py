@@ -10,7 +10,7 @@ from processors.clock import database_now
 from processors.definitions import InvalidDefinition, clean, dump
 from processors.explain import why
 from processors.models import Batch, Processor, Run
-from processors.protocol import leases
+from processors.protocol import claiming
 from processors.states import CloseReason, RunState
 from tests.stories import act, counters, define, fill_inbox, numbered, run_here
 
@@ -135,7 +135,7 @@ class TestOfAProcessor:
         fill_inbox(processor, numbered(10))
         ahead = iter([timedelta(seconds=0.5)])  # of the first claim; half of its records
         monkeypatch.setattr(
-            leases, "closes_at", lambda _, now: next((now + one for one in ahead), None)
+            claiming, "closes_at", lambda _, now: next((now + one for one in ahead), None)
         )
 
         run = run_here(processor)
