@@ -112,7 +112,7 @@ def start_worker(environment: dict[str, str], tmp_path: Path, _ending: ExitStack
     def start(*queues: str, **env: str) -> Worker:
         log = _new_log(tmp_path, "worker")
         worker = Worker(*queues, env=environment | env, log=log)
-        _ending.callback(worker.stop, seconds=5)
+        _ending.callback(worker.end)
         worker.wait_for_log("Listening on")
         return worker
 
@@ -128,7 +128,7 @@ def start_scheduler(
     def start(*, interval: int = 1, **env: str) -> Scheduler:
         log = _new_log(tmp_path, "scheduler")
         scheduler = Scheduler(env=environment | env, log=log, interval=interval)
-        _ending.callback(scheduler.stop, seconds=5)
+        _ending.callback(scheduler.end)
         return scheduler
 
     return start

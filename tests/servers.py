@@ -77,6 +77,11 @@ class ManagedProcess:
         self._popen.kill()
         return self._popen.wait()
 
+    def end(self) -> None:
+        """SIGKILL to it and to its children."""
+        self.kill()
+        kill_session(self.pid)
+
 
 class DjangoProcess(ManagedProcess):
     """A command of `manage.py`."""
