@@ -175,7 +175,8 @@ def conclude(what: str, moved: Counter[int], act: Act) -> None:
 def what_it_waits_for(processor: Processor) -> str:
     """Behind "is tried again.": who must act first, while nothing of `processor` is begun."""
     if all_paused.is_on():
-        return f" Everything is paused: {processor} goes on when that ends."
+        waits = _(" Everything is paused: %(processor)s goes on when that ends.")
+        return waits % {"processor": processor}
     if processor.is_started:
         return ""
     if processor.state == ProcessorState.PAUSED:

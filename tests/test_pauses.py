@@ -9,6 +9,7 @@ from processors.acts import Refused
 from processors.clock import database_now
 from processors.explain import why
 from processors.models import Event, Processor
+from processors.queues import wakeups
 from processors.states import ProcessorState, RunState
 from tests.stories import act, define, fill_inbox, numbered
 
@@ -27,9 +28,9 @@ def after(**length: int) -> datetime:
 
 
 def pass_time(processor: Processor) -> None:
-    """As if the end of the pause had come."""
+    """As if the end of the pause had come: one tick ends it."""
     Processor.objects.filter(pk=processor.pk).update(paused_until=after(seconds=-1))
-    maintenance.tick()
+    assert [maintenance.tick().resumed for _ in range(2)] == [1, 0]
     processor.refresh_from_db()
 
 
@@ -62,7 +63,7 @@ def test_at_its_end_the_machine_resumes_and_signs(processor: Processor) -> None:
     assert (resumed.actor, resumed.reason) == ("recordmill", "its pause has ended")
 
 
-def test_the_run_that_waited_is_the_one_that_goes_on() -> None:
+def test_the_run_that_waited_is_the_one_that_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     processor = define("echo")
     fill_inbox(processor, numbered(3))
     run = control.run_once(processor.pk, act())
@@ -70,11 +71,14 @@ def test_the_run_that_waited_is_the_one_that_goes_on() -> None:
     maintenance.tick()
     run.refresh_from_db()
     assert run.state == RunState.PAUSED
+    woken: list[int] = []
+    monkeypatch.setattr(wakeups, "wake", lambda run_id, *_: woken.append(run_id))
 
     pass_time(processor)
 
     run.refresh_from_db()
     assert run.state == RunState.RUNNING
+    assert woken == [run.pk]
 
 
 def test_whoever_resumes_first_ends_the_pause(processor: Processor) -> None:

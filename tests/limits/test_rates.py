@@ -9,7 +9,7 @@ from hypothesis import given
 from processors import maintenance
 from processors.clock import database_now
 from processors.definitions import InvalidDefinition, clean, dump
-from processors.models import Allowance, Processor, Run
+from processors.models import Allowance, Lane, Processor, Run
 from processors.protocol import claiming
 from processors.protocol.gate import Ask
 from processors.protocol.working import source_of
@@ -95,6 +95,7 @@ class TestOfAProcessor:
 
         assert lease is not None
         assert len(lease.claimed) == 1 + int(36 * 0.8 / 360)
+        assert not Lane.objects.exists(), "neither of them is a limit of each key"
 
     def test_a_second_claim_waits_and_says_for_what(self) -> None:
         processor = define("echo", rate_limits=["10/min"])

@@ -35,24 +35,19 @@ MODULES = (
     *("protocol.first_claim", "protocol.at_once", "protocol.refilling", "protocol.arriving"),
     *("protocol.reconciling", "protocol.all_paused", "protocol.faults", "protocol.allowances"),
     *("cycle.claims", "cycle.commits", "cycle.treatment", "cycle.judging"),
-    *("cycle.shift", "cycle.stretches"),
+    *("cycle.shift", "cycle.stretches", "cycle.settling", "cycle.refusals", "cycle.patience"),
     *("sources.ledger", "sources.inbox", "sources.foreign", "sources.marked", "sources.table"),
 )
 # Where quick tests of these modules are; learning what others reach would take longer than judging.
 ABOUT = (
     *("arrivals", "arriving", "breaker", "broken_sources", "cycles", "first_claim"),
     *("giving_up", "handled_once", "held_rows", "hostile_handlers", "one_commit_each", "outcomes"),
-    *(
-        "pause_all",
-        "published_by_handlers",
-        "refused_outcomes",
-        "several_at_once",
-        "stop_and_pause",
-    ),
+    *("pause_all", "pauses", "published_by_handlers", "refused_outcomes", "several_at_once"),
+    "stop_and_pause",
 )
 TESTS = (
     *("tests/model/test_interleavings.py", "tests/model/test_deaths.py", "tests/sources/marked"),
-    *("tests/faulted", "tests/limits/test_rates.py"),
+    *("tests/cycle", "tests/faulted", "tests/limits/test_rates.py"),
     *(f"tests/test_{name}.py" for name in ABOUT),
 )
 SAMPLE = 40
