@@ -171,7 +171,11 @@ class Shift:
 
     def _round(self) -> bool:
         """Batches until a claim finds nothing; whether there was any, and more is welcome."""
-        lease = empty_handed(self.commits.claims.first)
+        try:
+            lease = empty_handed(self.commits.claims.first)
+        except LeaseLost as error:  # a look at its rows elsewhere took too long
+            self._note_lost(error)
+            return False
         if lease is None:
             return False
         self.desk.lease = lease
@@ -194,13 +198,16 @@ class Shift:
                 self._look_at = time.monotonic() + LOOK_SECONDS
                 following = way.batch(following)
         except LeaseLost as error:
-            logger.warning("run %s: %s; what was not written is void", self.run.pk, error)
-            # A process that was given up for dead starts anew; see `Desk.lost`.
-            self._ends_at = 0.0
+            self._note_lost(error)
         except DatabaseError as error:
             if faults.stop_broken(self.run, error) and self.desk.lease is not None:
                 self._abandon(self.desk.lease, error)
             raise
+
+    def _note_lost(self, error: LeaseLost) -> None:
+        """A process that was given up for dead starts anew; see `Desk.lost`."""
+        logger.warning("run %s: %s; what was not written is void", self.run.pk, error)
+        self._ends_at = 0.0
 
     def _abandon(self, lease: leases.Lease, error: DatabaseError) -> None:
         """Give a batch back whose outcomes the source does not take; what was begun is in doubt."""

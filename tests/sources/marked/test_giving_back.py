@@ -11,6 +11,8 @@ from processors.handlers import Record as Given
 from processors.models import Batch, Installation, Processor, Record, Run
 from processors.protocol import reaping, reconciling
 from processors.protocol.working import source_of
+from processors.sources.base import Claimed
+from processors.sources.marked import MarkedTableSource
 from processors.states import RecordState
 from tests.sources.marked.conftest import Deed, begun, look_again, marks_of, visits
 from tests.stories import LATER, act, counters, define, judged, run_here
@@ -71,6 +73,29 @@ def test_rows_of_a_lost_worker_are_new_again_or_wait_for_their_next_try(
 
     assert goods.statuses() == {"DONE": 4}
     assert set(visits()) == {"1", "2", "3", "4"}
+
+
+def test_a_batch_that_was_taken_while_its_rows_were_marked_is_given_up_quietly(
+    goods: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goods.fill(range(1, 4))
+    run = begun(define("outside", goods.source()))
+    confirm = MarkedTableSource.confirm
+
+    def too_slow(source: MarkedTableSource, claimed: list[Claimed]) -> list[Claimed]:
+        expire()
+        return confirm(source, claimed)[1:]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MarkedTableSource, "confirm", too_slow)
+        patch.setattr("processors.queues.wake", lambda *_: True)
+        cycle.work(run.pk)
+    look_again()
+    Record.objects.update(available_at=database_now())
+    cycle.work(run.pk)
+
+    assert goods.statuses() == {"DONE": 3}
+    assert set(visits()) == {"1", "2", "3"}
 
 
 def test_a_mark_that_a_worker_writes_after_it_was_replaced_is_swept(
