@@ -15,7 +15,7 @@ from processors import editing
 from processors.acts import by_user
 from processors.admin import slots
 from processors.admin.base import OurAdmin, refuse_doubles, user_of
-from processors.admin.processor_page import Look, form_page, looked_at
+from processors.admin.form_help import Look, form_page, looked_at
 from processors.clock import database_now
 from processors.forms import ProcessorForm
 from processors.models import Processor

@@ -1,18 +1,14 @@
-"""What the page of a processor and its form show beside the fields."""
+"""What the page of a processor shows and renews; its form has a module of its own."""
 
-from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from django.core.cache import cache
-from django.db import DatabaseError, transaction
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from processors import control, held_back
+from processors import control
 from processors.admin import (
     asking,
     columns,
@@ -21,7 +17,6 @@ from processors.admin import (
     live,
     looks,
     run_columns,
-    slots,
     throughput,
 )
 from processors.admin.asking import once
@@ -30,19 +25,13 @@ from processors.admin.buttons import buttons
 from processors.admin.chart_table import with_numbers
 from processors.admin.charts import Bar, bars, middle, round_time
 from processors.admin.upcoming import trigger_words
-from processors.clock import database_now
 from processors.force_stop import FORCE_STOP
-from processors.forms import ProcessorForm
-from processors.handlers import Handler, registry
-from processors.handlers.options import default_of, options_form
+from processors.handlers import registry
 from processors.models import Attempt, Processor, Record, Run
 from processors.protocol.reaping import lease_gap
-from processors.sources.connecting import Unreachable
-from processors.sources.inspection import InvalidSource, Preview
-from processors.sources.inspection import preview as preview_source
 from processors.sources.modes import in_words
 from processors.states import ProcessorState, RunState
-from processors.wording import duration, moment
+from processors.wording import duration
 
 RUNS = 10
 STRIP = 40
@@ -225,81 +214,3 @@ def durations_chart(runs: list[Run]) -> SafeString | str:
         [_("Run"), _("Duration"), _("State")],
         rows,
     )
-
-
-def form_page(
-    form: ProcessorForm, processor: Processor | None, preview: "Look | None"
-) -> dict[str, Any]:
-    """Beside the form: what the schedule means and what the source would give."""
-    return {
-        "handlers": handler_docs(),
-        "preview": preview,
-        "schedule": schedule_of(form, processor),
-        "is_active": bool(processor and Run.objects.active_of(processor.pk)),
-    }
-
-
-class Look:
-    """A source looked at: rows and SQL, or why there are none; no poll renews it."""
-
-    def __init__(
-        self,
-        found: Preview | None = None,
-        problem: str = "",
-        *,
-        held: str = "",
-        is_hidden: bool = False,
-    ) -> None:
-        self.found = found
-        self.problem = problem
-        self.held = held
-        self.is_hidden = is_hidden
-        now = timezone.now()
-        self.as_of = moment(now, now)
-
-
-def looked_at(
-    source: Mapping[str, Any], request: HttpRequest, processor: Processor | None = None
-) -> Look | None:
-    """What a table would give; None for an inbox, whose records are on the records' page.
-
-    Rows are payloads: without the right to see those, the table is counted and not shown. Of a
-    `processor` that exists it says what its limits hold back.
-    """
-    if source.get("kind") != "table":
-        return None
-    may_see = request.user.has_perm("processors.view_payload")
-    held = held_back.rows_held(processor) if processor else ""
-    try:
-        with transaction.atomic():
-            found = preview_source(source, is_held=bool(held))
-            shown = found if may_see else replace(found, rows=[])
-            return Look(shown, held=held, is_hidden=not may_see)
-    except (InvalidSource, Unreachable) as error:
-        return Look(problem=str(error))
-    except DatabaseError as error:
-        return Look(
-            problem=_("The database could not answer (%(name)s).") % {"name": type(error).__name__}
-        )
-
-
-def schedule_of(form: ProcessorForm, processor: Processor | None) -> slots.Schedule | None:
-    """What the form's cron line means; None where nothing is typed there."""
-    cron = str(form["cron"].value() or "")
-    zone = str(form["time_zone"].value() or "UTC")
-    return slots.preview(cron, zone, database_now()) if cron else None
-
-
-def handler_docs() -> list[dict[str, Any]]:
-    """Every handler with its docstring and options."""
-    return [{"handler": one, "options": option_lines(one)} for one in registry.all()]
-
-
-def option_lines(handler: Handler) -> list[tuple[str, str, str]]:
-    """Name, default and help of each option."""
-    form_class = options_form(handler.options)
-    fields = form_class.base_fields.items() if form_class else ()
-    return [
-        (name, "" if default_of(field) is None else str(default_of(field)), str(field.help_text))
-        for name, field in fields
-    ]
