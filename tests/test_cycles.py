@@ -19,7 +19,7 @@ from tests.tables import Table
 from tests.trials import Trial
 from tests.waiting import wait_until
 
-PAUSE = 2
+PAUSE = 1
 
 
 def test_cycles_keep_their_pause_and_never_overlap(
