@@ -29,6 +29,7 @@ from processors.protocol import (
 )
 from processors.protocol.allowances import SHORT_WAIT, Held
 from processors.rates import Rate
+from processors.sources.connecting import Unreachable
 from processors.sources.dialect import TROUBLE, is_broken
 from processors.states import RunState
 
@@ -90,7 +91,7 @@ def begin_one(processor_id: int) -> bool:
     """Whether a cycle began; trouble with a source is logged and seen again at the next tick."""
     try:
         return cycles.begin_due(processor_id) is not None
-    except TROUBLE as error:
+    except (*TROUBLE, Unreachable) as error:
         close_old_connections()
         if not stop_broken(processor_id, error):
             logger.warning("the cycle of processor %s could not begin: %s", processor_id, error)

@@ -54,6 +54,20 @@ def test_a_table_that_was_dropped_stops_the_processor_before_a_run(goods: Table)
     assert processor.state == ProcessorState.STOPPED
 
 
+def test_a_database_that_is_not_configured_puts_a_cycle_off_in_one_line(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    source = make_table_source(1) | {"database": "erp"}
+    due = {"next_due_at": database_now(), "next_slot_at": database_now()}
+    make_processor("rows", source=source, trigger_kind="interval", state="started", **due)
+
+    maintenance.tick()
+
+    [said] = [one for one in caplog.records if "could not begin" in one.getMessage()]
+    assert said.getMessage().endswith("'erp' is not known here: set DATABASE_URL_ERP.")
+    assert said.exc_info is None
+
+
 def test_a_table_that_is_dropped_in_a_run_stops_it(goods: Table) -> None:
     processor = define("echo", goods.source())
 

@@ -26,6 +26,7 @@ from processors.protocol import allowances
 from processors.queues import Crew, QueueState, queue_states
 from processors.sources import SourceTrouble, open_source
 from processors.sources.connecting import Unreachable, connect
+from processors.sources.dialect import first_line, is_broken
 from processors.states import COUNTERS, RunState
 
 logger = logging.getLogger(__name__)
@@ -148,8 +149,20 @@ def count_backlog(processor: Processor, cap: int) -> Counted:
             return Counted(open_source(processor.pk, processor.source).backlog(cap))
     except (DatabaseError, Unreachable, SourceTrouble, KeyError) as error:
         logger.info("the backlog of %s cannot be counted: %s", processor.slug, error)
-        is_told = isinstance(error, Unreachable | SourceTrouble)
-        return Counted(UNKNOWN, trouble=str(error) if is_told else "")
+        return Counted(UNKNOWN, trouble=trouble_of(processor, error))
+
+
+def trouble_of(processor: Processor, error: Exception) -> str:
+    """What keeps a table from being read, for people; empty for what may pass by itself."""
+    if isinstance(error, Unreachable | SourceTrouble):
+        return str(error)
+    if not is_broken(error):
+        return ""
+    return _("table '%(table)s' in '%(database)s' is not as it was (%(error)s).") % {
+        "table": processor.source["table"],
+        "database": processor.source["database"],
+        "error": first_line(error).rstrip("."),
+    }
 
 
 def source_trouble(processor: Processor) -> str:

@@ -162,11 +162,19 @@ def handlers(tables: Tables) -> Iterator[Finding]:
             yield level(
                 named(processor),
                 _("Its handler '%(name)s' is not installed here.") % {"name": name},
-                _(
-                    "Name its app in HANDLER_APPS on every machine, and restart web, workers and "
-                    "scheduler that began before it was there; or choose another handler."
-                ),
+                mend_handler(name),
             )
+
+
+def mend_handler(name: str) -> str:
+    """What brings a handler here: its app named, or mended where it is named already."""
+    if name.partition(".")[0] in registry.failures:
+        why = {"why": registry.why_missing(name)}
+        return _("%(why)s Mend that, then restart web, workers and scheduler.") % why
+    return _(
+        "Name its app in HANDLER_APPS on every machine, and restart web, workers and "
+        "scheduler that began before it was there; or choose another handler."
+    )
 
 
 def sources(tables: Tables) -> Iterator[Finding]:

@@ -38,6 +38,16 @@ def test_a_table_that_cannot_be_read_is_the_reason_why_nothing_begins(admin: Cli
         assert f"No cycle can begin: {AWAY}" in unescape(answer.text)
 
 
+def test_a_table_that_is_gone_is_told_before_the_machine_meets_it(admin: Client) -> None:
+    source = make_table_source(1) | {"table": "gone"}
+    soon = database_now() + timedelta(minutes=5)
+    processor = make_processor("rows", source=source, state="started", next_due_at=soon)
+
+    page = unescape(admin.get(processor.get_absolute_url()).text)
+
+    assert "No cycle can begin: table 'gone' in 'default' is not as it was" in page
+
+
 def test_a_run_waits_for_its_table_and_not_for_a_worker() -> None:
     processor, now = a_processor("rows", state="started"), database_now()
     an_active_run(processor, started_at=now - timedelta(minutes=1))
