@@ -13,7 +13,7 @@ from processors.models import Event, Installation, Processor, Record, Run
 from processors.protocol import arriving
 from processors.protocol.arriving import Arrival
 from processors.sources.arrivals import Prepared
-from tests.factories import make_run
+from tests.factories import make_record, make_run
 from tests.stories import act, counted_statements, define
 
 pytestmark = [
@@ -89,6 +89,20 @@ def test_what_waited_already_is_expected_as_well() -> None:
     assert Run.objects.get(processor=processor).expected == 2
 
 
+def test_what_others_have_and_what_is_through_neither_hinders_nor_counts() -> None:
+    processor, other = arriving_at(), arriving_at("other")
+    make_run(other)
+    for key, alone in (("a", False), ("b", True)):
+        make_record(other, key=key, alone=alone)
+    make_record(processor, key="through", state="done")
+
+    found = arrive("story", item("a"))
+
+    assert found is not None
+    assert found.begun is not None
+    assert found.begun.expected == 1
+
+
 def known(processor: Processor) -> None:
     publish("story", [item("a", available_at=database_now() + timedelta(hours=1))])
 
@@ -99,9 +113,16 @@ def with_another_listener(processor: Processor) -> None:
 
 @pytest.mark.parametrize(
     ("hinder", "target"),
-    [(known, "story"), (with_another_listener, "story"), (lambda _: None, "nobody")],
+    [
+        (known, "story"),
+        (with_another_listener, "story"),
+        (lambda _: None, "nobody"),
+        (lambda _: Processor.objects.update(source_kind="table"), "story"),
+    ],
 )
-def test_what_is_not_plain_writes_nothing(hinder: Callable[[Processor], None], target: str) -> None:
+def test_what_is_not_plain_writes_nothing(
+    hinder: Callable[[Processor], object], target: str
+) -> None:
     hinder(arriving_at())
     before = Record.objects.count()
 

@@ -64,6 +64,17 @@ def goods(transactional_db: None) -> Iterator[Table]:
 
 
 @on_postgres
+def test_slots_of_other_runs_are_no_matter() -> None:
+    run = begun()
+    make_batch(slot=0)
+
+    taken = first_claim.claim_at_once(source_of(run), ask(run))
+
+    assert taken is not None
+    assert taken.lease.slot == 0
+
+
+@on_postgres
 @pytest.mark.parametrize("hand", [1, 4])
 @pytest.mark.parametrize("definition", [{}, {"batch_size": 2, "concurrency": 2, "parallelism": 3}])
 def test_one_statement_takes_what_the_usual_way_takes(

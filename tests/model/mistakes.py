@@ -51,6 +51,7 @@ class Mistake:
         """For as long as this process lives."""
         for holder in self.holders:
             setattr(holder, self.name, self.value)
+        forget()
 
     @property
     def lot(self) -> str:
@@ -181,11 +182,19 @@ def our_modules() -> list[ModuleType]:
     return [held for name, held in sys.modules.items() if name.startswith("processors.")]
 
 
+def forget() -> None:
+    """What was worked out once, and kept: statements that were put together."""
+    for module in our_modules():
+        for held in list(vars(module).values()):
+            if hasattr(type(held), "cache_clear"):
+                held.cache_clear()
+
+
 def users_of(module: ModuleType, name: str) -> Iterator[CodeType]:
     """The functions of a module that read one of its names."""
     for held in vars(module).values():
         inside = vars(held) if isinstance(held, type) and held.__module__ == module.__name__ else {}
         for each, _ in [(held, ""), *((inner, "") for inner in inside.values())]:
-            code = getattr(each, "__code__", None)
+            code = getattr(inspect.unwrap(each) if callable(each) else each, "__code__", None)
             if isinstance(code, CodeType) and name in code.co_names:
                 yield code

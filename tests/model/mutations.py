@@ -26,7 +26,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 from django.db import connections
 
-from tests.model.mistakes import Mistake, mistakes_in, place_of
+from tests.model.mistakes import Mistake, forget, mistakes_in, place_of
 from tests.waiting import wait_until
 
 MODULES = (
@@ -134,6 +134,7 @@ def learn(items: list[pytest.Item], watched: set[tuple[str, int]]) -> Iterator[K
     """Every test that passes, is quick, and reaches any of them."""
     for item in items:
         began = time.process_time()
+        forget()
         with noting(watched) as reached:
             is_well = passes(item)
         seconds = time.process_time() - began
