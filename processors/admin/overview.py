@@ -13,6 +13,7 @@ from processors.admin.buttons import buttons
 from processors.models import Processor, Record, Run
 from processors.querysets import ProcessorQuerySet, RunQuerySet
 from processors.states import RunState
+from processors.wording import moment
 
 SHOWN = 15  # processors
 ACTIVE = 50  # runs that are counted
@@ -49,7 +50,7 @@ def live_facts(request: HttpRequest, now: datetime) -> dict[str, Any]:
     for row in rows:
         row.current_run = current.get(row.pk)
         reasons[row.pk] = looks.telling(row, reasons[row.pk], now)
-    waiting = upcoming.scheduled(user, 1)
+    waiting = upcoming.scheduled(user, STARTS)
     faulted = Processor.objects.visible_to(user).exclude(fault_reason="").order_by("name")
     return {
         "now": now,
@@ -68,6 +69,7 @@ def live_facts(request: HttpRequest, now: datetime) -> dict[str, Any]:
         "failed": frame.failed_words(request),
         "day": history.of(None, "24h", now, Processor.objects.hidden_from(user)),
         "next": waiting[0] if waiting else None,
+        **starts_card(waiting, request, now),
         "rows": [
             (
                 row,
@@ -82,6 +84,15 @@ def live_facts(request: HttpRequest, now: datetime) -> dict[str, Any]:
     }
 
 
+def starts_card(waiting: list[Processor], request: HttpRequest, now: datetime) -> dict[str, Any]:
+    """What starts next, as far as it is not on the page that polls."""
+    says = str([(one.pk, one.version, one.next_due_at) for one in waiting])
+    says += str(asking.pause_of_all(request))
+    if not live.is_due(request, "starts", says, class_="card"):
+        return {}
+    return {"starts_say": says, "starts": upcoming.starts(waiting, now)[:STARTS]}
+
+
 def workers_and_queues() -> dict[str, Any]:
     """Who works, and what waits; a Redis that does not answer is asked once."""
     queues = looks.listening(settings.QUEUES)
@@ -89,7 +100,7 @@ def workers_and_queues() -> dict[str, Any]:
 
 
 def still_facts(request: HttpRequest, now: datetime) -> dict[str, Any]:
-    """Charts, errors, and what starts next."""
+    """Charts and errors, as of now."""
     span = history.span_of(request)
     visible = Processor.objects.visible_to(request.user)
     hidden = Processor.objects.hidden_from(request.user)
@@ -100,7 +111,7 @@ def still_facts(request: HttpRequest, now: datetime) -> dict[str, Any]:
         "ranges": history.links(span),
         "errors": [(group, names.get(group.processor_id, "")) for group in groups],
         "sample": failures.NEWEST,
-        "starts": upcoming.starts(upcoming.scheduled(request.user), now)[:STARTS],
+        "as_of": moment(now, now),
     }
 
 

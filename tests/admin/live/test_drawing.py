@@ -6,15 +6,17 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 
 from processors import control
 from processors.acts import by_command_line
 from processors.admin import asking, looks, run_page, slow_cards
 from processors.admin.processor_page import LIVE_MS
 from processors.clock import database_now
-from processors.models import Batch, Run
+from processors.models import Batch, Processor, Run
 from tests.admin.conftest import a_batch, a_failed_record, a_run
 from tests.admin.live.conftest import poll_as_seen
+from tests.factories import make_processor
 
 pytestmark = pytest.mark.django_db
 
@@ -138,3 +140,15 @@ def round_time(now: datetime) -> datetime:
 def stand_at(now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages take this for the present."""
     monkeypatch.setattr(asking, "database_now", lambda: now)
+
+
+def test_the_overview_renews_what_starts_next_and_draws_it_only_then(admin: Client) -> None:
+    soon, url = database_now() + timedelta(minutes=5), reverse("admin:index")
+    nightly = make_processor("n", trigger_kind="interval", state="started", next_due_at=soon)
+    page = admin.get(url).text
+
+    unchanged = poll_as_seen(admin, url, page).text
+    Processor.objects.filter(pk=nightly.pk).update(next_due_at=soon + timedelta(minutes=7))
+    renewed = poll_as_seen(admin, url, page).text
+
+    assert ["Next 24 hours" in one for one in (page, unchanged, renewed)] == [True, False, True]
