@@ -26,9 +26,9 @@ JUST_NOW = timedelta(seconds=5)
 OWNERS = 3  # workers that a sentence names
 
 
-def why(processor: Processor, now: datetime) -> str:
+def why(processor: Processor, now: datetime, known: Known | None = None) -> str:
     """One sentence; costs a few queries, and a look at Redis where a run has no worker."""
-    return whys([processor], now)[processor.pk]
+    return whys([processor], now, known=known)[processor.pk]
 
 
 def whys(

@@ -10,12 +10,11 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.core.cache import cache
-from django.db import DatabaseError, transaction
 from django.db.models import Min, Q, Sum
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from processors import explain, queues, spread
+from processors import backlog, explain, queues, spread
 from processors.admin import asking
 from processors.admin.columns import BACKLOG_CAP, NOT_COUNTED, UNKNOWN
 from processors.circumstances import Known
@@ -24,9 +23,6 @@ from processors.in_hand import LAST_END, Hands, hands, held_figures
 from processors.models import Batch, Processor, Run
 from processors.protocol import allowances
 from processors.queues import Crew, QueueState, queue_states
-from processors.sources import SourceTrouble, open_source
-from processors.sources.connecting import Unreachable, connect
-from processors.sources.dialect import first_line, is_broken
 from processors.states import COUNTERS, RunState
 
 logger = logging.getLogger(__name__)
@@ -130,7 +126,9 @@ def backlogs(processors: Iterable[Processor], now: datetime) -> dict[int, int]:
     )
     for _counted_at, at in stale[:COUNTED_AT_ONCE]:
         one = listed[at]
-        kept[keys[one.pk]] = count_backlog(one, BACKLOG_CAP)._replace(at=now.timestamp())
+        found = backlog.count(one, BACKLOG_CAP)
+        records = UNKNOWN if found.records is None else found.records
+        kept[keys[one.pk]] = Counted(records, now.timestamp(), found.trouble)
         cache.set(keys[one.pk], kept[keys[one.pk]], REMEMBERED_SECONDS)
     return {pk: kept.get(key, NEVER).records for pk, key in keys.items()}
 
@@ -138,31 +136,6 @@ def backlogs(processors: Iterable[Processor], now: datetime) -> dict[int, int]:
 def backlog_key(processor: Processor) -> str:
     """Where its backlog is remembered, as long as its definition stays as it is."""
     return f"backlog:{processor.pk}:{processor.changed_at.timestamp()}"
-
-
-def count_backlog(processor: Processor, cap: int) -> Counted:
-    """Ask the source itself."""
-    try:
-        with transaction.atomic():
-            if processor.source_kind == "table":
-                connect(processor.source["database"])  # for its sentence, should it be away
-            return Counted(open_source(processor.pk, processor.source).backlog(cap))
-    except (DatabaseError, Unreachable, SourceTrouble, KeyError) as error:
-        logger.info("the backlog of %s cannot be counted: %s", processor.slug, error)
-        return Counted(UNKNOWN, trouble=trouble_of(processor, error))
-
-
-def trouble_of(processor: Processor, error: Exception) -> str:
-    """What keeps a table from being read, for people; empty for what may pass by itself."""
-    if isinstance(error, Unreachable | SourceTrouble):
-        return str(error)
-    if not is_broken(error):
-        return ""
-    return _("table '%(table)s' in '%(database)s' is not as it was (%(error)s).") % {
-        "table": processor.source["table"],
-        "database": processor.source["database"],
-        "error": first_line(error).rstrip("."),
-    }
 
 
 def source_trouble(processor: Processor) -> str:

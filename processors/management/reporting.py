@@ -4,13 +4,11 @@ from datetime import UTC, datetime
 from math import isinf
 from typing import Any
 
-from django.db import DatabaseError, transaction
-
+from processors import backlog, explain
+from processors.circumstances import Known
 from processors.management.terminal import in_columns
 from processors.models import Batch, Processor, Record, Run
 from processors.outlook import outlook
-from processors.sources import SourceTrouble, open_source
-from processors.sources.connecting import Unreachable
 from processors.sources.modes import in_words
 from processors.states import COUNTERS
 from processors.wording import rate_words, roughly
@@ -24,14 +22,14 @@ def overview(processor: Processor, now: datetime) -> dict[str, Any]:
 
     `why` is a sentence or null, `backlog` a number or null where its source cannot be asked.
     """
-    from processors.explain import why
-
+    found = backlog.count(processor, BACKLOG_CAP)
+    troubles = {processor.pk: found.trouble}
     run = Run.objects.active_of(processor.pk)
     return {
         "slug": processor.slug,
         "state": str(processor.state),
-        "why": why(processor, now),
-        "backlog": backlog(processor),
+        "why": explain.why(processor, now, Known(troubles=troubles)),
+        "backlog": found.records,
         "current_run": run_report(run) if run else None,
         "next_run_at": stamp(processor.next_due_at),
     }
@@ -92,15 +90,6 @@ def run_report(run: Run) -> dict[str, Any]:
         "ended_at": stamp(run.ended_at),
         **counters,
     }
-
-
-def backlog(processor: Processor) -> int | None:
-    """How many records wait; None where the source cannot be asked."""
-    try:
-        with transaction.atomic():
-            return open_source(processor.pk, processor.source).backlog(BACKLOG_CAP)
-    except (DatabaseError, Unreachable, SourceTrouble, LookupError, OSError):
-        return None
 
 
 def stamp(moment: datetime | None) -> str | None:

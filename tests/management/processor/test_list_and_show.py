@@ -1,9 +1,10 @@
 """`manage.py processor list` and `show`: the same facts for programs and people."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from processors.clock import database_now
 from tests.factories import make_batch, make_processor, make_record, make_run, make_table_source
 from tests.management.conftest import Call, CallJson, Refuse
 from tests.management.processor.conftest import RUN_FIELDS
@@ -51,9 +52,13 @@ def test_an_active_run_counts_what_its_batches_count(call_json: CallJson) -> Non
 
 def test_a_source_out_of_reach_has_no_backlog(call_json: CallJson) -> None:
     source = make_table_source() | {"table": "gone"}
-    make_processor("orders", source=source)
+    soon = database_now() + timedelta(minutes=5)
+    make_processor("orders", source=source, state="started", next_due_at=soon)
 
-    assert call_json("processor", "show", "orders")["backlog"] is None
+    found = call_json("processor", "show", "orders")
+
+    assert found["backlog"] is None
+    assert "No cycle can begin: table 'gone' in 'default' is not as it was" in found["why"]
 
 
 def test_people_read_the_same_facts(call: Call) -> None:
