@@ -210,7 +210,7 @@ class Migration(migrations.Migration):
                 ('seq', models.PositiveBigIntegerField()),
                 ('slot', models.DateTimeField(blank=True, null=True)),
                 ('state', models.CharField(choices=[('running', 'Running'), ('pausing', 'Pausing'), ('paused', 'Paused'), ('stopping', 'Stopping'), ('finished', 'Finished'), ('stopped', 'Stopped'), ('failed', 'Failed')], default='running', max_length=10)),
-                ('trigger', models.CharField(choices=[('schedule', 'Due'), ('arrival', 'On arrival'), ('manual', 'By hand'), ('retry', 'Retry')], max_length=10)),
+                ('trigger', models.CharField(choices=[('schedule', 'Schedule'), ('arrival', 'On arrival'), ('manual', 'By hand'), ('retry', 'Retry')], max_length=10)),
                 ('reason', models.TextField(blank=True, default='')),
                 ('actor', models.CharField(blank=True, default='', max_length=200)),
                 ('fault_reason', models.TextField(blank=True, default='')),

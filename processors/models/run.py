@@ -21,7 +21,7 @@ USUAL_OPTIONS = "definition_options"
 class Trigger(models.TextChoices):
     """Why a run began."""
 
-    SCHEDULE = "schedule", gettext_lazy("Due")
+    SCHEDULE = "schedule", gettext_lazy("Schedule")
     ARRIVAL = "arrival", gettext_lazy("On arrival")
     MANUAL = "manual", gettext_lazy("By hand")
     RETRY = "retry", gettext_lazy("Retry")
