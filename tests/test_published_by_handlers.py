@@ -1,5 +1,6 @@
 """What handlers of every kind publish, and what becomes of them where that cannot be."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -43,15 +44,29 @@ def arrived() -> set[str]:
     return set(Record.objects.filter(processor__slug="next").values_list("key", flat=True))
 
 
+def is_in_a_loop() -> bool:
+    """Where Django refuses to ask a database, unless told otherwise: the browser's tests do."""
+    try:
+        return asyncio.get_running_loop() is not None
+    except RuntimeError:
+        return False
+
+
 def test_what_a_coroutine_publishes_arrives(
     talking: Talking, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("DJANGO_ALLOW_ASYNC_UNSAFE", raising=False)  # the browser's tests set it
     processor = talking(speak_async, "outside")
     fill_inbox(processor, numbered(3) | {"lost": {"to": "nobody"}})
+    prepare, in_a_loop = publishing.prepare, list[bool]()
 
+    def noted(*given: Any) -> Any:
+        in_a_loop.append(is_in_a_loop())
+        return prepare(*given)
+
+    monkeypatch.setattr(publishing, "prepare", noted)
     run = run_here(processor)
 
+    assert in_a_loop == [False] * 4
     assert counters(run) == {"claimed": 4, "done": 3, "retried": 1}
     assert arrived() == set(numbered(3))
     assert "UnknownTarget" in Attempt.objects.get().error_type
