@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.core.cache import cache
-from django.db.models import Min, Q, Sum
+from django.db.models import Count, Min, Q, Sum
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
@@ -23,7 +23,7 @@ from processors.in_hand import LAST_END, Hands, hands, held_figures
 from processors.models import Batch, Processor, Run
 from processors.protocol import allowances
 from processors.queues import Crew, QueueState, queue_states
-from processors.states import COUNTERS, RunState
+from processors.states import COUNTERS, CloseReason, RunState
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +42,7 @@ class Counted(NamedTuple):
     trouble: str = ""
 
 
+TAKEN = Q(close_reason__in=[CloseReason.REAPED, CloseReason.FORCED])  # from a worker's hands
 NEVER = Counted(NOT_COUNTED)
 
 
@@ -49,7 +50,8 @@ def with_counters(runs: Iterable[Any], request: HttpRequest) -> None:
     """Give active runs the sum of their batches, and who holds what; one query.
 
     `hands` tells which batches workers hold, `in_hand` how many, `is_silent` whether nobody works;
-    `rests` whether everything is paused, `opened_at` when a worker first took records.
+    `rests` whether everything is paused, `opened_at` when a worker first took records, `taken` how
+    many batches were taken back.
     """
     active = {run.pk: run for run in runs if not run.has_ended}
     if not active:
@@ -57,15 +59,16 @@ def with_counters(runs: Iterable[Any], request: HttpRequest) -> None:
     rests = asking.pause_of_all(request) is not None
     for run in active.values():
         run.hands, run.in_hand, run.is_silent, run.rests = Hands(), 0, False, rests
-        run.opened_at = None
+        run.opened_at, run.taken = None, 0
     rows = Batch.objects.filter(run__in=active).order_by().values("run")
     figures = held_figures(asking.now(request))
-    held = rows.annotate(**figures, ended=LAST_END, opened=Min("opened_at"))
+    taken = Count("id", filter=TAKEN)
+    held = rows.annotate(**figures, ended=LAST_END, opened=Min("opened_at"), taken=taken)
     for row in held.annotate(**{f"sum_{name}": Sum(name) for name in COUNTERS}):
         run = active[row["run"]]
         run.hands = hands(row["leased"], row["overdue"], row["until"], row["ended"])
         run.in_hand, run.is_silent = run.hands.leased, run.hands.is_silent
-        run.opened_at = row["opened"]
+        run.opened_at, run.taken = row["opened"], row["taken"]
         for name in COUNTERS:
             setattr(run, name, row[f"sum_{name}"] or 0)
 

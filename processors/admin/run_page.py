@@ -18,7 +18,7 @@ from processors.admin.run_filters import parts_of
 from processors.admin.stretches import stretches_of
 from processors.definitions import options_changed
 from processors.models import Attempt, Batch, Event, Run
-from processors.states import NEEDS_ATTENTION, CloseReason
+from processors.states import NEEDS_ATTENTION
 from processors.wording import duration, number, rate_words
 
 BATCHES = 50
@@ -38,7 +38,8 @@ def facts(run: Any, request: HttpRequest, now: datetime) -> dict[str, Any]:
     looks.with_counters([run], request)
     throughput.with_rates([run], now)
     events = list(run_events(run)[:TIMELINE])
-    failures, failed = failed_attempts(run), run.dead + run.parked
+    failed = run.dead + run.parked
+    failures = failed_attempts(run) if failed else []
     may_manage = request.user.has_perm(dead_letters.MANAGE_DEAD)
     return {
         "run": run,
@@ -199,9 +200,11 @@ def run_events(run: Run) -> QuerySet[Event]:
     return Event.objects.filter(run=run).order_by("id")
 
 
-def batch_events(run: Run) -> list[Event]:
+def batch_events(run: Any) -> list[Event]:
     """What befell its batches; only those that were taken back have a line."""
-    taken = Batch.objects.filter(run=run, close_reason__in=[CloseReason.REAPED, CloseReason.FORCED])
+    if not run.has_ended and not run.taken:
+        return []
+    taken = Batch.objects.filter(looks.TAKEN, run=run)
     ids = list(taken.order_by("-id").values_list("pk", flat=True)[:TIMELINE])
     return list(Event.objects.filter(batch__in=ids)) if ids else []
 
