@@ -45,6 +45,13 @@ def postgres() -> PostgresServer | None:
     return bootstrap.POSTGRES
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Those with a browser last: its loop goes on in the tests' own thread once it was opened, and
+    a worker that is forked from such a thread is none that anybody runs."""
+    items.sort(key=lambda item: "browser" in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _quick_emptying() -> Iterator[None]:
     from tests.emptying import empty
