@@ -152,10 +152,12 @@ def whys(
 ) -> dict[int, str]:
     """Why each does what it does now; `active`: their active runs, from `with_counters`."""
     listed = list(processors)
+    keys = {one.pk: backlog_key(one) for one in listed}
+    counted: dict[str, Counted] = cache.get_many(keys.values())
     known = Known(
         lambda: asking.pause_of_all(request),
         None if active is None else list(active),
-        {one.pk: source_trouble(one) for one in listed},
+        {pk: counted.get(key, NEVER).trouble for pk, key in keys.items()},
     )
     return explain.whys(listed, asking.now(request), queue, known)
 
