@@ -110,8 +110,10 @@ class EmbeddedRedis:
         )
 
     def _answering_pid(self) -> int | None:
+        """None also while it still loads its data: until then it refuses what changes any."""
         with contextlib.closing(redis.Redis.from_url(self.url, socket_timeout=2)) as client:
             try:
+                client.ping()  # which is refused while it loads; INFO is not
                 return int(client.info("server")["process_id"])
             except (redis.exceptions.RedisError, OSError):
                 return None

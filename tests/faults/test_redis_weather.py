@@ -109,7 +109,7 @@ def test_a_worker_waits_for_redis_whenever_it_looks_for_work(
     with ThreadPoolExecutor(1) as pool:
         found = pool.submit(worker.dequeue_job_and_maintain_ttl, 1)
         redis_server.start()
-        wake(17, "default")
+        assert wake(17, "default")
         job, _ = found.result(30)
 
     assert job.args == [17]
