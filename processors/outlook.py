@@ -11,11 +11,11 @@ from math import inf
 from processors.forecast import Paces, Sight, arriving
 from processors.held_back import not_before
 from processors.models import Batch, Processor, Run
+from processors.states import SETTLING_COUNTERS
 
 RUNS = 100
 BATCHES = 1_000
 WINDOWS = (timedelta(hours=1), timedelta(days=1))
-FINAL = ("done", "skipped", "dead", "parked")
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def sights(runs: list[Run]) -> list[Sight]:
 def pace_of_one(runs: list[Run], now: datetime) -> float | None:
     """Records a second that one worker handles while it works; None where none was handled."""
     rows = Batch.objects.filter(run__in=[run.pk for run in runs]).order_by("-id")
-    work = list(rows.values_list("opened_at", "closed_at", *FINAL)[:BATCHES])
+    work = list(rows.values_list("opened_at", "closed_at", *SETTLING_COUNTERS)[:BATCHES])
     seconds = sum(((closed or now) - opened).total_seconds() for opened, closed, *_counts in work)
     done = sum(sum(counts) for _opened, _closed, *counts in work)
     return done / seconds if done and seconds > 0 else None

@@ -107,3 +107,5 @@ NEEDS_ATTENTION = frozenset({RecordState.DEAD, RecordState.PARKED})
 
 COUNTERS = ("claimed", "done", "skipped", "retried", "dead", "parked", "crashed", "released")
 """Counters of a batch and of a run; in an ended one the first is the sum of the others."""
+SETTLING_COUNTERS = ("done", "skipped", "dead", "parked")
+"""Those of them that stand for a record's end: one that is to be tried again has none yet."""

@@ -57,31 +57,20 @@ class Acts(OurAdmin):
         return [*verbs, force]
 
     def act_view(self, request: HttpRequest, pk: int, verb: Verb) -> HttpResponse:
-        """Do it; where a reason is asked for and none came along, ask first."""
+        """Do it; where the verb asks, only what its page answered."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         processor = self.find(request, pk, Processor.objects.all())
         if not request.user.has_perm(control.OPERATE):
             raise PermissionDenied
-        is_answered = "confirmed" in request.POST or request.POST.get("reason", "").strip()
-        if verb.asks and not is_answered:
-            return self.ask_reason(request, processor, verb)
+        back = way_back(request, processor.get_absolute_url())
+        if must_ask(request, verb):
+            carried = [("seen", request.POST.get("seen", "")), ("next", back)]
+            about = f"{verb.label}: {processor}"
+            processor.current_run = looks.active_runs([processor], request).get(processor.pk)
+            return ask(self, request, verb, about, carried, back=back, processor=processor)
         say(request, lambda: verb.act(processor.pk, act_of(request), **details(request, verb)))
-        return redirect(way_back(request, processor.get_absolute_url()))
-
-    def ask_reason(self, request: HttpRequest, processor: Processor, verb: Verb) -> HttpResponse:
-        """The page between the button and the act; it carries the click on."""
-        context = {
-            "processor": processor,
-            "verb": verb,
-            "button": Button(verb, processor),
-            "seen": request.POST.get("seen", ""),
-            "back": way_back(request, processor.get_absolute_url()),
-            "pauses": PAUSES if verb.name == "pause" else {},
-            "zone": timezone.get_current_timezone_name(),
-        }
-        title = f"{verb.label}: {processor}"
-        return self.page(request, "admin/processors/processor/confirm.html", title, **context)
+        return redirect(back)
 
     def force_stop_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Its own page: what it does, the name to type, the button."""
@@ -138,19 +127,72 @@ def act_on_all(
         messages.warning(request, _("At most %(most)s at once: choose the others again.") % most)
 
 
-def bulk_action(verb: Verb) -> Callable[[Acts, HttpRequest, Any], None]:
+def bulk_action(verb: Verb) -> Callable[[Acts, HttpRequest, Any], HttpResponse]:
     """The entry of the list's action menu for a verb."""
 
-    def action(self: Acts, request: HttpRequest, queryset: Any) -> None:
+    def action(self: Acts, request: HttpRequest, queryset: Any) -> HttpResponse:
         if not request.user.has_perm(control.OPERATE):
             raise PermissionDenied
         chosen = list(queryset[: BULK_CEILING + 1])
-        act_on_all(request, chosen, lambda processor, act: verb.act(processor.pk, act), verb.done)
+        if must_ask(request, verb):
+            return ask_about_all(self, request, verb, chosen)
+        try:
+            how = details(request, verb)
+        except Refused as error:
+            messages.error(request, str(error))
+        else:
+            act_on_all(request, chosen, lambda one, act: verb.act(one.pk, act, **how), verb.done)
+        return redirect(way_back(request, request.get_full_path()))
 
     action.__name__ = f"{verb.name.replace('-', '_')}_selected"
-    action.short_description = verb.label  # type: ignore[attr-defined]
+    action.short_description = verb.caption  # type: ignore[attr-defined]
     action.allowed_permissions = ("operate",)  # type: ignore[attr-defined]
     return action
+
+
+# Asking first
+
+
+def must_ask(request: HttpRequest, verb: Verb) -> bool:
+    """Whether the page that asks comes before the act; a reason that came along is no answer."""
+    return verb.asks and "confirmed" not in request.POST
+
+
+def ask(
+    admin: OurAdmin,
+    request: HttpRequest,
+    verb: Verb,
+    title: str,
+    carried: Sequence[tuple[str, object]],
+    **context: Any,
+) -> HttpResponse:
+    """The page between a click and the act: what it does, why, and of a pause until when.
+
+    It sends `carried` on to the same address.
+    """
+    asked = {
+        "verb": verb,
+        "carried": carried,
+        "reason": reason_of(request),
+        "pauses": PAUSES if verb.name == "pause" else {},
+        "zone": timezone.get_current_timezone_name(),
+    }
+    template = "admin/processors/processor/confirm.html"
+    return admin.page(request, template, title, **asked, **context)
+
+
+def ask_about_all(
+    admin: OurAdmin, request: HttpRequest, verb: Verb, chosen: Sequence[Model]
+) -> HttpResponse:
+    """The same for rows that were chosen in a list.
+
+    It goes to the list without its filters: a row that moves meanwhile is still a chosen one.
+    """
+    back = request.get_full_path()
+    rows = [("_selected_action", row.pk) for row in chosen]
+    carried = [("action", request.POST.get("action", "")), ("next", back), *rows]
+    title = _("%(verb)s: %(count)s chosen") % {"verb": verb.label, "count": len(chosen)}
+    return ask(admin, request, verb, title, carried, back=back, chosen=chosen)
 
 
 def details(request: HttpRequest, verb: Verb) -> dict[str, Any]:
@@ -178,7 +220,7 @@ def local_time(typed: str) -> datetime:
 
 
 def reason_of(request: HttpRequest) -> str:
-    """The reason typed beside the action menu."""
+    """The reason typed beside the buttons, the action menu, or on the page that asks."""
     return str(request.POST.get("reason", ""))
 
 

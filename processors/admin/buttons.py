@@ -11,6 +11,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from processors import control
@@ -28,7 +29,7 @@ def run_once(processor_id: int, act: Act) -> str:
 
 @dataclass(frozen=True)
 class Verb:
-    """One thing an operator can do to a processor; with `asks`, a page asks for the reason."""
+    """One thing an operator can do to a processor; with `asks`, a page comes first."""
 
     name: str
     label: Any
@@ -37,6 +38,11 @@ class Verb:
     look: str = ""
     asks: bool = False
     warning: Any = ""
+
+    @property
+    def caption(self) -> Any:
+        """What its button says; the dots tell that a question comes."""
+        return format_lazy("{}…", self.label) if self.asks else self.label
 
 
 VERBS = {

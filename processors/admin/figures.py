@@ -25,7 +25,7 @@ def whole(value: float) -> str:
 def pace(run: Run) -> float:
     """Records a second."""
     seconds = looks.seconds_of(run)
-    return run.handled / seconds if seconds > 0 else 0.0
+    return run.settled / seconds if seconds > 0 else 0.0
 
 
 def figures() -> list[tuple[str, Callable[[Run], float], Callable[[float], str]]]:

@@ -170,7 +170,7 @@ def why_look(processor: Processor, run: Any) -> str:
     if run is None:
         return "callout warn" if processor.state == ProcessorState.PAUSED else "callout calm"
     is_stuck = run.hands.overdue or (
-        run.state == RunState.RUNNING and not (run.in_hand or run.rate)
+        run.state == RunState.RUNNING and not (run.in_hand or run.is_moving)
     )
     rests = run.state in (RunState.PAUSING, RunState.PAUSED)
     return "callout warn" if is_stuck or rests else "callout calm"

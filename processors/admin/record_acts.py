@@ -61,20 +61,23 @@ class RecordActs(HistoryAdmin):
     # One
 
     def one_view(self, request: HttpRequest, pk: int, what: str) -> HttpResponse:
-        """Do it to one record."""
+        """Do it to one record; ask before one that failed is given up."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         record = self.find(request, pk, Record.objects.select_related("processor"))
         right = dead_letters.REPROCESS if what == "reprocess" else dead_letters.MANAGE_DEAD
         if not request.user.has_perm(right):
             raise PermissionDenied
+        back = way_back(request, reverse("admin:processors_record_change", args=[record.pk]))
+        is_open = record.state in NEEDS_ATTENTION
+        if what == "discard" and is_open and "confirmed" not in request.POST:
+            return self.ask(request, Selection(ids=(record.pk,)), what, only=record, back=back)
         act = by_user(user_of(request), reason_of(request))
         if what == "reprocess":
             say(request, lambda: dead_letters.reprocess(record, act))
         else:
             say(request, lambda: dead_letters.treat_record(what, record, act))
-        here = reverse("admin:processors_record_change", args=[record.pk])
-        return redirect(way_back(request, here))
+        return redirect(back)
 
     # Many
 
@@ -120,18 +123,34 @@ class RecordActs(HistoryAdmin):
             messages.success(request, with_hints(said, owners if moved else []))
         return redirect(back)
 
-    def ask(self, request: HttpRequest, selection: Selection, what: str) -> HttpResponse:
-        """The page between the menu and the act: how many, which, and a note."""
+    def ask(
+        self,
+        request: HttpRequest,
+        selection: Selection,
+        what: str,
+        *,
+        only: Record | None = None,
+        back: str = "",
+    ) -> HttpResponse:
+        """The page between the menu and the act: how many, which, and a note.
+
+        Asked from the page of `only` one, it leads to that record's own act.
+        """
         count = counted(selection, request)
         rows = selection.rows().visible_to(request.user).order_by("-failed_at", "-id")
         context = {
             "what": what,
+            "only": only,
+            "address": request.path
+            if only
+            else reverse("admin:processors_record_many", args=[what]),
             "n": count,
             "count": columns.capped(count, COUNTED),
             "words": words_of(selection),
             "left": max(0, len(selection.ids) - count),
             "selection": signing.dumps(selection.as_json(), salt=SALT),
-            "back": way_back(request, request.get_full_path() if not count else "")
+            "back": back
+            or way_back(request, request.get_full_path() if not count else "")
             or reverse("admin:processors_record_changelist"),
             "samples": rows.defer("payload", "result")[:SAMPLES],
             "in_background": count > AT_ONCE,

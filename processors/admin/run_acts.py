@@ -14,7 +14,14 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from processors import control, dead_letters, retention
 from processors.acts import Act, Refused, by_user
-from processors.admin.acts import BULK_CEILING, act_on_all, reason_of
+from processors.admin.acts import (
+    BULK_CEILING,
+    act_on_all,
+    ask_about_all,
+    must_ask,
+    reason_of,
+    way_back,
+)
 from processors.admin.base import HistoryAdmin, user_of
 from processors.admin.buttons import VERBS
 from processors.admin.record_acts import RecordActs
@@ -57,8 +64,8 @@ class RunActs(HistoryAdmin):
         """Whether deleting is offered."""
         return request.user.has_perm(retention.DELETE_RUNS)
 
-    @admin.action(description=VERBS["stop"].label, permissions=["operate"])
-    def stop_chosen(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+    @admin.action(description=VERBS["stop"].caption, permissions=["operate"])
+    def stop_chosen(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
         """Stop the processors whose chosen runs go on: those runs first, however many ended."""
         if not self.has_operate_permission(request):
             raise PermissionDenied
@@ -66,7 +73,10 @@ class RunActs(HistoryAdmin):
         chosen = [*rows.active()[: BULK_CEILING + 1]]  # type: ignore[attr-defined]
         ended = rows.exclude(pk__in=[run.pk for run in chosen])
         chosen += ended[: BULK_CEILING + 1 - len(chosen)]
+        if must_ask(request, VERBS["stop"]):
+            return ask_about_all(self, request, VERBS["stop"], chosen)
         act_on_all(request, chosen, stop, VERBS["stop"].done)
+        return redirect(way_back(request, request.get_full_path()))
 
     @admin.action(description=gettext_lazy("Retry failed records…"), permissions=["manage"])
     def retry_failed(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse | None:

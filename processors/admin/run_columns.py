@@ -79,9 +79,9 @@ def length_judged(run: Any, now: datetime) -> SafeString | str:
 
 
 def rate(run: Run, now: datetime) -> str:
-    """Records per second over the whole run."""
+    """Records per second over the whole run: of those that came to their end."""
     seconds = ((run.ended_at or now) - run.started_at).total_seconds()
-    return wording.rate(run.handled, seconds) or NONE
+    return wording.rate(run.settled, seconds) or NONE
 
 
 def outcome(run: Run) -> SafeString:

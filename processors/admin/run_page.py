@@ -47,7 +47,8 @@ def facts(run: Any, request: HttpRequest, now: datetime) -> dict[str, Any]:
         "report": reports.of_run(run, request),
         "now": now,
         "why": why(run, request),
-        "is_stuck": not run.has_ended and (run.hands.overdue > 0 or not (run.in_hand or run.rate)),
+        "is_stuck": not run.has_ended
+        and (run.hands.overdue > 0 or not (run.in_hand or run.is_moving)),
         "buttons": offered(run, request),
         "may_repeat": may_repeat(run, request),
         "counters": counters(run),

@@ -1,7 +1,8 @@
 """How fast runs go, seen from their batches: now, and over the run.
 
 A batch stands for an even stretch of work from its opening to its end. No more than the newest
-CAP of them are looked at, so that a page costs the same for a run of ten million records.
+CAP of them are looked at, so that a page costs the same for a run of ten million records. A rate
+is of records that came to their end: what is to be tried again was not done.
 """
 
 from collections import defaultdict
@@ -12,11 +13,11 @@ from typing import Any
 
 from processors.held_back import held_of
 from processors.models import Batch, Run
+from processors.states import SETTLING_COUNTERS
 
 CAP = 1_000
 TELLING = 300  # of a run's newest batches: enough for its pace
 MINUTE = timedelta(minutes=1)
-SETTLED = ("done", "skipped", "retried", "dead", "parked", "crashed")
 POINTS = 60
 SHORTEST_SECONDS = 1
 OUTLIERS = 0.99  # of the points a chart shows whole
@@ -24,7 +25,7 @@ OUTLIERS = 0.99  # of the points a chart shows whole
 
 @dataclass(frozen=True)
 class Stretch:
-    """Records with an outcome between two moments."""
+    """Records that came to their end between two moments; none where all are to be tried again."""
 
     start: datetime
     end: datetime
@@ -46,16 +47,16 @@ def stretches(runs: Iterable[Run], now: datetime, most: int = CAP) -> Work:
     """The newest work of these runs, `most` batches; one query."""
     rows = Batch.objects.filter(run__in=[run.pk for run in runs]).order_by("-id")
     found: Work = defaultdict(list)
-    for run_id, start, end, *counters in rows.values_list(
-        "run", "opened_at", "closed_at", *SETTLED
+    for run_id, start, end, retried, crashed, *settled in rows.values_list(
+        "run", "opened_at", "closed_at", "retried", "crashed", *SETTLING_COUNTERS
     )[:most]:
-        if records := sum(counters):
-            found[run_id].append(Stretch(start, end or now, records))
+        if any((retried, crashed, *settled)):
+            found[run_id].append(Stretch(start, end or now, sum(settled)))
     return found
 
 
 def recent_rate(work: Sequence[Stretch], now: datetime, window: timedelta = MINUTE) -> float:
-    """Records a second lately; 0 where nothing was done."""
+    """Records a second lately; 0 where none came to its end."""
     if not work:
         return 0.0
     start = max(now - window, min(one.start for one in work))
@@ -66,15 +67,18 @@ def recent_rate(work: Sequence[Stretch], now: datetime, window: timedelta = MINU
 def with_rates(runs: Sequence[Any], now: datetime, work: Work | None = None) -> None:
     """Give active runs `rate` (records a second over the last minute) and `seconds_left`.
 
-    After `looks.with_counters`, which knows what they handled and whether they are silent.
+    And `is_moving`: whether anything became of records in that minute, if only another try.
+    After `looks.with_counters`, which knows what became of records and whether they are silent.
     `work`: their stretches, where the caller has them.
     """
     active = [run for run in runs if not run.has_ended]
     if work is None:
         work = stretches(active, now, min(CAP, TELLING * len(active))) if active else {}
     for run in active:
-        run.rate = recent_rate(work.get(run.pk, []), now)
-        run.seconds_left = time_left(run, recent_rate(work.get(run.pk, []), now, 2 * MINUTE))
+        done = work.get(run.pk, [])
+        run.rate = recent_rate(done, now)
+        run.is_moving = any(one.end > now - MINUTE for one in done)
+        run.seconds_left = time_left(run, recent_rate(done, now, 2 * MINUTE))
     timed = [run for run in active if run.seconds_left is not None]
     held = held_of(run.processor_id for run in timed) if timed else set()
     for run in timed:
@@ -85,12 +89,12 @@ def with_rates(runs: Sequence[Any], now: datetime, work: Work | None = None) -> 
 def time_left(run: Any, rate: float) -> float | None:
     """Seconds, from the pace of the last two minutes; None where nobody can tell.
 
-    As of a run whose workers are silent: they may be dead. Retries bring it no nearer to its end.
+    As of a run whose workers are silent: they may be dead.
     """
     if not run.expected or rate <= 0 or run.state != "running" or run.is_silent:
         return None
     rest = run.expected - run.settled
-    return rest / rate * run.handled / run.settled if rest > 0 and run.settled else None
+    return rest / rate if rest > 0 else None
 
 
 @dataclass(frozen=True)

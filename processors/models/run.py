@@ -129,11 +129,6 @@ class Run(Counted):
         return USUAL_OPTIONS in self.config
 
     @property
-    def handled(self) -> int:
-        """Outcomes in this run; a record that was tried again has several."""
-        return self.done + self.skipped + self.retried + self.dead + self.parked + self.crashed
-
-    @property
     def settled(self) -> int:
         """Records with a final outcome: one that was tried again counts once."""
         return self.done + self.skipped + self.dead + self.parked
@@ -141,7 +136,7 @@ class Run(Counted):
     @property
     def retries(self) -> int:
         """Outcomes after which a record waits to be tried again."""
-        return self.handled - self.settled
+        return self.retried + self.crashed
 
     @property
     def has_failures(self) -> bool:

@@ -77,21 +77,30 @@
 
   // Pages that ask something before an act open as a dialog over the page they were asked from.
 
-  async function open(link) {
-    const answer = await fetch(link.href);
+  let isOpening = false;
+
+  function askFirst(asker) {
+    if (asker.href) return fetch(asker.href);
+    const body = new FormData(asker.form);
+    if (asker.name) body.set(asker.name, asker.value);
+    return fetch(asker.formAction, {method: "POST", body});
+  }
+
+  async function open(asker) {
+    const answer = await askFirst(asker);
     if (!answer.ok || answer.redirected) throw new Error(String(answer.status));
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const form = page.querySelector("main form.card");
     const dialog = document.createElement("dialog");
     const heading = document.createElement("h2");
     heading.id = "dialog-title";
-    heading.textContent = page.querySelector("main h1, #content h1")?.textContent.trim() || link.textContent;
+    heading.textContent = page.querySelector("main h1, #content h1")?.textContent.trim() || asker.textContent;
     dialog.setAttribute("aria-labelledby", heading.id);
-    form.action = form.getAttribute("action") || link.href;
+    form.action = form.getAttribute("action") || asker.href;
     form.classList.remove("card");
     dialog.append(heading, document.importNode(form, true));
     document.body.append(dialog);
-    dialog.addEventListener("close", () => { dialog.remove(); link.focus(); });
+    dialog.addEventListener("close", () => { dialog.remove(); asker.focus(); });
     dialog.addEventListener("click", (event) => {
       if (event.target.closest(".buttons a.button:not(.stop)")) { event.preventDefault(); dialog.close(); }
     });
@@ -100,9 +109,11 @@
   }
 
   document.addEventListener("click", (event) => {
-    const link = event.target.closest("a[data-dialog]");
-    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+    const asker = event.target.closest("[data-dialog]");
+    if (!asker || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
     event.preventDefault();
-    open(link).catch(() => { location.href = link.href; });
+    if (isOpening) return;
+    isOpening = true;
+    open(asker).catch(() => { delete asker.dataset.dialog; asker.click(); }).finally(() => { isOpening = false; });
   });
 })();

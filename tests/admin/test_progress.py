@@ -5,11 +5,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.test import RequestFactory
 from django.utils.html import strip_tags
 
-from processors.admin import run_columns
+from processors.admin import figures, looks, run_columns, throughput
+from processors.admin.columns import NONE
 from processors.admin.throughput import time_left
+from processors.clock import database_now
 from processors.models import Run
+from tests.factories import make_batch, make_processor, make_run
 
 
 def a_run(**counters: Any) -> Any:
@@ -44,8 +48,31 @@ def test_a_record_that_was_tried_again_is_one_record() -> None:
     assert told(run_columns.outcome(run)) == "2,000 · 10 failed · 179 retries"
 
 
-def test_retries_bring_the_end_no_nearer() -> None:
+def test_the_time_left_is_that_of_the_rest() -> None:
     assert time_left(a_run(expected=100, done=50), rate=10) == 5
-    assert time_left(a_run(expected=100, done=50, retried=50), rate=10) == 10
-    assert time_left(a_run(expected=100, retried=50), rate=10) is None
+    assert time_left(a_run(expected=100, retried=50), rate=0) is None
     assert time_left(a_run(expected=100, done=101), rate=10) is None
+
+
+@pytest.mark.django_db
+def test_retries_are_no_pace_and_bring_the_end_no_nearer(rf: RequestFactory) -> None:
+    now = database_now()
+    mixed, retrying = (make_run(make_processor(slug=slug), expected=100) for slug in ("a", "b"))
+    for run, done in ((mixed, 30), (retrying, 0)):
+        span = {"opened_at": now - timedelta(seconds=60), "closed_at": now}
+        make_batch(run, state="closed", done=done, retried=70, **span)
+    runs: list[Any] = [mixed, retrying]
+
+    looks.with_counters(runs, rf.get("/"))
+    throughput.with_rates(runs, now)
+
+    assert [run_columns.pace(run, "") for run in runs] == ["0.5/s · about 2 min left", ""]
+    assert [run.is_moving for run in runs] == [True, True]
+
+
+def test_a_run_of_retries_alone_had_no_rate() -> None:
+    run = a_run(retried=70)
+    run.ended_at = run.started_at + timedelta(seconds=0.21)
+
+    assert run_columns.rate(run, run.ended_at) == NONE
+    assert figures.pace(run) == 0

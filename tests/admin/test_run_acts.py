@@ -111,7 +111,10 @@ def test_runs_that_go_on_are_stopped_and_of_the_others_it_says_why_not(admin: Cl
     orders, invoices = a_processor(state="started"), a_processor("invoices")
     going, ended = an_active_run(orders, 5), a_run(invoices, 4)
 
-    answer = choose(admin, "stop_chosen", going, ended, reason="A wrong price list")
+    asked = choose(admin, "stop_chosen", going, ended, reason="A wrong price list")
+    assert Run.objects.get(pk=going.pk).state == "running"
+    assert 'name="reason" value="A wrong price list"' in asked.content.decode()
+    answer = choose(admin, "stop_chosen", going, ended, confirmed="1", reason="A wrong price list")
 
     assert "Stopped: 1 of 2." in said(answer)
     assert "Run 4 of Invoices has ended." in said(answer)
@@ -125,7 +128,7 @@ def test_only_who_may_operate_is_offered_to_stop_runs(sign_in: SignIn) -> None:
     going = an_active_run(a_processor(state="started"))
     viewer, operator = sign_in("view_run"), sign_in("view_run", "operate_processor")
 
-    choose(viewer, "stop_chosen", going)
+    choose(viewer, "stop_chosen", going, confirmed="1")
 
     assert Run.objects.get().state == "running"
     assert 'value="stop_chosen"' not in viewer.get(RUNS).content.decode()
@@ -137,7 +140,7 @@ def test_a_run_of_a_hidden_processor_is_not_stopped(sign_in: SignIn) -> None:
     going = an_active_run(processor)
     processor.groups.add(Group.objects.create(name="others"))
 
-    choose(sign_in("view_run", "operate_processor"), "stop_chosen", going)
+    choose(sign_in("view_run", "operate_processor"), "stop_chosen", going, confirmed="1")
 
     assert Run.objects.get().state == "running"
     assert not Event.objects.exists()
@@ -152,7 +155,7 @@ def test_of_too_many_chosen_runs_those_that_go_on_come_first(
     going = an_active_run(processor, 1)
     ended = [a_run(processor, seq) for seq in (2, 3)]
 
-    answer = choose(admin, "stop_chosen", going, *ended)
+    answer = choose(admin, "stop_chosen", going, *ended, confirmed="1")
 
     assert "Stopped: 1 of 2." in said(answer)
     assert "At most 2 at once: choose the others again." in said(answer)

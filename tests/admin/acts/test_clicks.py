@@ -1,5 +1,7 @@
 """A click acts once, by POST, on the page as it is now, and asks first where it should."""
 
+import html
+
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -21,15 +23,21 @@ def test_b93_a_get_of_an_act_does_nothing(admin: Client, verb: str) -> None:
     assert not Event.objects.exists()
 
 
-def test_stop_asks_for_the_reason_first(admin: Client) -> None:
+@pytest.mark.parametrize("reason", ["", "Price list &amp; co"])
+@pytest.mark.parametrize("verb", ["stop", "pause"])
+def test_stop_and_pause_always_ask_first(admin: Client, verb: str, reason: str) -> None:
     processor = a_processor(state="started")
-    data = click(processor)
+    an_active_run(processor)
+    data = click(processor, reason=html.unescape(reason))
     del data["confirmed"]
 
-    answer = admin.post(act_url("stop", processor.pk), data)
+    answer = admin.post(act_url(verb, processor.pk), data)
+    page = answer.content.decode()
 
     assert answer.status_code == 200
-    assert data["seen"] in answer.content.decode()
+    assert f'name="seen" value="{data["seen"]}"' in page
+    assert f'name="reason" value="{reason}"' in page
+    assert "Running" in page
     assert state_of(processor) == "started"
 
 

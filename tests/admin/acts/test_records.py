@@ -58,11 +58,22 @@ def test_one_record_is_treated_from_its_page(
     url = reverse(f"admin:processors_record_{what}", args=[failed.pk])
 
     assert admin.get(url).status_code == 405
-    admin.post(url, {"reason": "Mended"})
+    admin.post(url, {"reason": "Mended", "confirmed": "1"})
     again = admin.post(url, {})
 
     assert Record.objects.get(pk=failed.pk).state == after
     assert "only a failed record" in said(again)
+
+
+def test_discarding_one_record_asks_first(admin: Client, failed: Record) -> None:
+    url = reverse("admin:processors_record_discard", args=[failed.pk])
+
+    asked = admin.post(url, {"reason": "Sent twice"})
+    page = asked.content.decode()
+
+    assert Record.objects.get(pk=failed.pk).state == "dead"
+    assert f'action="{url}"' in page
+    assert 'name="reason" value="Sent twice"' in page
 
 
 def test_retry_all_of_an_error_asks_first(admin: Client) -> None:
