@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 
 from processors import control
 from processors.acts import Act, Refused, by_user
-from processors.admin import looks
+from processors.admin import asking, looks
 from processors.admin.base import OurAdmin, user_of
 from processors.admin.buttons import VERBS, Button, OldPage, Verb, act_of
 from processors.clock import database_now
@@ -174,11 +174,21 @@ def ask(
         "verb": verb,
         "carried": carried,
         "reason": reason_of(request),
-        "pauses": PAUSES if verb.name == "pause" else {},
-        "zone": timezone.get_current_timezone_name(),
+        **(pause_ends(request) if verb.name == "pause" else {}),
     }
     template = "admin/processors/processor/confirm.html"
     return admin.page(request, template, title, **asked, **context)
+
+
+def pause_ends(request: HttpRequest) -> dict[str, Any]:
+    """What a page offers as the end of a pause; the times as a date and time field writes them."""
+    now = timezone.localtime(asking.now(request))
+    return {
+        "pauses": PAUSES,
+        "soonest": f"{now + timedelta(minutes=1):%Y-%m-%dT%H:%M}",
+        "latest": f"{now + control.LONGEST_PAUSE:%Y-%m-%dT%H:%M}",
+        "zone": timezone.get_current_timezone_name(),
+    }
 
 
 def ask_about_all(

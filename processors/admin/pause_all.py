@@ -7,12 +7,11 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from processors import pause_all
 from processors.admin import asking
-from processors.admin.acts import PAUSES, end_of_pause, say, way_back
+from processors.admin.acts import end_of_pause, pause_ends, say, way_back
 from processors.admin.base import page
 from processors.admin.buttons import act_of
 from processors.models import Run
@@ -64,8 +63,7 @@ def pause_view(request: HttpRequest) -> HttpResponse:
         found=found,
         seen=seen(found),
         back=back,
-        pauses=PAUSES,
-        zone=timezone.get_current_timezone_name(),
+        **pause_ends(request),
         active=Run.objects.active().count(),
     )
 

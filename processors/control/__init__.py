@@ -4,13 +4,14 @@ Each is an act in the frame of `acts`, with the same right. Nothing that is in h
 its worker: that is `force_stop`.
 """
 
-from processors.control.conditions import OPERATE
+from processors.control.conditions import LONGEST_PAUSE, OPERATE
 from processors.control.once import CHANGE, begun_words, run_once
 from processors.control.pauses import pause, resume
 from processors.control.switching import clear_fault, start, stop
 
 __all__ = [
     "CHANGE",
+    "LONGEST_PAUSE",
     "OPERATE",
     "begun_words",
     "clear_fault",

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from processors.models import Event, Run
 from tests.admin.acts.conftest import VERBS, act_url, state_of
-from tests.admin.conftest import a_processor, an_active_run, click, said
+from tests.admin.conftest import a_batch, a_processor, an_active_run, click, said
 
 pytestmark = pytest.mark.django_db
 
@@ -27,7 +27,7 @@ def test_b93_a_get_of_an_act_does_nothing(admin: Client, verb: str) -> None:
 @pytest.mark.parametrize("verb", ["stop", "pause"])
 def test_stop_and_pause_always_ask_first(admin: Client, verb: str, reason: str) -> None:
     processor = a_processor(state="started")
-    an_active_run(processor)
+    a_batch(an_active_run(processor), claimed=4)
     data = click(processor, reason=html.unescape(reason))
     del data["confirmed"]
 

@@ -1,6 +1,7 @@
 """Each button of a processor acts and keeps the reason that was given."""
 
 import re
+from datetime import datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import User
@@ -74,6 +75,8 @@ def test_a_pause_with_an_end_is_told_on_every_page(admin: Client) -> None:
 
     page = admin.post(act_url("pause", processor.pk), {}).content.decode()
     assert "By itself after 1 hour" in page
+    soonest, latest = re.findall(r'(?:min|max)="([\dT:-]{16})"', page)
+    assert timedelta(days=365) < datetime.fromisoformat(latest) - datetime.fromisoformat(soonest)
     answer = {"confirmed": "1", "reason": "CRM", "length": "3600"}
     admin.post(act_url("pause", processor.pk), click(processor, **answer))
 
