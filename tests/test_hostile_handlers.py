@@ -5,13 +5,18 @@ import signal
 from pathlib import Path
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from processors import control
+from processors.cycle.commits import Commits, Stretch
+from processors.handlers import Context, Handler, registry
+from processors.handlers import Record as Given
 from processors.models import Attempt, Record
+from processors.protocol.leases import Lease
 from processors.states import RecordState
 from tests.conftest import StartWorker
 from tests.handling.models import Effect
+from tests.lost_answers import LOST
 from tests.stories import (
     LATER,
     act,
@@ -155,6 +160,32 @@ def test_a_handler_that_deletes_its_own_record_harms_no_other() -> None:
     assert counters(run) == {"claimed": 11, "done": 10, "dead": 1}
     assert states() == {"bad": "dead"}
     assert not Effect.objects.exists()
+
+
+def test_a_handler_that_changed_its_payload_finds_it_as_it_was_when_it_is_begun_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def add_tax(record: Given, context: Context) -> None:
+        record.payload["lines"][0]["price"] *= 2
+        Effect.objects.create(key=record.payload["lines"][0]["price"], run=0, pid=0, begun_at=0)
+
+    inside, errors = Commits.inside, iter([OperationalError(LOST)])
+
+    def fail_once(commits: Commits, lease: Lease, stretch: Stretch) -> None:
+        for error in errors:
+            raise error
+        inside(commits, lease, stretch)
+
+    monkeypatch.setattr(Commits, "inside", fail_once)
+    registry.add(Handler("handling.add_tax", "Add tax", add_tax, "database", None))
+    processor = define("add_tax")
+    fill_inbox(processor, {"a": {"lines": [{"price": 100}]}})
+
+    run = run_here(processor)
+    del registry._handlers["handling.add_tax"]
+
+    assert counters(run) == {"claimed": 1, "done": 1}
+    assert Effect.objects.get().key == "200"
 
 
 def test_ten_thousand_lines_are_cut(capfd: pytest.CaptureFixture[str]) -> None:

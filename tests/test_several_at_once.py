@@ -5,6 +5,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import cast
@@ -287,3 +288,51 @@ def test_nothing_is_begun_any_more_where_the_process_is_about_to_end(kind: type[
     wait_until(lambda: desk.begun, message="nobody looked at it")
     hands.close()
     assert not hands.collect(0)
+
+
+class Breaking:
+    """A treatment with a mistake of ours in it."""
+
+    def treat(self, claimed: Claimed, settlement: Settlement) -> None:
+        raise AssertionError(claimed.key)
+
+    async def treat_async(self, claimed: Claimed, _: Executor) -> Settlement:
+        raise AssertionError(claimed.key)
+
+
+@pytest.mark.parametrize("kind", [Threads, Coroutines])
+def test_what_befalls_a_hand_is_told_at_once(kind: type[Hands]) -> None:
+    """And not at the record's time limit, as if it hung."""
+    hands = kind(cast("Treatment", Breaking()), Desk())
+    hands.resize(1)
+
+    hands.begin([Claimed(1, "mistaken", {}, 1)])
+
+    with pytest.raises(AssertionError, match="mistaken"):
+        hands.collect(10)
+    hands.close()
+
+
+class Exiting:
+    """A treatment whose handler has a task of its own, which exits."""
+
+    async def treat_async(self, claimed: Claimed, _: Executor) -> Settlement:
+        with suppress(SystemExit):
+            await asyncio.gather(self.leave())
+        return Settlement(0, 0, "", datetime.now(UTC))
+
+    async def leave(self) -> None:
+        raise SystemExit
+
+
+def test_a_task_that_exits_ends_nothing_but_itself() -> None:
+    hands = Coroutines(cast("Treatment", Exiting()), Desk())
+    hands.resize(1)
+
+    hands.begin([Claimed(n, str(n), {}, 1) for n in range(3)])
+    left = 3
+    while ended := hands.collect(10 if left else 0):
+        left -= len(ended)
+
+    assert left == 0
+    hands.close()

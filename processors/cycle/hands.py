@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 
@@ -31,7 +32,7 @@ class Hands(ABC):
         self.treatment = treatment
         self.desk = desk
         self.count = 0
-        self.ended: SimpleQueue[Ended] = SimpleQueue()
+        self.ended: SimpleQueue[Ended | BaseException] = SimpleQueue()
 
     @abstractmethod
     def resize(self, count: int) -> None:
@@ -58,13 +59,17 @@ class Hands(ABC):
         return not self.desk.is_ending
 
     def collect(self, timeout: float) -> list[Ended]:
-        """What has ended, waiting up to `timeout` seconds for the first."""
-        try:
-            found = [self.ended.get(timeout=max(timeout, 0.0))]
-        except Empty:
-            return []
-        while not self.ended.empty():
-            found.append(self.ended.get_nowait())
+        """What has ended, waiting up to `timeout` seconds for the first.
+
+        Raises what befell a hand beside its handler: the record in it will never end.
+        """
+        found = list[Ended]()
+        with suppress(Empty):
+            ended = self.ended.get(timeout=max(timeout, 0.0))
+            while not isinstance(ended, BaseException):
+                found.append(ended)
+                ended = self.ended.get_nowait()
+            raise ended
         return found
 
 
@@ -97,6 +102,8 @@ class Threads(Hands):
                 part = Settlement(0, 0, "", datetime.now(UTC))
                 self.treatment.treat(claimed, part)
                 self.ended.put((claimed, part))
+        except BaseException as error:  # noqa: BLE001 - told by whoever collects
+            self.ended.put(error)
         finally:
             connections.close_all()
 
@@ -128,8 +135,15 @@ class Coroutines(Hands):
         self._tasks: set[asyncio.Task[None]] = set()  # the loop itself holds them weakly
         self._aside = ThreadPoolExecutor(max_workers=1, thread_name_prefix="aside")
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="hands", daemon=True)
+        self._is_closing = False
+        self._thread = threading.Thread(target=self._run, name="hands", daemon=True)
         self._thread.start()
+
+    def _run(self) -> None:
+        """Until it is closed: sys.exit() in a task that a handler began would end the loop."""
+        while not self._is_closing:
+            with suppress(SystemExit, KeyboardInterrupt):
+                self._loop.run_forever()
 
     def resize(self, count: int) -> None:
         self.count = count
@@ -152,6 +166,8 @@ class Coroutines(Hands):
                     return
                 part = await self.treatment.treat_async(claimed, self._aside)
                 self.ended.put((claimed, part))
+        except BaseException as error:  # noqa: BLE001 - told by whoever collects
+            self.ended.put(error)
         finally:
             self._working -= 1
 
@@ -169,6 +185,7 @@ class Coroutines(Hands):
 
     def close(self) -> None:
         self.withdraw()
+        self._is_closing = True
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

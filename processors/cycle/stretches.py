@@ -7,6 +7,7 @@ coroutines.
 
 import time
 from collections import deque
+from copy import deepcopy
 
 from django.db import DatabaseError, OperationalError, connection, transaction
 
@@ -29,7 +30,7 @@ from processors.handlers.outcomes import Outcome
 from processors.protocol.leases import Lease, LeaseLost
 from processors.sources.base import Claimed, Settlement, SourceChanged
 from processors.sources.dialect import TROUBLE, can_pass, is_broken
-from processors.sources.table import MISSING, outcome_of_change
+from processors.sources.table import MISSING, is_missing, outcome_of_change
 
 DEADLOCK_TRIES = 5
 LEAST_LOOK_SECONDS = 0.001
@@ -143,8 +144,12 @@ class Inside(Way):
         done_before, failed_before = len(settlement.done), len(settlement.others)
         published_before = len(settlement.outgoing)
         savepoint = transaction.savepoint()
+        given = claimed.payload
+        if not is_missing(claimed):  # begun anew, the handler finds what it found at first
+            claimed.payload = deepcopy(given)
         with connection.execute_wrapper(guard):
             self.tools.treatment.treat(claimed, settlement)
+        claimed.payload = given
         leave_if_copy()
         if was_replaced(raw):
             raise BrokenTransaction(f"record {claimed.key} ended the transaction")
