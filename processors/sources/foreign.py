@@ -20,7 +20,7 @@ from processors.handlers.execution import encode_result
 from processors.handlers.outcomes import MESSAGE_LIMIT, clean_text
 from processors.models import Record
 from processors.sources.base import Claimed, Pick, Ref, Settlement
-from processors.sources.dialect import can_pass, first_line, unguessed
+from processors.sources.dialect import can_pass, first_line, is_broken, unguessed
 from processors.sources.table import WORD_AFTER, TableSource, is_missing, without_ceiling
 from processors.states import RECORD_SETTLED, RecordState
 
@@ -206,23 +206,43 @@ class ForeignTableSource(TableSource):
         old = self.old_words([key for _, key in found])
         ids = [id_ for id_, _ in found]
         records = list(Record.objects.filter(id__in=ids).untold())
-        self._write_told([(r, old[r.key]) for r in records if r.key in old])
+        refused = self._write_told([(r, old[r.key]) for r in records if r.key in old])
         failpoints.reach("foreign.after_done_before_synced")
-        return self._note_synced(records)
+        return self._note_synced([r for r in records if r.pk not in refused])
 
     def old_words(self, keys: Sequence[str]) -> Mapping[str, str]:
         """Key → what its row must show for an outcome to be written there."""
         return dict.fromkeys(keys, self.statements.words["new"])
 
-    def _write_told(self, told: Sequence[tuple[Record, str]]) -> None:
-        """Write outcomes together; where the table refuses one of them, each by itself."""
+    def _write_told(self, told: Sequence[tuple[Record, str]]) -> set[int]:
+        """Write outcomes together; where the table refuses one of them, each by itself.
+
+        The ids of those that it takes in no way: they are told again later.
+        """
         try:
             self._write_outcomes(told)
         except DatabaseError as error:
-            if can_pass(error):
+            if can_pass(error) or is_broken(error):
                 raise
-            for record, old in told:
-                self._write_refused(record, old)
+            return {record.pk for record, old in told if not self._is_taken(record, old)}
+        return set()
+
+    def _is_taken(self, record: Record, old: str) -> bool:
+        """Write one outcome: without its result where the table takes it only so."""
+        for _again in range(2):
+            try:
+                self._write_outcomes([(record, old)])
+            except DatabaseError as error:
+                if can_pass(error):
+                    raise
+                said = clean_text(first_line(error), MESSAGE_LIMIT)
+                record.result = None
+                record.last_error = _("The table refused the outcome: %(said)s") % {"said": said}
+                Record.objects.filter(pk=record.pk).update(last_error=record.last_error)
+            else:
+                return True
+        logger.warning("record %s of '%s': %s", record.key, self.alias, record.last_error)
+        return False
 
     def _write_outcomes(self, told: Sequence[tuple[Record, str]]) -> None:
         rows = [
@@ -233,19 +253,6 @@ class ForeignTableSource(TableSource):
         ]
         with transaction.atomic(using=self.alias):
             self.write_exactly(rows, [old for _, old in told], self.statements.told_columns)
-
-    def _write_refused(self, record: Record, old: str) -> None:
-        """One outcome: without its result where the table takes it only so."""
-        try:
-            self._write_outcomes([(record, old)])
-        except DatabaseError as error:
-            if can_pass(error):
-                raise
-            said = clean_text(first_line(error), MESSAGE_LIMIT)
-            record.result = None
-            record.last_error = _("The table refused the outcome: %(said)s") % {"said": said}
-            Record.objects.filter(pk=record.pk).update(last_error=record.last_error)
-            self._write_outcomes([(record, old)])
 
     def write_exactly(
         self, rows: Sequence[list[Any]], old: Sequence[str], columns: Sequence[str]

@@ -134,6 +134,32 @@ def test_an_outcome_that_the_table_refuses_does_not_hold_up_the_others() -> None
     goods.drop()
 
 
+def test_a_row_that_its_table_does_not_let_us_write_does_not_hold_up_the_others() -> None:
+    """It stays untold, and is neither told as done nor handled again."""
+    goods = Table("shop", status_length=8)
+    goods.drop()
+    goods.run(
+        "CREATE TABLE goods (id bigint PRIMARY KEY, name text, status varchar(8) DEFAULT 'NEW',"
+        " CHECK (name <> 'frozen' OR status = 'NEW'))"
+    )
+    processor = define("outside", goods.source())
+    goods.fill(range(1, 6))
+    goods.run("UPDATE goods SET name = 'frozen' WHERE id = 2")
+
+    run_here(processor)
+    run_here(processor)
+
+    assert visits() == dict.fromkeys("12345", 1)
+    assert goods.statuses() == {"DONE": 4, "NEW": 1}
+    untold = Record.objects.get()
+    assert (untold.key, untold.synced) == ("2", False)
+    assert "refused the outcome" in untold.last_error
+    goods.run("UPDATE goods SET name = 'thawed' WHERE id = 2")
+    assert look_again() == 1
+    assert goods.statuses() == {"DONE": 5}
+    goods.drop()
+
+
 def test_outcomes_are_told_in_the_words_their_run_began_with(
     goods: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
