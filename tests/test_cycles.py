@@ -232,3 +232,28 @@ def test_a_run_that_only_retries_takes_nothing_new(transactional_db: None) -> No
     assert run.trigger == "retry"
     assert Record.objects.get(key="new").attempts == 0
     assert Record.objects.get(key="tried").state == "done"
+
+
+def test_a_set_time_that_passes_during_a_run_that_only_retries_is_kept(
+    transactional_db: None,
+) -> None:
+    from processors import cycle
+
+    cron = {"kind": "cron", "cron": "0 3 * * *", "time_zone": "UTC"}
+    processor = define("echo", trigger=cron)
+    control.start(processor.pk, act())
+    fill_inbox(processor, {"tried": {}})
+    Record.objects.update(attempts=1, maybe_seen=True)
+    fill_inbox(processor, {"new": {}})
+    Processor.objects.update(next_due_at=database_now())
+    retrying = cycles.begin_due(processor.pk)
+    assert retrying is not None
+    slot = database_now()
+    Processor.objects.update(next_slot_at=slot)
+
+    cycle.work(retrying.pk)
+
+    run = cycles.begin_due(processor.pk)
+    assert run is not None
+    assert (retrying.trigger, run.trigger, run.slot) == ("retry", "schedule", slot)
+    assert not Event.objects.filter(action="skip").exists()

@@ -14,9 +14,12 @@ from processors.states import ProcessorState
 LOOK_AGAIN_SECONDS = 5
 
 
-def arm(processor: Processor, now: datetime) -> None:
-    """Set when the next cycle may begin, as trigger, backlog and waiting tries ask for it."""
-    slot = next_slot(processor, now)
+def arm(processor: Processor, now: datetime, kept: datetime | None = None) -> None:
+    """Set when the next cycle may begin, as trigger, backlog and waiting tries ask for it.
+
+    `kept`: the trigger's own time, where that has passed and is still to be kept.
+    """
+    slot = kept or next_slot(processor, now)
     due = slot
     if processor.trigger_kind != TriggerKind.INTERVAL:
         deferred = earliest_deferred(processor)

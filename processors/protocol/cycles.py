@@ -22,7 +22,7 @@ from processors.models.processor import TriggerKind
 from processors.models.run import Trigger
 from processors.protocol import all_paused, allowances, lanes, twins
 from processors.protocol.arming import arm, next_slot
-from processors.protocol.set_times import late_reason, note_overlapped
+from processors.protocol.set_times import late_reason, note_overlapped, time_to_keep
 from processors.protocol.working import freeze, source_of
 from processors.querysets import ProcessorQuerySet
 from processors.sources import Source, open_source
@@ -266,9 +266,10 @@ def close_books(processor: Processor, run: Run, state: RunState, how: Move) -> N
     counters = Batch.objects.filter(run=run).counters()
     run.end(state, how, {name: counters[name] for name in COUNTERS})
     RunHour.count(run)
-    if processor.trigger_kind == TriggerKind.CRON and processor.is_started:
+    kept = time_to_keep(processor, run, how.now)
+    if kept is None and processor.trigger_kind == TriggerKind.CRON and processor.is_started:
         note_overlapped(processor, run, how)
-    arm(processor, how.now)
+    arm(processor, how.now, kept)
 
 
 def tell_rest(run: Run) -> None:

@@ -7,7 +7,7 @@ from django.utils.translation import ngettext
 from processors import schedules
 from processors.models import Event, Processor, Run
 from processors.models.door import Move
-from processors.models.processor import Misfire
+from processors.models.processor import Misfire, TriggerKind
 
 # A set time counts as missed when it could not be kept for this long.
 LATE_SECONDS = 60
@@ -39,6 +39,14 @@ def missed_times(processor: Processor, slot: datetime, now: datetime) -> int:
     if now - slot < timedelta(seconds=LATE_SECONDS):
         return 0
     return 1 + schedules.missed_slots(processor.cron, processor.time_zone, slot, now)
+
+
+def time_to_keep(processor: Processor, run: Run, now: datetime) -> datetime | None:
+    """The set time that passed during a run that only retried, and took nothing else; else None."""
+    slot = processor.next_slot_at
+    if processor.trigger_kind != TriggerKind.CRON or not run.config["ledger_only"]:
+        return None
+    return slot if slot is not None and slot <= now else None
 
 
 def note_overlapped(processor: Processor, run: Run, how: Move) -> None:
