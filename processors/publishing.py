@@ -226,8 +226,7 @@ def keys_of(item: object) -> set[str]:
 
 
 def prepare(target: str, payload: Mapping[str, Any], key: str) -> Prepared:
-    """What a handler published. Raises UnknownTarget, InvalidRecord."""
-    find_listeners(target)
+    """What a handler published. Raises InvalidRecord."""
     return Prepared(target, check_key(key), check_payload(payload))
 
 
@@ -271,7 +270,7 @@ def comparable(value: Any) -> Any:
 def store(outgoing: Sequence[Prepared], *, now: datetime) -> None:
     """What handlers published, in the transaction of their outcomes; known keys are left.
 
-    Raises UnknownTarget where nobody listens any more, although `prepare` found somebody.
+    Raises UnknownTarget where nobody listens any more.
     """
     for target in dict.fromkeys(item.target for item in outgoing):
         chunk = [item for item in outgoing if item.target == target]

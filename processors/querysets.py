@@ -16,6 +16,7 @@ from processors.states import (
     ProcessorState,
     RunState,
 )
+from processors.storable import is_name
 
 if TYPE_CHECKING:
     from processors.models import Event, Run, Version
@@ -64,10 +65,10 @@ class ProcessorQuerySet(models.QuerySet[Any]):
 
     def listening_to(self, target: str) -> "ProcessorQuerySet":
         """Inboxes that take what is published under this slug or topic."""
-        return self.filter(
-            models.Q(slug=target) | models.Q(topic=target) if target else models.Q(pk=None),
-            source_kind="inbox",
-        )
+        if not is_name(target):
+            return self.none()
+        named = models.Q(slug=target) | models.Q(topic=target)
+        return self.filter(named, source_kind="inbox")
 
     def kept(self) -> list[Any]:
         """These, none of them deleted before the commit. In a transaction.

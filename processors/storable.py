@@ -107,6 +107,11 @@ def scalar_trouble(value: Any, path: str) -> str | None:
     return None
 
 
+def is_name(text: str) -> bool:
+    """Whether anything can be named so: of what cannot be stored, no database may be asked."""
+    return bool(text) and scalar_trouble(text, "") is None
+
+
 def has_half_character(text: str) -> bool:
     """Whether a text holds a lone surrogate, which is in no encoding."""
     if text.isascii():

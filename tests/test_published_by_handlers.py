@@ -34,7 +34,8 @@ def talking(transactional_db: None) -> Iterator[Talking]:
     def made(function: Callable[..., Any], effects: Effects) -> Processor:
         registry.add(Handler(NAME, "Talk", function, effects, None))
         define("echo", slug="next", name="Next")
-        return define("talking", concurrency=2, record_timeout_seconds=5)
+        concurrency = 1 if effects == "database" else 2
+        return define("talking", concurrency=concurrency, record_timeout_seconds=5)
 
     yield made
     registry._handlers.pop(NAME, None)
@@ -57,16 +58,16 @@ def test_what_a_coroutine_publishes_arrives(
 ) -> None:
     processor = talking(speak_async, "outside")
     fill_inbox(processor, numbered(3) | {"lost": {"to": "nobody"}})
-    prepare, in_a_loop = publishing.prepare, list[bool]()
+    find, in_a_loop = publishing.find_listeners, list[bool]()
 
-    def noted(*given: Any) -> Any:
+    def noted(*given: Any, **more: Any) -> Any:
         in_a_loop.append(is_in_a_loop())
-        return prepare(*given)
+        return find(*given, **more)
 
-    monkeypatch.setattr(publishing, "prepare", noted)
+    monkeypatch.setattr(publishing, "find_listeners", noted)
     run = run_here(processor)
 
-    assert in_a_loop == [False] * 4
+    assert set(in_a_loop) == {False}
     assert counters(run) == {"claimed": 4, "done": 3, "retried": 1}
     assert arrived() == set(numbered(3))
     assert "UnknownTarget" in Attempt.objects.get().error_type
@@ -102,3 +103,43 @@ def test_a_database_in_trouble_while_a_publication_is_checked_costs_no_attempt(
     assert Attempt.objects.get().error_type == "NotNow"
     assert Record.objects.get(key="hit").attempts == 0
     assert arrived() == set(numbered(3))
+
+
+def test_who_listens_is_asked_once_for_many_records(
+    talking: Talking, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find, asked = publishing.find_listeners, list[str]()
+
+    def noted(target: str, *, keep: bool = False) -> list[Processor]:
+        asked.extend([target] * (not keep))
+        return find(target, keep=keep)
+
+    monkeypatch.setattr(publishing, "find_listeners", noted)
+    processor = talking(speak, "database")
+    fill_inbox(processor, numbered(20))
+    asked.clear()
+
+    run = run_here(processor)
+
+    assert counters(run) == {"claimed": 20, "done": 20}
+    assert arrived() == set(numbered(20))
+    assert asked == ["next"]
+
+
+@pytest.mark.parametrize("target", ["a\x00b", "\ud800", ["next"], None, ""])
+def test_a_name_that_nothing_can_have_is_one_that_nobody_listens_to(
+    talking: Talking, target: Any
+) -> None:
+    """A mistake of the handler's, not the end of its worker."""
+
+    def speak_to_it(record: Given, context: Context) -> None:
+        context.publish(target if record.key == "bad" else "next", {}, key=record.key)
+
+    processor = talking(speak_to_it, "outside")
+    fill_inbox(processor, numbered(2) | {"bad": {}})
+
+    run = run_here(processor)
+
+    assert counters(run) == {"claimed": 3, "done": 2, "retried": 1}
+    assert arrived() == set(numbered(2))
+    assert "UnknownTarget" in Attempt.objects.get().error_type

@@ -1,5 +1,6 @@
 """What may be put into an inbox, what is refused, and how each refusal reads."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -73,9 +74,9 @@ def test_a_topic_reaches_every_inbox_that_listens(inbox: Processor) -> None:
     assert set(Record.objects.values_list("processor__slug", flat=True)) == {"one", "two"}
 
 
-@pytest.mark.parametrize("target", ["nobody", ""])
+@pytest.mark.parametrize("target", ["nobody", "", "a\x00b", "\ud800"])
 def test_an_unknown_target_is_named(inbox: Processor, target: str) -> None:
-    with pytest.raises(UnknownTarget, match=f"'{target}'"):
+    with pytest.raises(UnknownTarget, match=re.escape(repr(target))):
         publish(target, [item()])
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -12,6 +12,7 @@ from django.db import DatabaseError, InterfaceError, connection
 
 from processors import publishing
 from processors.backoff import delay_seconds
+from processors.cycle.audience import Audience
 from processors.handlers import Context, Handler, Record
 from processors.handlers.context import Surroundings
 from processors.handlers.execution import classify, failed
@@ -64,6 +65,7 @@ class Treatment:
     handler: Handler
     surroundings: Surroundings
     policy: RetryPolicy
+    audience: Audience = field(default_factory=Audience)
 
     @cached_property
     def function(self) -> Callable[..., Any]:
@@ -166,6 +168,8 @@ class Treatment:
         outcome = classify(given)
         if outcome.kind == "done" and context.outgoing:
             try:  # checked now, where its mistake can still be told
+                for target, _, _ in context.outgoing:
+                    self.audience.expect(target)
                 prepared = [publishing.prepare(*item) for item in context.outgoing]
             except (PublishingError, *TROUBLE) as error:
                 self.note_failure(claimed, context, error, settlement)

@@ -123,7 +123,7 @@ class Context:
         """
         outgoing, own = self._speak().outgoing, self.idempotency_key
         key = key or (f"{own}:{len(outgoing)}" if outgoing else own)
-        outgoing.append((topic, dict(payload), key))
+        outgoing.append((str(topic), dict(payload), key))
 
     def _speak(self) -> Said:
         if self._said is None:

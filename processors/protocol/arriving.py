@@ -22,6 +22,7 @@ from processors.protocol.working import FROZEN
 from processors.sources.arrivals import INSERT_POSTGRES, Prepared, columns_of
 from processors.sources.inbox import COUNT_CAP
 from processors.sources.prepared import Unprepared, filled, prepared
+from processors.storable import is_name
 
 FEW = 100  # records, so that the usual way, which tells of many, is not held up
 
@@ -135,7 +136,7 @@ def arrive(target: str, chunk: Sequence[Prepared]) -> Arrival | None:
     Outside of transactions, on Postgres.
     """
     statements = prepared("default")
-    if not 0 < len(chunk) <= FEW or not target or not statements.is_ours:
+    if not 0 < len(chunk) <= FEW or not is_name(target) or not statements.is_ours:
         return None
     columns = columns_of(chunk)
     values = [target, target, columns[0], *columns, home_of_database(), len(chunk)]
