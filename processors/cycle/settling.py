@@ -1,6 +1,8 @@
 """Take settlements apart, and put other outcomes into them."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
 
 from processors.handlers.outcomes import Outcome
 from processors.sources.base import Claimed, Ref, Settlement
@@ -11,7 +13,8 @@ def set_aside(settlement: Settlement, changed: Sequence[Ref]) -> None:
     """Park what its owner changed elsewhere meanwhile: its outcome cannot be written there."""
     if not changed:
         return
-    gone = {claimed.ref: claimed for claimed in members(settlement) if claimed.ref in set(changed)}
+    refs = set(changed)
+    gone = {claimed.ref: claimed for claimed in members(settlement) if claimed.ref in refs}
     settlement.done = [pair for pair in settlement.done if pair[0].ref not in gone]
     settlement.others = [pair for pair in settlement.others if pair[0].ref not in gone]
     settlement.outgoing = [pair for pair in settlement.outgoing if pair[0].ref not in gone]
@@ -28,21 +31,13 @@ def members(settlement: Settlement) -> Iterable[Claimed]:
 
 def split(settlement: Settlement) -> Iterable[Settlement]:
     """A settlement as settlements of one record, each with what that published."""
+    published: dict[Ref, list[tuple[Claimed, Any]]] = {}
+    for pair in settlement.outgoing:
+        published.setdefault(pair[0].ref, []).append(pair)
     for success in settlement.done:
-        part = part_of(settlement, success[0])
-        part.done = [success]
-        yield part
+        yield replace(like(settlement), done=[success], outgoing=published.get(success[0].ref, []))
     for other in settlement.others:
-        part = part_of(settlement, other[0])
-        part.others = [other]
-        yield part
-
-
-def part_of(settlement: Settlement, claimed: Claimed) -> Settlement:
-    """What this record published, without its outcome."""
-    part = like(settlement)
-    part.outgoing = [pair for pair in settlement.outgoing if pair[0] is claimed]
-    return part
+        yield replace(like(settlement), others=[other], outgoing=published.get(other[0].ref, []))
 
 
 def so_far(settlement: Settlement) -> Settlement:

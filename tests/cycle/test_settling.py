@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime
 
-from processors.cycle.settling import set_aside
+from processors.cycle.settling import set_aside, split
+from processors.handlers.outcomes import Outcome
 from processors.sources.base import Claimed, Settlement
 
 
@@ -16,3 +17,18 @@ def test_of_a_record_that_is_parked_nothing_is_published() -> None:
 
     assert settlement.outgoing == [(kept, "from the first")]
     assert [claimed for claimed, _ in settlement.others] == [parked]
+
+
+def test_each_record_keeps_its_outcome_and_what_it_published() -> None:
+    settlement = Settlement(1, 1, "worker", datetime.now(UTC))
+    loud, silent, failed = (Claimed(n, str(n), {}, visit=1) for n in (1, 2, 3))
+    settlement.done = [(loud, "a result"), (silent, None)]
+    settlement.others = [(failed, Outcome("done", log=["a line"]))]
+    settlement.outgoing = [(loud, "its first"), (failed, "its only"), (loud, "its second")]
+
+    parts = list(split(settlement))
+
+    assert [part.done for part in parts] == [[(loud, "a result")], [(silent, None)], []]
+    assert [part.others for part in parts] == [[], [], settlement.others]
+    published = [[item for _, item in part.outgoing] for part in parts]
+    assert published == [["its first", "its second"], [], ["its only"]]
