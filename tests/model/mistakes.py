@@ -20,6 +20,7 @@ from typing import Any
 
 from django.db import connection
 
+Function = ast.FunctionDef | ast.AsyncFunctionDef
 OPPOSITE: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE,
     ast.LtE: ast.Lt,
@@ -75,14 +76,14 @@ def mistakes_in(name: str) -> Iterator[Mistake]:
 # Python
 
 
-def functions(tree: ast.Module, module: ModuleType) -> Iterator[tuple[ast.FunctionDef, Any]]:
+def functions(tree: ast.Module, module: ModuleType) -> Iterator[tuple[Function, Any]]:
     """Every function, and every method, with what holds it."""
     for node in tree.body:
-        if isinstance(node, ast.FunctionDef):
+        if isinstance(node, Function):
             yield node, module
         if isinstance(node, ast.ClassDef):
             for inner in node.body:
-                if isinstance(inner, ast.FunctionDef):
+                if isinstance(inner, Function):
                     yield inner, getattr(module, node.name)
 
 
@@ -100,7 +101,7 @@ def function_of(holder: Any, name: str) -> FunctionType | None:
 
 
 def in_function(
-    name: str, module: ModuleType, node: ast.FunctionDef, function: FunctionType
+    name: str, module: ModuleType, node: Function, function: FunctionType
 ) -> Iterator[Mistake]:
     """Those in its body."""
     for index, found in enumerate(body_of(node)):
@@ -113,7 +114,7 @@ def in_function(
             yield Mistake(where, what, [function], "__code__", code, reached_by)
 
 
-def body_of(node: ast.FunctionDef) -> list[ast.AST]:
+def body_of(node: Function) -> list[ast.AST]:
     """All nodes but the head: defaults and annotations are not in a function's code."""
     return [inner for statement in node.body for inner in ast.walk(statement)]
 
@@ -146,7 +147,7 @@ def is_turned(node: ast.AST) -> bool:
     return True
 
 
-def compiled(module: ModuleType, node: ast.FunctionDef, function: FunctionType) -> CodeType | None:
+def compiled(module: ModuleType, node: Function, function: FunctionType) -> CodeType | None:
     """The function's code; None where it needs more around it than its module."""
     node.decorator_list = []
     tree = ast.fix_missing_locations(ast.Module([node], []))

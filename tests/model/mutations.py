@@ -34,8 +34,10 @@ MODULES = (
     *("protocol.cycles", "protocol.arming", "protocol.set_times"),
     *("protocol.first_claim", "protocol.at_once", "protocol.refilling", "protocol.arriving"),
     *("protocol.reconciling", "protocol.all_paused", "protocol.faults", "protocol.allowances"),
+    *("protocol.lanes", "protocol.book", "protocol.pausing"),
     *("cycle.claims", "cycle.commits", "cycle.treatment", "cycle.judging"),
     *("cycle.shift", "cycle.stretches", "cycle.settling", "cycle.refusals", "cycle.patience"),
+    *("cycle.beside", "cycle.hands"),
     *("sources.ledger", "sources.inbox", "sources.foreign", "sources.marked", "sources.table"),
 )
 # Where quick tests of these modules are; learning what others reach would take longer than judging.
@@ -47,7 +49,7 @@ ABOUT = (
 )
 TESTS = (
     *("tests/model/test_interleavings.py", "tests/model/test_deaths.py", "tests/sources/marked"),
-    *("tests/cycle", "tests/faulted", "tests/limits/test_rates.py"),
+    *("tests/cycle", "tests/faulted", "tests/limits"),
     *(f"tests/test_{name}.py" for name in ABOUT),
 )
 SAMPLE = 40
