@@ -47,8 +47,9 @@ def postgres() -> PostgresServer | None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Those with a browser last: its loop goes on in the tests' own thread once it was opened, and
-    a worker that is forked from such a thread is none that anybody runs."""
+    """Those with a browser last: its loop goes on in the tests' own thread once it was opened.
+    Django's connections belong to a loop there; a fork has none, and would find those of before.
+    """
     items.sort(key=lambda item: "browser" in getattr(item, "fixturenames", ()))
 
 
