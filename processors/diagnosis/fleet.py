@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from processors.diagnosis.finding import Finding, error, warning
 from processors.diagnosis.tables import Tables
+from processors.handlers import registry
 from processors.handlers.options import reference
 from processors.models import Processor
 from processors.queues import commands
@@ -83,8 +84,13 @@ def forget(name: str) -> None:
 
 
 def handlers(tables: Tables) -> Iterator[Finding]:
-    """Is every started processor's handler known to a worker on its queue?"""
+    """Is every started processor's handler known to a worker on its queue?
+
+    Of an app that is broken here too, that is told with the set-up.
+    """
     for processor in tables.started:
+        if registry.is_in_broken_app(processor.handler):
+            continue
         there = [worker for worker in ours() if processor.queue in worker.queues]
         if there and not any(processor.handler in (each.handlers or ()) for each in there):
             yield error(

@@ -152,29 +152,24 @@ def faults(tables: Tables) -> Iterator[Finding]:
 
 
 def handlers(tables: Tables) -> Iterator[Finding]:
-    """Is every processor's handler, and that of every run that goes on, installed here?"""
+    """Is every processor's handler, and that of every run that goes on, installed here?
+
+    An app that is broken here is told once, with the set-up.
+    """
     wanted = {(processor.slug, processor.handler): processor for processor in tables.processors}
     for run in Run.objects.active().select_related("processor"):
         wanted[run.processor.slug, run.config["handler"]] = run.processor
     for (_slug, name), processor in sorted(wanted.items()):
-        if registry.find(name) is None:
+        if registry.find(name) is None and not registry.is_in_broken_app(name):
             level = error if processor.is_started else warning
             yield level(
                 named(processor),
                 _("Its handler '%(name)s' is not installed here.") % {"name": name},
-                mend_handler(name),
+                _(
+                    "Name its app in HANDLER_APPS on every machine, and restart web, workers and "
+                    "scheduler that began before it was there; or choose another handler."
+                ),
             )
-
-
-def mend_handler(name: str) -> str:
-    """What brings a handler here: its app named, or mended where it is named already."""
-    if name.partition(".")[0] in registry.failures:
-        why = {"why": registry.why_missing(name)}
-        return _("%(why)s Mend that, then restart web, workers and scheduler.") % why
-    return _(
-        "Name its app in HANDLER_APPS on every machine, and restart web, workers and "
-        "scheduler that began before it was there; or choose another handler."
-    )
 
 
 def sources(tables: Tables) -> Iterator[Finding]:

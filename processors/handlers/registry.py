@@ -34,10 +34,14 @@ class Registry:
         """The handler of that name, None where this installation has none."""
         return self._handlers.get(name)
 
+    def is_in_broken_app(self, name: str) -> bool:
+        """Whether the handler is missing because its app could not be imported."""
+        return name.partition(".")[0] in self.failures
+
     def why_missing(self, name: str) -> str:
         """Why there is no handler of that name, as a sentence."""
         label = name.partition(".")[0]
-        if label in self.failures:
+        if self.is_in_broken_app(name):
             return _("The handlers of app '%(label)s' could not be imported: %(why)s.") % {
                 "label": label,
                 "why": self.failures[label],

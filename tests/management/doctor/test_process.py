@@ -4,7 +4,6 @@ import pytest
 from django.conf import settings
 
 from processors.handlers import registry
-from tests.factories import make_processor
 from tests.management.doctor.conftest import findings
 
 pytestmark = pytest.mark.django_db(databases=["default", "shop"])
@@ -51,15 +50,3 @@ def test_a_job_class_that_is_not_ours_is_told(monkeypatch: pytest.MonkeyPatch) -
     [found] = findings("setting")
 
     assert found.where == "setting RQ['JOB_CLASS']"
-
-
-def test_a_handler_whose_app_is_broken_is_not_told_to_be_named_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setitem(registry.failures, "shop", "SyntaxError: invalid syntax")
-    make_processor("orders", handler="shop.price")
-
-    [found] = findings("processor 'orders'")
-
-    assert "could not be imported: SyntaxError" in found.mend
-    assert "HANDLER_APPS" not in found.mend

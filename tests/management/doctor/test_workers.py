@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from processors import diagnosis, queues
+from processors.handlers import registry
 from processors.queues import roll_call
 from processors.queues.worker_facts import look_at_workers
 from tests.conftest import StartWorker
@@ -99,6 +100,17 @@ def test_a_handler_that_no_worker_has_is_told(client: Any) -> None:
     [found] = findings("processor 'orders'")
 
     assert "No worker on queue 'default' has its handler 'demo.price_order'" in found.what
+
+
+def test_a_broken_app_is_told_once_whatever_needs_it(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(registry.failures, "shop", "SyntaxError: invalid syntax")
+    make_processor("orders", handler="shop.price", state="started")
+    make_processor("bills", handler="shop.bill")
+    add_worker(client, "one")
+
+    assert [found.where for found in findings() if "shop" in f"{found}"] == ["app 'shop'"]
 
 
 @pytest.mark.parametrize(("state", "level"), [("started", "error"), ("stopped", "warning")])
