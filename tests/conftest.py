@@ -20,7 +20,10 @@ from django.db import connections
 from django.test import TransactionTestCase
 
 from tests import bootstrap
+from tests.forge import Forges
 from tests.servers import ROOT, PostgresServer, RedisServer, Scheduler, Worker
+
+COMMAND_SECONDS = 120
 
 
 class StartWorker(Protocol):
@@ -96,7 +99,7 @@ def short_lease(settings: Any) -> None:
 @pytest.fixture
 def environment(transactional_db: None, redis_server: RedisServer) -> dict[str, str]:
     """Variables for processes that shall see this test's databases and Redis."""
-    return os.environ | {
+    known = os.environ | {
         "DATABASE_URL": _url_of("default"),
         "DATABASE_URL_SHOP": _url_of("shop"),
         "REDIS_URL": redis_server.url,
@@ -105,6 +108,16 @@ def environment(transactional_db: None, redis_server: RedisServer) -> dict[str, 
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "PYTHONUNBUFFERED": "1",
     }
+    known.pop("PYTEST_CURRENT_TEST", None)  # else no two tests had the same environment
+    return known
+
+
+@pytest.fixture(scope="session")
+def forges() -> Iterator[Forges]:
+    """Where the run's workers are forked, once their environment is known."""
+    known = Forges()
+    yield known
+    known.end()
 
 
 @pytest.fixture
@@ -114,12 +127,14 @@ def _ending() -> Iterator[ExitStack]:
 
 
 @pytest.fixture
-def start_worker(environment: dict[str, str], tmp_path: Path, _ending: ExitStack) -> StartWorker:
+def start_worker(
+    environment: dict[str, str], tmp_path: Path, forges: Forges, _ending: ExitStack
+) -> StartWorker:
     """Starts `manage.py rqworker QUEUE…`, listening when this returns; ended with the test."""
 
     def start(*queues: str, **env: str) -> Worker:
         log = _new_log(tmp_path, "worker")
-        worker = Worker(*queues, env=environment | env, log=log)
+        worker = Worker(*queues, env=environment | env, log=log, forges=forges)
         _ending.callback(worker.end)
         worker.wait_for_log("Listening on")
         return worker
@@ -129,13 +144,14 @@ def start_worker(environment: dict[str, str], tmp_path: Path, _ending: ExitStack
 
 @pytest.fixture
 def start_scheduler(
-    environment: dict[str, str], tmp_path: Path, _ending: ExitStack
+    environment: dict[str, str], tmp_path: Path, forges: Forges, _ending: ExitStack
 ) -> StartScheduler:
     """Starts `manage.py rqscheduler`; ended with the test."""
 
     def start(*, interval: int = 1, **env: str) -> Scheduler:
         log = _new_log(tmp_path, "scheduler")
-        scheduler = Scheduler(env=environment | env, log=log, interval=interval)
+        words = environment | env
+        scheduler = Scheduler(env=words, log=log, interval=interval, forges=forges)
         _ending.callback(scheduler.end)
         return scheduler
 
@@ -147,10 +163,12 @@ def _new_log(directory: Path, name: str) -> Path:
 
 
 @pytest.fixture
-def manage(environment: dict[str, str]) -> Manage:
+def manage(environment: dict[str, str], forges: Forges) -> Manage:
     """Runs a command of `manage.py` as an operator does; output and exit code come back."""
 
     def run(*arguments: str, stdin: str = "", **env: str) -> subprocess.CompletedProcess[str]:
+        if forge := forges.forge_for(environment | env):
+            return forge.run(arguments, stdin=stdin, seconds=COMMAND_SECONDS)
         return subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=ROOT,
@@ -158,7 +176,7 @@ def manage(environment: dict[str, str]) -> Manage:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=COMMAND_SECONDS,
             check=False,
         )
 

@@ -20,6 +20,7 @@ import psycopg2
 
 from deploy.embedded import EmbeddedRedis, free_port
 from deploy.leash import kill_session, leash
+from tests.forge import Forged, Forges
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,17 +35,22 @@ class ManagedProcess:
     ) -> None:
         self.log_file = log
         with log.open("ab") as output:
-            self._popen = subprocess.Popen(
-                list(command),
-                env=dict(env),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=leash(),
-                **popen,
-            )
+            self._popen = self._begin(list(command), env, output.fileno(), **popen)
         self.pid = self._popen.pid
+
+    def _begin(
+        self, command: list[str], env: Mapping[str, str], output: int, **popen: Any
+    ) -> subprocess.Popen[bytes] | Forged:
+        return subprocess.Popen(
+            command,
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=leash(),
+            **popen,
+        )
 
     def is_running(self) -> bool:
         return self._popen.poll() is None
@@ -84,11 +90,23 @@ class ManagedProcess:
 
 
 class DjangoProcess(ManagedProcess):
-    """A command of `manage.py`."""
+    """A command of `manage.py`; forked where there is a forge for its environment."""
 
-    def __init__(self, *arguments: str, env: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self, *arguments: str, env: Mapping[str, str], log: Path, forges: Forges | None = None
+    ) -> None:
+        self._forge = forges.forge_for(env) if forges else None
+        self._arguments = arguments
         command = [sys.executable, str(ROOT / "manage.py"), *arguments]
         super().__init__(command, env=env, log=log, cwd=ROOT)
+
+    def _begin(
+        self, command: list[str], env: Mapping[str, str], output: int, **popen: Any
+    ) -> subprocess.Popen[bytes] | Forged:
+        if self._forge is None:
+            return super()._begin(command, env, output, **popen)
+        with Path(os.devnull).open("rb") as nothing:
+            return self._forge.start(self._arguments, (nothing.fileno(), output, output))
 
     def wait_for_log(self, text: str, *, seconds: float = 30) -> None:
         """Return when `text` is in the log. Raises AssertionError, with the log, when it ends."""
@@ -103,8 +121,10 @@ class DjangoProcess(ManagedProcess):
 class Worker(DjangoProcess):
     """`manage.py rqworker`: a parent, and a work horse while a job runs."""
 
-    def __init__(self, *queues: str, env: Mapping[str, str], log: Path) -> None:
-        super().__init__("rqworker", *(queues or ("default",)), env=env, log=log)
+    def __init__(
+        self, *queues: str, env: Mapping[str, str], log: Path, forges: Forges | None = None
+    ) -> None:
+        super().__init__("rqworker", *(queues or ("default",)), env=env, log=log, forges=forges)
 
     @property
     def parent_pid(self) -> int:
@@ -125,8 +145,16 @@ class Worker(DjangoProcess):
 class Scheduler(DjangoProcess):
     """`manage.py rqscheduler`, looking every `interval` seconds."""
 
-    def __init__(self, *, env: Mapping[str, str], log: Path, interval: int = 1) -> None:
-        super().__init__("rqscheduler", "--interval", str(interval), env=env, log=log)
+    def __init__(
+        self,
+        *,
+        env: Mapping[str, str],
+        log: Path,
+        interval: int = 1,
+        forges: Forges | None = None,
+    ) -> None:
+        words = ("rqscheduler", "--interval", str(interval))
+        super().__init__(*words, env=env, log=log, forges=forges)
 
 
 def is_alive(pid: int) -> bool:
