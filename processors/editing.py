@@ -5,7 +5,9 @@ line in Django's log, and a version of the definition to compare with and to go 
 """
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 from django.contrib.auth.models import Group
 from django.db import transaction
@@ -52,15 +54,23 @@ def create(columns: Mapping[str, Any], act: Act, *, action: str = "create") -> P
     if columns["source_kind"] != "inbox":
         act.require(CHANGE_SOURCE)
     with transaction.atomic():
-        if act.operation and (done := Event.objects.filter(operation=act.operation).first()):
-            known: Processor = done.processor
+        if known := made_by(act.operation, columns["name"]):
             return known
+        if act.operation and Event.objects.filter(operation=act.operation).exists():
+            act = replace(act, operation=None)  # the page was gone back to, for another one
         processor: Processor = Processor.objects.create(**columns)
         how = act.at(database_now())
         Event.write(processor, action, how, to_state=processor.state)
         Version.keep(processor, dump(processor), action, how)
         log(act, processor, _("%(processor)s was created.") % {"processor": processor})
     return processor
+
+
+def made_by(operation: UUID | None, name: str) -> Processor | None:
+    """What a click has added already under this name; a page that was gone back to adds another."""
+    done = Event.objects.filter(operation=operation, processor__name=name) if operation else None
+    event = done.select_related("processor").first() if done is not None else None
+    return event.processor if event else None
 
 
 def change(
@@ -74,17 +84,18 @@ def change(
 ) -> Processor:
     """Write the columns that differ; nothing, and no event, where none does.
 
-    `fits` says whether the stored definition is the one that the person saw. Raises
+    `fits` says whether the stored definition is the one that the person saw; where nothing differs
+    from it any more, as after a doubled click, that is no matter. Raises
     PermissionDenied, ChangedMeanwhile, Processor.DoesNotExist, or IntegrityError for a slug.
     """
     act.require(right)
     with transaction.atomic():
         processor = act.find(processor_id, lock=True)
-        if not fits(processor):
-            raise ChangedMeanwhile(processor)
         changed = {
             name: value for name, value in columns.items() if getattr(processor, name) != value
         }
+        if changed and not fits(processor):
+            raise ChangedMeanwhile(processor)
         if "source" in changed and {processor.source_kind, columns["source_kind"]} != {"inbox"}:
             act.require(CHANGE_SOURCE)
         if changed:

@@ -6,6 +6,7 @@ command `processor load` and the admin's import are the same code.
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -53,6 +54,8 @@ def load(definitions: Iterable[object], act: Act, *, seen: str | None = None) ->
     `seen` is `fingerprint` of the plan that a person agreed to. Raises NotLoaded, or
     PermissionDenied.
     """
+    definitions = list(definitions)
+    refuse_twice(definitions)
     with transaction.atomic():
         loaded = [load_one(definition, act, n) for n, definition in enumerate(definitions, 1)]
         if seen is not None and seen != fingerprint(loaded):
@@ -109,6 +112,18 @@ def slug_of(definition: object) -> object:
     if not isinstance(definition, Mapping):
         return None
     return definition.get("slug") or slugify(str(definition.get("name") or ""))
+
+
+def refuse_twice(definitions: Iterable[object]) -> None:
+    """Raise NotLoaded where two are of one slug: only the last would hold, unnoticed."""
+    counts = Counter(slug for one in definitions if isinstance(slug := slug_of(one), str) and slug)
+    lines = [
+        _("%(slug)s: defined %(count)s times.") % {"slug": printable(slug), "count": count}
+        for slug, count in counts.items()
+        if count > 1
+    ]
+    if lines:
+        raise NotLoaded("\n".join([*lines, _("Nothing was loaded.")]))
 
 
 def find(slug: object, act: Act) -> Processor | None:

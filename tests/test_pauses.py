@@ -53,6 +53,13 @@ def test_nothing_goes_on_before_its_end(processor: Processor) -> None:
     assert processor.state == ProcessorState.PAUSED
 
 
+def test_nobody_begins_a_run_by_hand_meanwhile(processor: Processor) -> None:
+    control.pause(processor.pk, act("CRM maintenance"))
+
+    with pytest.raises(Refused, match=r"is paused \(by .*\): resume it first"):
+        control.run_once(processor.pk, act())
+
+
 def test_at_its_end_the_machine_resumes_and_signs(processor: Processor) -> None:
     control.pause(processor.pk, act(), until=after(hours=1))
 

@@ -88,7 +88,10 @@ class DefinitionForm(OurAdmin):
         preview, is_valid = None, False
         if request.method == "POST" and SHOW in request.POST:
             return self.show_form(request, form, processor)
-        if request.method == "POST" and form.is_valid() and form.check_seen():
+        is_sent = request.method == "POST"
+        if is_sent and not form.is_valid() and (known := form.done_already()):
+            return self.after_saving(request, known, is_new=True)
+        if is_sent and form.is_valid() and form.check_seen():
             is_valid = True
             if "_preview" in request.POST:
                 preview = looked_at(form.columns["source"], request, processor)

@@ -65,7 +65,7 @@ def facts(processor: Any, request: HttpRequest) -> dict[str, Any]:
         "run": run,
         "waiting": waiting,
         "buttons": buttons(processor, run, request),
-        "may_run": run is None and request.user.has_perm(control.OPERATE),
+        "may_run": may_run(processor, run, request),
         "may_force": run is not None and request.user.has_perm(FORCE_STOP),
         "live_ms": LIVE_MS,
     }
@@ -161,6 +161,12 @@ def untold(processor: Processor, now: datetime) -> int:
         return 0
     left = Record.objects.filter(processor=processor, settled_at__lt=now - lease_gap()).untold()
     return int(left.count_to(looks.SAMPLE))
+
+
+def may_run(processor: Processor, run: Run | None, request: HttpRequest) -> bool:
+    """Whether a run of its own kind can begin."""
+    is_free = run is None and processor.state != ProcessorState.PAUSED
+    return is_free and request.user.has_perm(control.OPERATE)
 
 
 def why_look(processor: Processor, run: Any) -> str:

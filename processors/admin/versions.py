@@ -105,8 +105,11 @@ def find_version(processor: Processor, number: int) -> Version:
     return found
 
 
-def chosen(with_: str, version: Version, now: dict[str, Any]) -> tuple[object, dict[str, Any]]:
-    """What to compare a version with: its number, or NOW, and what it says; else the one before."""
+def chosen(with_: str, version: Version, now: dict[str, Any]) -> tuple[int | str, dict[str, Any]]:
+    """What to compare a version with: its number, or NOW, and what it says.
+
+    Else the one before; of the first that is kept, what holds now.
+    """
     if with_ == NOW:
         return NOW, now
     rows = Version.objects.filter(processor_id=version.processor_id)
@@ -114,7 +117,7 @@ def chosen(with_: str, version: Version, now: dict[str, Any]) -> tuple[object, d
         other = rows.filter(number=int(with_)).first()
     else:
         other = rows.filter(number__lt=version.number).newest()
-    return (other.number, other.definition) if other else (None, {})
+    return (other.number, other.definition) if other else (NOW, now)
 
 
 def revert(request: HttpRequest, processor: Processor, version: Version) -> list[str]:

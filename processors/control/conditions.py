@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from processors.acts import Refused
 from processors.models import Event, Processor
 from processors.protocol import all_paused, cycles, twins
+from processors.states import ProcessorState
 
 OPERATE = "processors.operate_processor"
 LONGEST_PAUSE = timedelta(days=366)
@@ -28,10 +29,15 @@ def refuse_while_busy(processor: Processor) -> None:
         )
 
 
-def refuse_while_paused(now: datetime) -> None:
-    """Raise Refused while everything is paused: the run could take nothing."""
+def refuse_while_paused(processor: Processor, now: datetime) -> None:
+    """Raise Refused while it, or everything, is paused: nothing is to be taken meanwhile."""
     if found := all_paused.current():
         raise Refused(_("%(found)s Resume everything first.") % {"found": found.sentence(now)})
+    if processor.state == ProcessorState.PAUSED:
+        raise Refused(
+            _("%(processor)s is paused%(since)s: resume it first.")
+            % {"processor": processor, "since": since(processor)}
+        )
 
 
 def check_end(until: datetime | None, now: datetime) -> None:

@@ -45,7 +45,7 @@ def run_once(
     def verb(processor: Processor, act: Act, now: datetime) -> str:
         refuse_while_busy(processor)
         refuse_copy()
-        refuse_while_paused(now)
+        refuse_while_paused(processor, now)
         otherwise = options_for_once(processor, act, options)
         cleared = clear_first(processor, act, now)
         Processor.objects.filter(pk=processor.pk).update(judged_since=now)

@@ -227,9 +227,12 @@ class ProcessorForm(DefinitionFields):
 
     def check_seen(self) -> bool:
         """Whether the definition is still the one that the page showed; else says who was first."""
-        if self.existing is None or self.fits(self.existing):
+        existing = self.existing
+        if existing is None or self.fits(existing):
             return True
-        self.add_error(None, str(editing.ChangedMeanwhile(self.existing)))
+        if all(getattr(existing, name) == value for name, value in self.columns.items()):
+            return True  # a doubled click: it says what was typed
+        self.add_error(None, str(editing.ChangedMeanwhile(existing)))
         return False
 
     def save(self, act: Act) -> Processor | None:
@@ -239,10 +242,17 @@ class ProcessorForm(DefinitionFields):
                 return editing.create(self.columns, act)
             return editing.change(self.existing.pk, self.columns, act, fits=self.fits)
         except IntegrityError:
+            if done := self.done_already():
+                return done
             self.add_error("slug", _("A processor with this slug was saved in this moment."))
         except editing.ChangedMeanwhile as conflict:
             self.add_error(None, str(conflict))
         return None
+
+    def done_already(self) -> Processor | None:
+        """What the first of two clicks has added, whatever is now wrong with adding it again."""
+        operation, name = self.cleaned_data.get("operation"), str(self.data.get("name") or "")
+        return None if self.existing else editing.made_by(operation, name.strip())
 
     def fits(self, processor: Processor) -> bool:
         """Whether a processor still says what the page showed."""

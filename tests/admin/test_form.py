@@ -11,7 +11,7 @@ from django.urls import reverse
 from processors.forms import ProcessorForm
 from processors.forms.typed import condition, written_condition
 from processors.models import Event, Processor
-from tests.admin.conftest import VIEWS, SignIn, a_processor, a_run, an_active_run
+from tests.admin.conftest import VIEWS, SignIn, a_processor, a_run, an_active_run, said
 
 pytestmark = pytest.mark.django_db(databases=["default", "shop"])
 
@@ -247,13 +247,34 @@ def test_the_form_needs_its_rights(sign_in: SignIn) -> None:
     assert "settings" not in client.get(processor.get_absolute_url()).content.decode()
 
 
-def test_a_form_sent_twice_adds_once(admin: Client) -> None:
-    form = typed(operation="0b8f3b8e-27a4-4b2e-9d4d-0d9e8a3f0c11")
+CLICK = "0b8f3b8e-27a4-4b2e-9d4d-0d9e8a3f0c11"
 
-    admin.post(ADD, form)
-    admin.post(ADD, form)
 
-    assert Processor.objects.count() == 1
+def test_a_form_sent_twice_adds_once_and_says_so_twice(admin: Client) -> None:
+    answers = [admin.post(ADD, typed(operation=CLICK)) for _ in range(2)]
+
+    added = Processor.objects.get()
+    assert [answer["Location"] for answer in answers] == [added.get_absolute_url()] * 2
+    assert "Invoices was added" in said(answers[1])
+
+
+def test_a_form_gone_back_to_adds_another_under_another_name(admin: Client) -> None:
+    admin.post(ADD, typed(operation=CLICK))
+    admin.post(ADD, typed(operation=CLICK, name="Letters"))
+
+    assert set(Processor.objects.values_list("slug", flat=True)) == {"invoices", "letters"}
+
+
+def test_an_edit_sent_twice_is_no_conflict(admin: Client) -> None:
+    processor = a_processor()
+    form = typed(processor, batch_size="50")
+
+    answers = [admin.post(processor.get_absolute_url(), form) for _ in range(2)]
+    other = admin.post(processor.get_absolute_url(), {**form, "batch_size": "60"})
+
+    assert [answer.status_code for answer in answers] == [302, 302]
+    assert Event.objects.filter(action="edit").count() == 1
+    assert "Changed by" in other.content.decode()
 
 
 def test_a_processor_with_history_is_kept(admin: Client) -> None:

@@ -136,6 +136,15 @@ def test_two_versions_are_compared_as_fields(admin: Client, with_: str, old: str
     assert f"<ins>{new}</ins>" in html
 
 
+def test_the_first_version_is_compared_with_what_holds_now(admin: Client) -> None:
+    processor = change(a_processor(), batch_size=50)
+
+    html = admin.get(url_of("version", processor.pk, 1)).content.decode()
+
+    assert "<del>50</del>" in html
+    assert "<ins>500</ins>" in html
+
+
 def test_a_version_that_is_not_there_is_404(admin: Client) -> None:
     processor = a_processor()
 
@@ -278,6 +287,15 @@ def test_an_import_shows_first_what_it_would_change(admin: Client) -> None:
     assert "<ins>9</ins>" in html
     assert Processor.objects.get().batch_size == 500
     assert not Version.objects.exists()
+
+
+def test_an_import_that_says_two_things_of_one_processor_is_refused(admin: Client) -> None:
+    text = json.dumps([dump(a_processor()), {**dump(a_processor("other")), "slug": "orders"}])
+
+    html = admin.post(IMPORT, {"text": text}).content.decode()
+
+    assert "orders: defined 2 times." in html
+    assert "Nothing was loaded." in html
 
 
 def test_a_file_is_read_as_its_text_is(admin: Client, tmp_path: Any) -> None:

@@ -59,7 +59,7 @@ class Reference(Ticked):
         return True
 
     def run_once(self) -> bool:
-        if self.active:
+        if self.active or self.state == "paused":
             return False
         self.begin(self.new_cycle("manual"))
         return True
