@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from processors import dead_letters, publishing
+from processors.handlers import Context, Handler, registry
+from processors.handlers import Record as Given
 from processors.models import Attempt, Event, Record, Run
 from processors.selection import Selection
 from processors.sources.foreign import ForeignTableSource
@@ -46,6 +48,24 @@ def test_a_result_is_kept_with_the_record() -> None:
     assert counters(run) == {"claimed": 1, "done": 1}
     assert Record.objects.get().result == {"x": [1, "é", None]}
     assert Record.objects.get().settled_at is not None
+
+
+def test_a_result_is_what_it_was_when_the_handler_returned_it() -> None:
+    tally: dict[str, int] = {}
+
+    def count(record: Given, context: Context) -> dict[str, int]:
+        tally[record.key] = len(tally)
+        return tally
+
+    registry.add(Handler("handling.count", "Count", count, "outside", None))
+    processor = define("count")
+    fill_inbox(processor, numbered(3))
+
+    run_here(processor)
+    del registry._handlers["handling.count"]
+
+    results = Record.objects.order_by("id").values_list("result", flat=True)
+    assert [len(result) for result in results] == [1, 2, 3]
 
 
 @pytest.mark.parametrize(

@@ -21,10 +21,23 @@ def classify(given: Any) -> Outcome:
     if isinstance(given, Verdict):
         return from_verdict(given)
     try:
-        encode_result(given)
+        return Outcome("done", result=as_it_is(given))
     except InvalidResult as error:
         return Outcome("dead", error_type="InvalidResult", message=str(error))
-    return Outcome("done", result=given)
+
+
+def as_it_is(result: Any) -> Any:
+    """A result as it is at this moment: its handler may return the same object again, changed.
+
+    Raises InvalidResult.
+    """
+    text = encode_result(result)
+    if text is None or isinstance(result, str | int | float):
+        return result
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise InvalidResult(f"The handler's result is not JSON: {error}.") from error
 
 
 def failed(error: BaseException) -> Outcome:
