@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from django.db import transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 
 from processors import control, cycle, maintenance
 from processors.clock import database_now
 from processors.force_stop import force_stop
 from processors.models import Batch, Processor, Record, Run
-from processors.protocol import reaping, reconciling
+from processors.protocol import faults, reaping, reconciling
 from processors.protocol.claiming import claim
 from processors.protocol.gate import Ask
 from processors.protocol.leases import Step, commit_inside
@@ -86,6 +86,28 @@ def test_a_column_that_is_dropped_in_a_run_costs_what_was_in_hand(goods: Table) 
     assert "result" in faulted(processor)
     assert goods.statuses() == {"NEW": 299, "TAKEN": 1}
     assert Record.objects.get().state == RecordState.READY
+
+
+def error_of(sql: str) -> DatabaseError:
+    """What our database says to this."""
+    with pytest.raises(DatabaseError) as caught, connection.cursor() as cursor:
+        cursor.execute(sql)
+    return caught.value
+
+
+def test_trouble_that_is_no_changed_table_of_the_users_stops_nothing(goods: Table) -> None:
+    rows, inbox = define("echo", goods.source()), define("echo", slug="inbox", name="Inbox")
+    of_rows, of_inbox = (control.run_once(one.pk, act()) for one in (rows, inbox))
+    twice = error_of("INSERT INTO goods (id, name) VALUES (1, 'one more')")
+    gone = error_of("SELECT 1 FROM nothing_of_the_kind")
+
+    assert not faults.stop_broken(of_rows, twice)
+    assert not faults.stop_broken(of_rows, OperationalError("terminating connection"))
+    assert not faults.stop_broken(of_rows, LookupError("not in hand"))
+    assert not faults.stop_broken(of_inbox, gone)
+    assert (faulted(rows), faulted(inbox)) == ("", "")
+    assert faults.stop_broken(of_rows, gone)
+    assert faulted(rows)
 
 
 def test_a_lost_batch_of_a_dropped_table_keeps_nobody_else_waiting(goods: Table) -> None:

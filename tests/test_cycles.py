@@ -1,7 +1,7 @@
 """Cycle after cycle: the pause between them, what begins them, and what keeps them going."""
 
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
@@ -9,7 +9,7 @@ import pytest
 from processors import control, maintenance, publish
 from processors.clock import database_now
 from processors.models import Event, Processor, Record, Run
-from processors.protocol import arming, cycles
+from processors.protocol import arming, cycles, set_times
 from processors.states import RunState
 from tests.conftest import StartScheduler, StartWorker
 from tests.factories import make_processor
@@ -170,6 +170,39 @@ def test_a_cron_runs_at_its_set_time_and_notes_those_it_missed(transactional_db:
     assert run is not None
     assert run.slot == ago
     assert "set time" in run.reason
+
+
+@pytest.mark.parametrize(("seconds", "missed"), [(0, 0), (59, 0), (60, 2), (119, 2), (630, 11)])
+def test_a_set_time_is_missed_once_it_could_not_be_kept_for_a_minute(
+    seconds: int, missed: int
+) -> None:
+    every_minute = Processor(cron="* * * * *", time_zone="UTC")
+    slot = datetime(2026, 11, 22, 3, 0, tzinfo=UTC)
+
+    assert set_times.missed_times(every_minute, slot, slot + timedelta(seconds=seconds)) == missed
+
+
+def test_a_set_time_that_passes_while_a_run_goes_on_is_told_of_and_not_kept(
+    transactional_db: None,
+) -> None:
+    from processors import cycle
+
+    cron = {"kind": "cron", "cron": "* * * * *", "time_zone": "UTC"}
+    processor = define("echo", trigger=cron)
+    control.start(processor.pk, act())
+    fill_inbox(processor, numbered(1))
+    run = control.run_once(processor.pk, act())
+    ago = database_now() - timedelta(seconds=70)
+    Run.objects.update(started_at=ago)
+    Processor.objects.update(next_slot_at=ago + timedelta(seconds=60))
+
+    cycle.work(run.pk)
+
+    processor.refresh_from_db()
+    assert processor.next_slot_at is not None
+    assert processor.next_slot_at > database_now()
+    told = Event.objects.get(action="skip").reason
+    assert "passed while run 1 was going on" in told
 
 
 def test_missed_times_may_be_skipped_instead(transactional_db: None) -> None:

@@ -103,24 +103,22 @@ def spread(successes: int, keys: Iterable[str]) -> Iterator[tuple[int, str | Non
     yield left, None
 
 
-def judge_crash(run_id: int) -> bool:
-    """After a worker's process ended with records in hand: whether that was once too often."""
+def judge_crash(run_id: int) -> None:
+    """After a worker's process ended with records in hand: stop it if that was once too often."""
     run = Run.objects.select_related("processor").get(pk=run_id)
-    if not run.processor.breaker_on:
-        return False
-    trouble = window_of(run.processor).trouble
-    return bool(trouble) and trip(run, trouble)
+    if run.processor.breaker_on and (trouble := window_of(run.processor).trouble):
+        trip(run, trouble)
 
 
 # The stop
 
 
-def trip(run: Run, trouble: str) -> bool:
-    """The breaker's own reason; whether this call stopped the processor."""
+def trip(run: Run, trouble: str) -> None:
+    """Stop the processor, for the breaker's own reason."""
     again = _("After its fault was cleared, ") if run.processor.on_trial else ""
     last = last_error(run)
     newest = _(" (the last: %(error)s)") % {"error": last} if last else ""
-    return fault(
+    fault(
         run.pk,
         _(
             "%(again)s%(trouble)s%(newest)s. See the failed attempts of run %(seq)s, mend "
@@ -175,33 +173,33 @@ def fault_idle(processor_id: int, reason: str) -> bool:
     return True
 
 
-def pass_trial(processor_id: int) -> bool:
-    """A few records went well after a fault: on as usual. Whether this call said so."""
+def pass_trial(processor_id: int) -> None:
+    """A few records went well after a fault: on as usual."""
     rows = Processor.objects.filter(pk=processor_id, on_trial=True, fault_reason="")
-    return bool(rows.update(on_trial=False))
+    rows.update(on_trial=False)
 
 
 # Workers that cannot
 
 
-def judge_unable(run: Run, trouble: Unable) -> bool:
-    """A worker cannot treat this run: fault it unless another can; whether it was faulted.
+def judge_unable(run: Run, trouble: Unable) -> None:
+    """A worker cannot treat this run: fault it unless another can.
 
     Of a missing handler live workers say themselves whether they have it. Whether another's
     environment is better, only its work can tell: it is given some time to begin a batch.
     """
     if run.state != RunState.RUNNING:
-        return False
+        return
     others = queues.other_workers(run.config["queue"], Identity.worker)
     name = trouble.missing_handler
     if name and any(name in (worker.handlers or ()) for worker in others or ()):
-        return False
+        return
     nobody_else = others is not None and not (
         [worker for worker in others if worker.handlers is None] if name else others
     )
     if not nobody_else and is_fresh(run):
-        return False
-    return fault(run.pk, str(trouble))
+        return
+    fault(run.pk, str(trouble))
 
 
 def is_fresh(run: Run) -> bool:

@@ -211,25 +211,24 @@ def give_back(run: Run, batch: Batch, source: Source, refs: list[Ref]) -> None:
         Run.objects.filter(pk=run.pk).update(position=None)
 
 
-def take_from_dead(owner: str, *, by_a_record: bool = True) -> int:
-    """Take every batch of a process that is known to have ended; how many.
+def take_from_dead(owner: str, *, by_a_record: bool = True) -> None:
+    """Take every batch of a process that is known to have ended.
 
     For its parent, which saw it end: there is no doubt to wait out. `by_a_record`: nothing else
     is known to have ended it, so that the circuit breaker counts it.
     """
-    taken, runs = 0, set()
+    runs = set()
     for batch in Batch.objects.leased().filter(owner=owner):
         message = _("Its worker (%(owner)s) ended while this record was in hand.") % {
             "owner": owner
         }
         how = Move(MACHINE, database_now(), _("its process ended"))
         error_type = "WorkerDied" if by_a_record else "WorkerLost"
-        taken += take_back(batch, Taking(CloseReason.REAPED, message, how, error_type))
+        take_back(batch, Taking(CloseReason.REAPED, message, how, error_type))
         runs.add(batch.run_id)
     if by_a_record:
         for run_id in runs | blame_for_silence(owner):
             faults.judge_crash(run_id)
-    return taken
 
 
 def blame_for_silence(owner: str) -> set[int]:

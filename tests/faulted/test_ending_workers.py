@@ -2,14 +2,15 @@
 
 import pytest
 
-from processors import control
+from processors import control, queues
 from processors.clock import database_now
-from processors.models import Batch, Record, Run
-from processors.protocol import reaping
+from processors.models import Batch, Event, Record, Run
+from processors.protocol import faults, reaping
 from processors.protocol.claiming import claim
 from processors.protocol.gate import Ask
 from processors.protocol.working import source_of
 from processors.states import RecordState, RunState
+from tests.factories import make_attempt, make_batch, make_record, make_run
 from tests.stories import act, counters, define, faulted, fill_inbox, numbered, run_here
 
 pytestmark = [
@@ -89,3 +90,28 @@ def test_a_lost_machine_with_many_workers_is_no_fault() -> None:
         crash(run, f"worker-{n}", by_a_record=False)
 
     assert not faulted(processor)
+
+
+def test_a_batch_that_is_taken_back_is_told_of_and_somebody_is_woken_for_it() -> None:
+    processor = define("obey")
+    fill_inbox(processor, numbered(2))
+    run = control.run_once(processor.pk, act())
+    queues.forget_runs(run.config["queue"], [run.pk])
+
+    crash(run, "worker")
+
+    batch, event = Batch.objects.get(), Event.objects.get(subject="batch")
+    assert (event.action, event.reason) == ("reaped", "its process ended")
+    assert (event.batch, event.from_state, event.to_state) == (batch, "leased", "closed")
+    assert queues.runs_waiting(run.config["queue"]) == {run.pk: 1}
+
+
+def test_of_a_batch_that_was_answered_together_one_failure_counts() -> None:
+    processor = define("together", parallelism=2)
+    batch = make_batch(make_run(processor), state="closed", retried=3)
+    for n in range(3):
+        make_attempt(make_record(processor, key=f"{n}"), batch, error_type="ValueError")
+
+    window = faults.window_of(processor)
+
+    assert (window.failures, window.successes) == (1, 0)

@@ -49,7 +49,7 @@ ABOUT = (
 )
 TESTS = (
     *("tests/model/test_interleavings.py", "tests/model/test_deaths.py", "tests/sources/marked"),
-    *("tests/cycle", "tests/faulted", "tests/limits"),
+    *("tests/cycle", "tests/faulted", "tests/limits", "tests/management/test_copies.py"),
     *(f"tests/test_{name}.py" for name in ABOUT),
 )
 SAMPLE = 40
