@@ -149,7 +149,9 @@ def errors_card(run: Run, request: HttpRequest) -> dict[str, Any]:
     says = live.state_of(run.dead, run.parked, run.retried, run.crashed)
     if not is_new(request, "groups", says):
         return {}
-    return {"groups_due": True, "groups_say": says, "groups": error_groups(run)}
+    groups, is_sample = error_groups(run)
+    sample = number(SAMPLE) if is_sample else ""
+    return {"groups_due": True, "groups_say": says, "groups": groups, "groups_sample": sample}
 
 
 def is_new(request: HttpRequest, key: str, says: str) -> bool:
@@ -179,14 +181,15 @@ def throughput_chart(run: Run, work: list[throughput.Stretch], now: datetime) ->
     )
 
 
-def error_groups(run: Run) -> list[dict[str, Any]]:
-    """The kinds of error among the newest SAMPLE failed attempts of the run."""
-    newest = Attempt.objects.filter(run=run).failures().order_by("-id").values("pk")[:SAMPLE]
-    rows = Attempt.objects.filter(pk__in=list(newest.values_list("pk", flat=True))).order_by()
+def error_groups(run: Run) -> tuple[list[dict[str, Any]], bool]:
+    """The kinds of error among its newest SAMPLE failed attempts; whether it has more of them."""
+    newest = Attempt.objects.filter(run=run).failures().order_by("-id")
+    ids = list(newest.values_list("pk", flat=True)[: SAMPLE + 1])
+    rows = Attempt.objects.filter(pk__in=ids[:SAMPLE]).order_by()
     groups = rows.values("fingerprint", "error_type").annotate(
         count=Count("id"), message=Max("message")
     )
-    return list(groups.order_by("-count")[:ERRORS])
+    return list(groups.order_by("-count")[:ERRORS]), len(ids) > SAMPLE
 
 
 def failed_attempts(run: Run) -> list[Attempt]:

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from processors.admin import slow_cards
+from processors.admin import run_page, slow_cards
 from processors.clock import database_now
 from processors.models import Actor, Processor
 from processors.models.door import Move
@@ -99,7 +99,7 @@ def test_the_page_that_deletes_names_what(admin: Client) -> None:
     assert "<h1>Delete: Orders</h1>" in html
 
 
-@pytest.mark.parametrize(("failed", "words"), [(1, "Retry all 1<"), (3, "Retry all 2+<")])
+@pytest.mark.parametrize(("failed", "words"), [(1, "Retry all 1…<"), (3, "Retry all 2+…<")])
 def test_a_count_that_was_cut_short_says_so(
     admin: Client, monkeypatch: pytest.MonkeyPatch, failed: int, words: str
 ) -> None:
@@ -113,6 +113,20 @@ def test_a_count_that_was_cut_short_says_so(
 
     assert words in html
     assert ("Counted among the newest 2 failed records." in html) == (failed > 1)
+
+
+@pytest.mark.parametrize("failed", [2, 3])
+def test_errors_of_a_run_that_were_not_all_counted_say_so(
+    admin: Client, monkeypatch: pytest.MonkeyPatch, failed: int
+) -> None:
+    monkeypatch.setattr(run_page, "SAMPLE", 2)
+    run = a_run(a_processor())
+    for number in range(failed):
+        a_failed_record(run.processor, run, f"A-{number}")
+
+    html = page(admin, run.get_absolute_url())
+
+    assert ("Counted among the newest 2 attempts that failed." in html) == (failed > 2)
 
 
 def test_what_needs_a_person_is_first_on_the_overview(admin: Client) -> None:
