@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from django.core.management import call_command
 
+from tests import bootstrap
+
 ROOT = Path(__file__).resolve().parent.parent
 NAME = r"[A-Z][A-Z_]+"
 # Given by make and the shell, or made by the launcher for its own Procfile: nobody sets them.
@@ -57,6 +59,7 @@ def test_only_config_reads_the_environment() -> None:
     assert readers == []
 
 
+@bootstrap.once("models and migrations are the same on both")
 @pytest.mark.django_db
 def test_no_migration_is_missing() -> None:
     output = io.StringIO()

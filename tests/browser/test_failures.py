@@ -9,13 +9,18 @@ from processors import cycle
 from processors.models import Event, Processor, Record, Run
 from processors.queues import wake
 from processors.queues.job_facts import jobs_of
+from tests import bootstrap
 from tests.admin.conftest import a_failed_record, a_processor, a_run
 from tests.admin.test_roles import make_roles
 from tests.admin.workers import fail_one, list_worker
 from tests.browser.conftest import Visit
 from tests.stories import define, fill_inbox
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.django_db(transaction=True),
+    bootstrap.once("what these acts do to a database tests/admin asks of both"),
+]
 
 
 @pytest.fixture

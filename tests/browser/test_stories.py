@@ -4,6 +4,7 @@ failures are retried, a limit is changed; the acts with JavaScript switched off.
 import pytest
 
 from processors.models import Event, Processor, Record
+from tests import bootstrap
 from tests.admin.conftest import (
     a_failed_record,
     a_failing_run,
@@ -14,7 +15,11 @@ from tests.admin.conftest import (
 from tests.browser.conftest import Visit
 from tests.test_retention import an_old_run
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.django_db(transaction=True),
+    bootstrap.once("what these acts do to a database tests/admin asks of both"),
+]
 
 OFF = {"java_script_enabled": False}
 
