@@ -189,6 +189,8 @@ def trouble(names: Iterable[str]) -> list[str]:
     states = listening(used or settings.QUEUES[:1])
     if any(state.workers is None for state in states):
         return [_("Redis does not answer: the pages show what is saved, and no worker is woken.")]
+    if any(state.is_suspended for state in states):
+        return [_("All workers are suspended: they take no job until they are resumed.")]
     return [
         _("No worker listens to queue '%(queue)s': start one with manage.py rqworker %(queue)s.")
         % {"queue": state.name}

@@ -216,6 +216,7 @@ def edit(admin: Any, record: Record, request: HttpRequest) -> HttpResponse:
         if not error:
             return redirect(back)
     context = {"record": record, "text": text, "error": error, "back": back}
+    context["reason"] = reason_of(request)
     title = _("Edit and retry %(key)s") % {"key": columns.cut(record.key, 60)}
     return admin.page(request, "admin/processors/record/edit.html", title, **context)  # type: ignore[no-any-return]
 

@@ -54,6 +54,11 @@ class Survey:
     is_suspended: bool = False
 
 
+def are_suspended() -> bool:
+    """Whether workers take no further job until somebody resumes them."""
+    return bool(line().exists(WORKERS_SUSPENDED))
+
+
 def survey() -> Survey:
     """All of it; never raises."""
     try:
@@ -62,7 +67,7 @@ def survey() -> Survey:
             server=look_at_server(),
             queues=look_at_queues(workers),
             workers=workers,
-            is_suspended=bool(line().exists(WORKERS_SUSPENDED)),
+            is_suspended=are_suspended(),
         )
     except (RedisError, OSError) as error:
         return Survey(error=kind_of(error))

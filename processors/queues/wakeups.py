@@ -19,7 +19,7 @@ from rq import Queue
 from rq.queue import EnqueueData
 
 from processors import failpoints
-from processors.queues.census import waiting_in
+from processors.queues.census import are_suspended, waiting_in
 from processors.queues.job import ACT, NAMED, TERMS, WORK, SafeJob, wake_up_name, wake_up_words
 from processors.queues.worker_facts import listeners
 
@@ -34,12 +34,14 @@ class QueueState:
     """A queue as Redis has it now; None where Redis does not answer.
 
     `oldest_at`: since when the job waits that is next; None where none does, or nobody knows.
+    `is_suspended`: whether somebody had all workers take no further job.
     """
 
     name: str
     waiting: int | None
     workers: int | None
     oldest_at: datetime | None = None
+    is_suspended: bool = False
 
 
 @cache
@@ -134,6 +136,6 @@ def state_of(name: str) -> QueueState:
     """One queue."""
     try:
         [(waiting, oldest_at)] = waiting_in([name])
-        return QueueState(name, waiting, listeners(name), oldest_at)
+        return QueueState(name, waiting, listeners(name), oldest_at, are_suspended())
     except (RedisError, OSError):
         return QueueState(name, None, None)

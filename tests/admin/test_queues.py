@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 from redis import Redis
@@ -267,10 +268,13 @@ def test_a_failed_registry_is_emptied(admin: Client) -> None:
 def test_workers_are_suspended_and_resumed(admin: Client) -> None:
     do(admin, "suspend")
     assert census.survey().is_suspended
-    assert "All workers are suspended" in shown(admin)
+    for page in ("queues", "index"):
+        assert shown(admin, page).count("All workers are suspended") == 1
 
+    cache.clear()
     do(admin, "resume")
     assert not census.survey().is_suspended
+    assert "All workers are suspended" not in shown(admin, "index")
 
 
 def test_a_worker_that_ended_without_a_word_is_taken_off_the_list_a_living_one_is_not(

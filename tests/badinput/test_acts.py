@@ -260,9 +260,11 @@ def test_b43_to_b49_a_payload_that_cannot_be_stored_is_refused_where_it_is_edite
     record = make_record(state="dead", payload={"n": 0})
     page = reverse("admin:processors_record_edit", args=[record.pk])
 
-    answer = admin.post(page, {"payload": text, "visit": str(record.visit)})
+    sent = {"payload": text, "visit": str(record.visit), "reason": "The customer wrote"}
+    answer = admin.post(page, sent)
 
     assert answer.status_code == 200
+    assert 'value="The customer wrote"' in answer.content.decode()
     assert sentence.lower() in answer.context["error"].lower()
     record.refresh_from_db()
     assert (record.state, record.payload) == ("dead", {"n": 0})

@@ -57,6 +57,14 @@ def test_run_with_begins_a_limited_run_and_leads_to_it(admin: Client) -> None:
     assert (run.claim_limit, run.reason) == (25, "A trial")
 
 
+def test_run_with_of_a_faulted_processor_says_what_that_means(admin: Client) -> None:
+    processor = a_processor(fault_reason="10 of the last 10 records failed.")
+
+    page = admin.get(run_with(processor)).content.decode()
+
+    assert "10 of the last 10 records failed. To run it says that this is mended" in page
+
+
 def test_run_with_nothing_filled_in_has_no_limit(admin: Client) -> None:
     processor = a_processor()
 
