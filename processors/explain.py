@@ -14,7 +14,7 @@ from processors.circumstances import AskQueue, Facts, Known, ask_redis, read
 from processors.in_hand import Hands
 from processors.models import Event, Processor, Run
 from processors.models.processor import TriggerKind
-from processors.protocol import allowances, twins
+from processors.protocol import allowances, set_times, twins
 from processors.protocol.all_paused import AllPaused
 from processors.protocol.allowances import Held
 from processors.states import ProcessorState, RunState
@@ -215,7 +215,15 @@ def why_waiting(processor: Processor, facts: Facts) -> str:
         return _("Waits for records: a cycle begins when one arrives.")
     if due <= now:
         return _("The next cycle is due now: it begins within seconds if a record waits.")
-    return _("Next cycle %(when)s.") % {"when": told(due, now)}
+    return why_later(processor, due, now)
+
+
+def why_later(processor: Processor, due: datetime, now: datetime) -> str:
+    """When what is due later begins."""
+    begins = set_times.begins_at(processor, due)
+    if begins is None:
+        return _("Its blackouts cover every set time, and what they cover is skipped.")
+    return _("Next cycle %(when)s.") % {"when": told(begins, now)}
 
 
 def why_late(due: datetime, facts: Facts) -> str:

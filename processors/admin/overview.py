@@ -68,7 +68,7 @@ def live_facts(request: HttpRequest, now: datetime) -> dict[str, Any]:
         "rests": asking.pause_of_all(request) is not None,
         "failed": frame.failed_words(request),
         "day": history.of(None, "24h", now, Processor.objects.hidden_from(user)),
-        "next": waiting[0] if waiting else None,
+        "next": upcoming.first_of(waiting),
         **starts_card(waiting, request, now),
         "rows": [
             (

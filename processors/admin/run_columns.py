@@ -14,6 +14,7 @@ from processors.admin.columns import NONE, due, elapsed, nothing
 from processors.models import Run
 from processors.models.processor import TriggerKind
 from processors.protocol.cycles import MACHINE
+from processors.protocol.set_times import begins_at
 from processors.states import RunState
 
 STEP = 8  # pixels of a bar in a strip; how high it is, by its colour, is the stylesheet's
@@ -31,7 +32,7 @@ def next_run(processor: Any, now: datetime) -> SafeString | str:
         return _("after this run")
     if processor.next_due_at is None:
         return _("on demand")
-    return due(processor.next_due_at, now)
+    return due(begins_at(processor, processor.next_due_at), now, _("never: blackouts cover it"))
 
 
 def person(run: Run) -> SafeString | str:

@@ -11,6 +11,7 @@ from processors import schedules
 from processors.cron import InvalidSchedule, describe
 from processors.models import Processor
 from processors.models.processor import TriggerKind
+from processors.protocol.set_times import begins_at
 from processors.querysets import Person
 from processors.wording import duration, number
 
@@ -54,21 +55,34 @@ def starts(processors: Iterable[Processor], now: datetime) -> list[Start]:
     return sorted(found, key=lambda start: (start.at, start.processor.name))
 
 
+def first_of(processors: Iterable[Processor]) -> Start | None:
+    """The one that begins next of processors that are due at some time; None of none."""
+    found = [
+        Start(at, one, "")
+        for one in processors
+        if one.next_due_at is not None and (at := begins_at(one, one.next_due_at))
+    ]
+    return min(found, key=lambda start: (start.at, start.processor.name), default=None)
+
+
 def starts_of(processor: Processor, now: datetime) -> list[Start]:
-    """Of one; what comes often is listed once."""
+    """Of one; what comes often is listed once, and nothing before a blackout ends."""
     due = processor.next_due_at
-    if due is None or due > now + DAY:
+    first = begins_at(processor, due) if due else None
+    if due is None or first is None or first > now + DAY:
         return []
     words = trigger_words(processor, is_short=True)
     if processor.trigger_kind != TriggerKind.CRON:
-        return [Start(due, processor, words)]
+        return [Start(first, processor, words)]
     cron, zone = processor.cron, processor.time_zone
     following = schedules.missed_slots(cron, zone, due, now + DAY, limit=COUNTED)
     if following >= TIMES:
         shown = f"{number(COUNTED)}+" if following >= COUNTED else number(following)
-        return [Start(due, processor, words, _("and %(count)s more") % {"count": shown})]
+        return [Start(first, processor, words, _("and %(count)s more") % {"count": shown})]
     times = schedules.next_slots(cron, zone, due, following)
-    return [Start(time, processor, words) for time in (due, *times)]
+    # What falls into a blackout waits for its end, together.
+    begun = dict.fromkeys(begins_at(processor, time) for time in (due, *times))
+    return [Start(time, processor, words) for time in begun if time and time <= now + DAY]
 
 
 def trigger_words(processor: Processor, *, is_short: bool = False) -> str:

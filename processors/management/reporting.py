@@ -9,6 +9,7 @@ from processors.circumstances import Known
 from processors.management.terminal import in_columns
 from processors.models import Batch, Processor, Record, Run
 from processors.outlook import outlook
+from processors.protocol.set_times import begins_at
 from processors.sources.modes import in_words
 from processors.states import COUNTERS
 from processors.wording import rate_words, roughly
@@ -25,13 +26,14 @@ def overview(processor: Processor, now: datetime) -> dict[str, Any]:
     found = backlog.count(processor, BACKLOG_CAP)
     troubles = {processor.pk: found.trouble}
     run = Run.objects.active_of(processor.pk)
+    due = processor.next_due_at
     return {
         "slug": processor.slug,
         "state": str(processor.state),
         "why": explain.why(processor, now, Known(troubles=troubles)),
         "backlog": found.records,
         "current_run": run_report(run) if run else None,
-        "next_run_at": stamp(processor.next_due_at),
+        "next_run_at": stamp(begins_at(processor, due)) if due else None,
     }
 
 

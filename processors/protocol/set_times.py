@@ -8,9 +8,11 @@ from processors import schedules
 from processors.models import Event, Processor, Run
 from processors.models.door import Move
 from processors.models.processor import Misfire, TriggerKind
+from processors.protocol import allowances
 
 # A set time counts as missed when it could not be kept for this long.
 LATE_SECONDS = 60
+BLACKOUTS = 30  # that cover a set time each, one after the other: beyond them nobody looks
 
 
 def late_reason(processor: Processor, slot: datetime, how: Move) -> str | None:
@@ -39,6 +41,30 @@ def missed_times(processor: Processor, slot: datetime, now: datetime) -> int:
     if now - slot < timedelta(seconds=LATE_SECONDS):
         return 0
     return 1 + schedules.missed_slots(processor.cron, processor.time_zone, slot, now)
+
+
+def begins_at(processor: Processor, due: datetime) -> datetime | None:
+    """When a cycle that is due at this time may begin: not before a blackout has ended.
+
+    None where blackouts cover one set time after the other, and what they cover is skipped.
+    """
+    for _blackout in range(BLACKOUTS):
+        found = allowances.closed(processor, due)
+        if found is None:
+            return due
+        if not is_skipped(processor, due, found.until):
+            return found.until
+        due = schedules.next_slot(processor.cron, processor.time_zone, found.until)
+    return None
+
+
+def is_skipped(processor: Processor, due: datetime, until: datetime) -> bool:
+    """Whether what is due during a blackout is not made up for at its end."""
+    if processor.trigger_kind != TriggerKind.CRON or processor.misfire != Misfire.SKIP:
+        return False
+    slot = processor.next_slot_at
+    is_retry = slot is None or slot > until
+    return not is_retry and until - due >= timedelta(seconds=LATE_SECONDS)
 
 
 def time_to_keep(processor: Processor, run: Run, now: datetime) -> datetime | None:

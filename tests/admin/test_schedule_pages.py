@@ -4,12 +4,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import reverse
 
+from processors.admin import upcoming
 from processors.admin.slots import preview
 from processors.clock import database_now
+from processors.management import reporting
+from processors.protocol.set_times import begins_at
 from tests.admin.conftest import SignIn, a_processor
 
 pytestmark = pytest.mark.django_db
@@ -41,6 +44,49 @@ def test_what_was_typed_comes_back_escaped(admin: Client) -> None:
 def test_the_preview_needs_a_right(sign_in: SignIn) -> None:
     assert sign_in().get(PREVIEW, {"cron": "* * * * *"}).status_code == 403
     assert sign_in("view_processor").get(PREVIEW, {"cron": "* * * * *"}).status_code == 200
+
+
+def test_nothing_is_told_to_begin_before_a_blackout_ends(admin: Client) -> None:
+    now = database_now().replace(second=0, microsecond=0)
+    until = now + timedelta(hours=3)
+    # An hour before its end it is on, whatever the day.
+    hours = f"daily {until - timedelta(hours=2):%H:%M}-{until:%H:%M} UTC"
+    common: dict[str, Any] = {"state": "started", "blackouts": [hours]}
+    first, second = until - timedelta(minutes=90), until - timedelta(minutes=30)
+    cron = f"{first:%M} {first:%H},{second:%H} * * *"
+    cron_one = a_processor("nightly", trigger_kind="cron", cron=cron, time_zone="UTC",
+                           next_due_at=first, next_slot_at=first, **common)  # fmt: skip
+    a_processor("polling", trigger_kind="interval", pause_seconds=60, next_due_at=first, **common)
+    end = until.isoformat(timespec="seconds")
+
+    starts = upcoming.starts(upcoming.scheduled(User.objects.latest("pk")), now)
+    pages = [admin.get(cron_one.get_absolute_url()), admin.get(reverse("admin:index"))]
+
+    assert [(one.processor.slug, one.at) for one in starts] == [
+        ("nightly", until), ("polling", until),
+    ]  # fmt: skip
+    assert reporting.overview(cron_one, now)["next_run_at"] == reporting.stamp(until)
+    for page in pages:
+        assert end in page.content.decode()
+        assert first.isoformat(timespec="seconds") not in page.content.decode()
+
+
+@pytest.mark.parametrize("also", [True, False])
+def test_what_a_blackout_skips_is_not_told_to_begin_at_its_end(admin: Client, also: bool) -> None:
+    due = database_now().replace(second=0, microsecond=0) + timedelta(hours=1)
+    ends, outside = due + timedelta(hours=1), due + timedelta(hours=2)
+    hours = f"daily {due - timedelta(hours=1):%H:%M}-{ends:%H:%M} UTC"
+    processor = a_processor(
+        state="started", trigger_kind="cron", time_zone="UTC", misfire="skip", blackouts=[hours],
+        cron=f"{due:%M} {due:%H}{f',{outside:%H}' if also else ''} * * *",
+        next_due_at=due, next_slot_at=due,
+    )  # fmt: skip
+
+    page = admin.get(processor.get_absolute_url()).content.decode()
+
+    assert begins_at(processor, due) == (outside if also else None)
+    assert [one.at for one in upcoming.starts([processor], due)] == [outside] * also
+    assert ("never: blackouts cover it" in page) is not also
 
 
 def test_a_moved_clock_is_marked_once() -> None:
