@@ -6,10 +6,13 @@ from typing import Any
 import pytest
 
 from processors import dead_letters, publishing
+from processors.clock import database_now
 from processors.handlers import Context, Handler, registry
 from processors.handlers import Record as Given
 from processors.models import Attempt, Event, Record, Run
+from processors.protocol import cycles
 from processors.selection import Selection
+from processors.sources import open_source
 from processors.sources.foreign import ForeignTableSource
 from processors.states import RecordState
 from tests.handling.models import Effect
@@ -249,6 +252,52 @@ def test_a_record_whose_receiver_is_deleted_meanwhile_fails_and_loses_nothing(
     assert (bad.state, bad.error_type) == (RecordState.DEAD, "UnknownTarget")
     assert "What it published was not stored: No processor" in bad.last_error
     assert Record.objects.filter(state=RecordState.DONE).count() == 2
+
+
+def test_a_row_that_succeeds_in_the_end_is_remembered_as_done(goods: Table) -> None:
+    goods.fill([1])
+    processor = define("third_time", goods.source())
+
+    run = run_here(processor)
+
+    assert counters(run) == {"claimed": 3, "done": 1, "retried": 2}
+    assert goods.statuses() == {"DONE": 1}
+    record = Record.objects.get()
+    assert (record.state, record.synced) == (RecordState.DONE, True)
+    assert record.settled_at is not None
+
+
+def test_only_what_is_settled_has_a_time_for_it(goods: Table) -> None:
+    processor = judged(goods, "retry", backoff=LATER, max_attempts=2)
+    assert Record.objects.get().settled_at is None
+
+    Record.objects.update(available_at=database_now())
+    run_here(processor)
+
+    assert Record.objects.get().state == RecordState.DEAD
+    assert Record.objects.get().settled_at is not None
+
+
+def test_what_waits_for_another_try_can_be_claimed_when_its_time_has_come(goods: Table) -> None:
+    processor = judged(goods, "retry", backoff=LATER)
+    source = open_source(processor.pk, processor.source)
+
+    for is_due in (False, True):
+        for retries_only in (False, True):
+            pick = cycles.look(database_now(), ledger_only=retries_only)
+            assert source.has_claimable(pick) == is_due
+        Record.objects.update(available_at=database_now())
+
+
+@pytest.mark.parametrize(("result", "told"), [("as it is", "as it is"), ({"a": 1}, '{"a": 1}')])
+def test_a_text_is_told_as_it_is_and_all_else_as_json(goods: Table, result: Any, told: str) -> None:
+    registry.add(Handler("handling.say", "Say", lambda *_: result, "outside", None))
+    goods.fill([1])
+
+    run_here(define("say", goods.source(result="result")))
+    del registry._handlers["handling.say"]
+
+    assert goods.fetch("SELECT status, result FROM goods") == [("DONE", told)]
 
 
 def test_failures_are_written_to_the_users_table(goods: Table) -> None:

@@ -8,7 +8,8 @@ from processors import control, maintenance
 from processors.acts import Refused
 from processors.clock import database_now
 from processors.explain import why
-from processors.models import Event, Processor
+from processors.models import Event, Processor, Run
+from processors.models.run import Trigger
 from processors.queues import wakeups
 from processors.states import ProcessorState, RunState
 from tests.stories import act, define, fill_inbox, numbered
@@ -68,6 +69,17 @@ def test_at_its_end_the_machine_resumes_and_signs(processor: Processor) -> None:
     assert (processor.state, processor.paused_until) == (ProcessorState.STARTED, None)
     resumed = Event.objects.filter(action="resume").get()
     assert (resumed.actor, resumed.reason) == ("recordmill", "its pause has ended")
+
+
+def test_where_no_run_waited_the_next_begins_at_once_and_takes_what_is_new(
+    processor: Processor,
+) -> None:
+    fill_inbox(processor, numbered(1))
+    control.pause(processor.pk, act())
+
+    control.resume(processor.pk, act())
+
+    assert Run.objects.get().trigger == Trigger.SCHEDULE
 
 
 def test_the_run_that_waited_is_the_one_that_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,6 +48,51 @@ def test_a_limit_that_is_gone_holds_nothing_back(clock: Clockwork, limits: list[
     assert not Record.objects.filter(available_at=IN_LANE).exists()
 
 
+def test_a_run_goes_on_until_all_that_a_former_limit_held_back_was_freed(
+    clock: Clockwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes, "FREED_AT_ONCE", 3)
+    processor = define("echo", rate_limits=["1/h by customer"])
+    fill_inbox(processor, customers(slow=8))
+    run = begin(processor)
+    taken = take(run, clock)
+
+    tune(processor, [])
+    while len(taken) < 8:
+        found = take(run, clock)
+        taken += found
+        assert found
+        assert cycles.end_cycle(run.pk) == (len(taken) == 8)
+        lanes.keep_up()
+
+    assert not Record.objects.in_lanes().exists()
+
+
+def test_a_limit_that_stays_holds_on_whatever_else_is_changed(clock: Clockwork) -> None:
+    processor = define("echo", rate_limits=["1/h by customer"])
+    fill_inbox(processor, customers(slow=5))
+    run = begin(processor)
+    take(run, clock)
+
+    tune(processor, ["1/h by customer", "100/min"])
+
+    assert Record.objects.in_lanes().count() == 4
+    assert take(run, clock) == []
+
+
+def test_other_numbers_take_the_place_of_what_is_left_of_the_same_ones(clock: Clockwork) -> None:
+    processor = define("echo", rate_limits=["1/h by customer"])
+    fill_inbox(processor, customers(slow=5))
+    run = begin(processor)
+    take(run, clock)
+    processor.allowances.create(limit="60/min by customer", free_at=clock.now, window_at=clock.now)
+
+    tune(processor, ["60/min by customer"])
+
+    assert processor.allowances.get().limit == "60/min by customer"
+    assert Record.objects.in_lanes().count() == 4
+
+
 def test_what_travelled_alone_for_a_limit_that_is_gone_is_in_no_lane(clock: Clockwork) -> None:
     processor = define("echo", rate_limits=["1/min by customer"])
     fill_inbox(processor, customers(a=2))

@@ -9,7 +9,9 @@ from processors import control, cycle, maintenance
 from processors.clock import database_now
 from processors.handlers import Record as Given
 from processors.models import Batch, Installation, Processor, Record, Run
-from processors.protocol import reaping, reconciling
+from processors.protocol import leases, reaping, reconciling
+from processors.protocol.claiming import claim
+from processors.protocol.gate import Ask
 from processors.protocol.working import source_of
 from processors.sources.base import Claimed
 from processors.sources.marked import MarkedTableSource
@@ -143,6 +145,21 @@ def test_a_sweep_leaves_what_is_in_hand_or_waits_or_is_untold(
     assert look_again() == 0
     assert all(marks_of(processor).is_own(status) for status in goods.statuses())
     assert Record.objects.filter(state=RecordState.READY).count() == 2
+
+
+def test_a_row_that_waits_for_another_try_stays_marked_when_it_is_given_back(goods: Table) -> None:
+    processor = judged(goods, "retry", backoff=LATER)
+    Record.objects.update(available_at=database_now())
+    run = begun(processor)
+    lease = claim(source := source_of(run), Ask(run.pk, "worker"))
+    assert lease
+    lease.claimed = source.confirm(lease.claimed)
+
+    leases.give_back(source, lease, now=database_now())
+
+    [status] = goods.statuses()
+    assert marks_of(processor).is_own(status)
+    assert Record.objects.get().state == RecordState.READY
 
 
 def test_a_row_that_waits_and_is_reset_by_its_owner_is_the_same_request(goods: Table) -> None:

@@ -3,10 +3,13 @@
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import DatabaseError, OperationalError
 
 from processors import cycle
+from processors.clock import database_now
 from processors.models import Attempt, Record
+from processors.sources import open_source
+from processors.sources.base import Pick
 from processors.sources.marked import MarkedTableSource
 from processors.states import RecordState
 from tests.lost_answers import LOST, lose_first_answer
@@ -85,6 +88,25 @@ def test_a_row_that_its_owner_takes_between_claim_and_mark_is_left_alone(
     assert counters(run) == {"claimed": 2, "done": 1, "released": 1}
     assert goods.statuses() == {"MINE": 1, "DONE": 1}
     assert not Record.objects.exists()
+
+
+def test_of_a_database_that_is_away_nothing_is_claimed_and_of_a_table_that_is_gone_it_is_told(
+    goods: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goods.fill([1, 2])
+    processor = define("outside", goods.source())
+    source = open_source(processor.pk, processor.source)
+
+    def away(*_: Any) -> Any:
+        raise OperationalError(LOST)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MarkedTableSource, "_waiting_keys", away)
+        assert source.claim(Pick(1, 10, database_now())) == []
+    goods.run("ALTER TABLE goods RENAME TO goods_elsewhere")
+    with pytest.raises(DatabaseError, match="goods"):
+        source.claim(Pick(1, 10, database_now()))
+    goods.run("ALTER TABLE goods_elsewhere RENAME TO goods")
 
 
 def test_a_table_that_goes_away_at_the_mark_blames_nobody(
