@@ -197,12 +197,16 @@ def browser() -> Iterator[Any]:
 
     # Playwright keeps an event loop in this thread, which Django would take for async code.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
+    # While it runs, this thread has other connections than before and after; whoever comes then
+    # would not find them to close them.
+    connections.close_all()
     with sync_playwright() as playwright:
         # No GPU where tests run: else its part is played by a program that is slower than none.
         args = ["--no-sandbox", "--disable-gpu"]
         chromium = playwright.chromium.launch(executable_path=program, args=args)
         yield chromium
         chromium.close()
+        connections.close_all()
 
 
 @pytest.fixture

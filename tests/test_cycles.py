@@ -22,6 +22,10 @@ from tests.waiting import wait_until
 PAUSE = 1
 
 
+def wait_until_handled(goods: Table, rows: int) -> None:
+    wait_until(lambda: goods.statuses() == {"DONE": rows}, message=lambda: str(goods.statuses()))
+
+
 def test_cycles_keep_their_pause_and_never_overlap(
     start_worker: StartWorker, start_scheduler: StartScheduler
 ) -> None:
@@ -37,8 +41,8 @@ def test_cycles_keep_their_pause_and_never_overlap(
     while Run.objects.filter(state=RunState.FINISHED).count() < 3:
         filled += 1
         goods.fill([filled])
-        time.sleep(0.1)  # slower than a worker, or the first cycle would not end
-    wait_until(lambda: goods.statuses() == {"DONE": filled}, message=lambda: str(goods.statuses()))
+        wait_until_handled(goods, filled)
+        time.sleep(0.1)  # else what comes again and again might keep the first cycle from its end
     control.stop(processor.pk, act())
 
     runs = list(Run.objects.order_by("seq"))

@@ -236,7 +236,7 @@ def test_a_gauge_shows_the_present_window_and_the_one_before(
 def test_what_holds_a_run_back_is_said(admin: Client) -> None:
     processor = a_processor(rate_limits=["100/min"])
     an_active_run(processor)
-    used(processor, 5, used=100, free_at=database_now() + timedelta(seconds=1.5))
+    used(processor, 5, used=100, free_at=database_now() + timedelta(seconds=45))
 
     html = admin.get(processor.get_absolute_url()).content.decode()
 
