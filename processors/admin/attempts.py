@@ -174,7 +174,9 @@ class AttemptAdmin(Exports, HistoryAdmin):
         return format_html("{}{}", link, only)
 
     @admin.display(description=gettext_lazy("Duration"))
-    def took(self, attempt: Attempt) -> str:
+    def took(self, attempt: Attempt) -> SafeString:
         """How long it took."""
         seconds = attempt.duration_seconds
-        return columns.NONE if seconds is None else wording.duration(seconds)
+        if seconds is None:
+            return columns.nothing()
+        return columns.labelled(_("Duration"), wording.duration(seconds))

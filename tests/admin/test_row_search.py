@@ -143,5 +143,5 @@ def test_the_preview_says_which_rows_a_limit_holds_back(admin: Client, archive: 
 
     html = admin.get(archive.get_absolute_url()).content.decode()
     assert "1 row is &#x27;TAKEN&#x27; because a limit by its key holds it back" in html
-    assert "No other row waits." in html
+    assert "No other row is new." in html
     assert "0 rows are" not in html
