@@ -211,10 +211,8 @@ def test_the_page_of_who_may_not_tune_shows_the_values(sign_in: SignIn) -> None:
 
 def used(processor: Processor, age: float, **columns: Any) -> None:
     now = database_now()
-    columns.setdefault("free_at", now)
-    Allowance.objects.create(
-        processor=processor, limit="100/min", window_at=now - timedelta(seconds=age), **columns
-    )
+    columns = {"free_at": now, "limit": "100/min"} | columns
+    Allowance.objects.create(processor=processor, window_at=now - timedelta(seconds=age), **columns)
 
 
 @pytest.mark.parametrize(
@@ -234,13 +232,14 @@ def test_a_gauge_shows_the_present_window_and_the_one_before(
 
 
 def test_what_holds_a_run_back_is_said(admin: Client) -> None:
-    processor = a_processor(rate_limits=["100/min"])
+    processor = a_processor(rate_limits=["100/h"])
     an_active_run(processor)
-    used(processor, 5, used=100, free_at=database_now() + timedelta(seconds=45))
+    ahead = database_now() + timedelta(seconds=60)
+    used(processor, 5, limit="100/h", used=100, free_at=ahead)
 
     html = admin.get(processor.get_absolute_url()).content.decode()
 
-    assert "100/min holds it back: the next record in " in html
+    assert "100/h holds it back: the next record in " in html
 
 
 # Limits by a key
