@@ -75,7 +75,10 @@ def with_counters(runs: Iterable[Any], request: HttpRequest) -> None:
 
 def active_runs(processors: Iterable[Processor], request: HttpRequest) -> dict[int, Run]:
     """The active run of each processor that has one, with its counters."""
-    runs = list(Run.objects.active().filter(processor__in=list(processors)))
+    known = {processor.pk: processor for processor in processors}
+    runs = list(Run.objects.active().filter(processor__in=known))
+    for run in runs:
+        run.processor = known[run.processor_id]
     with_counters(runs, request)
     return {run.processor_id: run for run in runs}
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from processors.held_back import held_of
 from processors.models import Batch, Run
+from processors.outlook import limit_of
 from processors.states import SETTLING_COUNTERS
 
 CAP = 1_000
@@ -78,7 +79,8 @@ def with_rates(runs: Sequence[Any], now: datetime, work: Work | None = None) -> 
         done = work.get(run.pk, [])
         run.rate = recent_rate(done, now)
         run.is_moving = any(one.end > now - MINUTE for one in done)
-        run.seconds_left = time_left(run, recent_rate(done, now, 2 * MINUTE))
+        pace = recent_rate(done, now, 2 * MINUTE)
+        run.seconds_left = time_left(run, min(pace, limit_of(run.processor)))
     timed = [run for run in active if run.seconds_left is not None]
     held = held_of(run.processor_id for run in timed) if timed else set()
     for run in timed:
@@ -87,9 +89,9 @@ def with_rates(runs: Sequence[Any], now: datetime, work: Work | None = None) -> 
 
 
 def time_left(run: Any, rate: float) -> float | None:
-    """Seconds, from the pace of the last two minutes; None where nobody can tell.
+    """Seconds at a pace: that of the last two minutes, or less where a limit was set meanwhile.
 
-    As of a run whose workers are silent: they may be dead.
+    None where nobody can tell, as of a run whose workers are silent: they may be dead.
     """
     if not run.expected or rate <= 0 or run.state != "running" or run.is_silent:
         return None

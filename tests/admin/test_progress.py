@@ -57,17 +57,20 @@ def test_the_time_left_is_that_of_the_rest() -> None:
 @pytest.mark.django_db
 def test_retries_are_no_pace_and_bring_the_end_no_nearer(rf: RequestFactory) -> None:
     now = database_now()
-    mixed, retrying = (make_run(make_processor(slug=slug), expected=100) for slug in ("a", "b"))
-    for run, done in ((mixed, 30), (retrying, 0)):
+    mixed, retrying = (make_run(make_processor(), expected=100) for _ in range(2))
+    limited = make_run(make_processor(rate_limits=["6/min"]), expected=100)
+    for run, done in ((mixed, 30), (retrying, 0), (limited, 30)):
         span = {"opened_at": now - timedelta(seconds=60), "closed_at": now}
         make_batch(run, state="closed", done=done, retried=70, **span)
-    runs: list[Any] = [mixed, retrying]
+    runs: list[Any] = [mixed, retrying, limited]
 
     looks.with_counters(runs, rf.get("/"))
     throughput.with_rates(runs, now)
 
-    assert [run_columns.pace(run, "") for run in runs] == ["0.5/s · about 2 min left", ""]
-    assert [run.is_moving for run in runs] == [True, True]
+    assert [run_columns.pace(run, "") for run in runs] == [
+        "0.5/s · about 2 min left", "", "0.5/s · about 12 min left",
+    ]  # fmt: skip
+    assert all(run.is_moving for run in runs)
 
 
 def test_a_run_of_retries_alone_had_no_rate() -> None:
