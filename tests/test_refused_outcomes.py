@@ -110,13 +110,14 @@ def locked_row(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(InboxSource, "settle", wait_in_vain)
     monkeypatch.setattr(InboxSource, "settle_one", lambda *_: None)
-    monkeypatch.setattr("processors.cycle.commits.patiently", impatiently)
+    for module in ("commits", "stretches"):
+        monkeypatch.setattr(f"processors.cycle.{module}.patiently", impatiently)
 
 
 @pytest.mark.usefixtures("locked_row")
 @pytest.mark.parametrize(
     ("handler", "counter", "counts"),
-    [("outside", "retried", False), ("unrepeatable", "parked", True)],
+    [("outside", "retried", False), ("effect", "retried", False), ("unrepeatable", "parked", True)],
 )
 def test_a_row_that_stays_locked_costs_only_what_must_not_be_repeated(
     handler: str, counter: str, counts: bool

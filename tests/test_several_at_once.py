@@ -277,6 +277,25 @@ def test_a_limit_that_was_changed_holds_for_what_is_begun_next(kind: type[Hands]
     hands.close()
 
 
+def test_threads_that_were_told_to_end_do_so_although_what_was_before_them_is_withdrawn() -> None:
+    desk, holding = Desk(), Holding()
+    hands = Threads(cast("Treatment", holding), desk)
+    hands.resize(3)
+    hands.begin([Claimed(n, str(n), {}, 1) for n in range(5)])
+    wait_until(partial(is_of_size, desk.begun, 3), message="too few are begun")
+
+    hands.resize(1)
+    left = hands.withdraw()
+    holding.let_go.set()
+
+    assert [claimed.ref for claimed in left] == [3, 4]
+    wait_until(
+        lambda: sum(thread.is_alive() for thread in hands._threads) == 1,
+        message="more than one goes on",
+    )
+    hands.close()
+
+
 @pytest.mark.parametrize("kind", [Threads, Coroutines])
 def test_nothing_is_begun_any_more_where_the_process_is_about_to_end(kind: type[Hands]) -> None:
     desk = Desk(is_ending=True)

@@ -54,6 +54,7 @@ TESTS = (
 )
 SAMPLE = 40
 CPU_SECONDS = 20  # of one test amid a mistake
+TEST_SECONDS = 60  # of the same by the clock: it may wait for what never comes
 WALL_SECONDS = 900.0
 SLOW_SECONDS = 3.0  # a test that takes longer is left out
 CONTROLS = 10  # tests that must pass in a process of their own, without any mistake
@@ -196,6 +197,8 @@ def be_judged(mistake: Mistake, judges: list[pytest.Item], telling: int) -> None
     for item in judges:
         used = int(time.process_time())
         resource.setrlimit(resource.RLIMIT_CPU, (used + CPU_SECONDS, resource.RLIM_INFINITY))
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(TEST_SECONDS)
         try:
             is_well = passes(item)
         except BaseException:  # noqa: BLE001 - however it ends badly

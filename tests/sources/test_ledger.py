@@ -42,3 +42,21 @@ def test_what_another_batch_has_is_neither_settled_nor_given_back() -> None:
 
     record.refresh_from_db()
     assert (record.state, record.batch) == (RecordState.CLAIMED, batch)
+
+
+@pytest.mark.parametrize("result", [None, {"a": "result"}])
+def test_what_was_settled_is_neither_settled_again_nor_set_aside(result: object) -> None:
+    batch = make_claimed(make_run())
+    record = Record.objects.get()
+    settlement = Settlement(batch.pk, batch.run_id, batch.owner, database_now())
+    settlement.done = [(Claimed(record.pk, record.key, {}, 1), result)]
+    ledger = Ledger(record.processor_id)
+    ledger.settle_done(settlement)
+
+    with pytest.raises(LookupError, match="not claimed by it"):
+        ledger.settle_done(settlement)
+    with pytest.raises(LookupError, match="set aside 0 of 1"):
+        ledger.set_aside(Pick(batch.pk, 1, settlement.now), [(record.pk, 1)])
+
+    record.refresh_from_db()
+    assert (record.state, record.result) == (RecordState.DONE, result)
