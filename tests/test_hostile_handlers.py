@@ -9,6 +9,7 @@ from django.db import OperationalError, connection
 
 from processors import control
 from processors.cycle.commits import Commits, Stretch
+from processors.cycle.stretches import own_copy
 from processors.handlers import Context, Handler, registry
 from processors.handlers import Record as Given
 from processors.models import Attempt, Record
@@ -186,6 +187,17 @@ def test_a_handler_that_changed_its_payload_finds_it_as_it_was_when_it_is_begun_
 
     assert counters(run) == {"claimed": 1, "done": 1}
     assert Effect.objects.get().key == "200"
+
+
+def test_a_payload_of_its_own_holds_what_cannot_be_copied() -> None:
+    blob = memoryview(b"of a column of bytes")
+    payload = {"blob": blob, "lines": [{"n": 1}]}
+
+    own = own_copy(payload)
+    own["lines"][0]["n"] = 2
+
+    assert own["blob"] is blob
+    assert payload["lines"] == [{"n": 1}]
 
 
 def test_ten_thousand_lines_are_cut(capfd: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ coroutines.
 
 import time
 from collections import deque
-from copy import deepcopy
+from typing import Any
 
 from django.db import DatabaseError, OperationalError, connection, transaction
 
@@ -146,7 +146,7 @@ class Inside(Way):
         savepoint = transaction.savepoint()
         given = claimed.payload
         if not is_missing(claimed):  # begun anew, the handler finds what it found at first
-            claimed.payload = deepcopy(given)
+            claimed.payload = own_copy(given)
         with connection.execute_wrapper(guard):
             self.tools.treatment.treat(claimed, settlement)
         claimed.payload = given
@@ -200,6 +200,15 @@ class Inside(Way):
             connection.close_if_unusable_or_obsolete()
             return not_now(error) if can_pass(error) else refused_by_database("dead", error)
         return Outcome("retry", message="The outcome could not be written at first.")
+
+
+def own_copy(value: Any) -> Any:
+    """A payload that a handler may change; what is no object and no list stays what it is."""
+    if isinstance(value, dict):
+        return {name: own_copy(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [own_copy(part) for part in value]
+    return value
 
 
 def broken_outcome() -> Outcome:
