@@ -51,12 +51,7 @@ scheduler: $(RUN_READY)  ## one more scheduler beside `make run`
 	@exec $(BIN)/python manage.py rqscheduler
 
 test: $(DEV_READY)  ## all tests, on SQLite and Postgres side by side; ARGS="-k name"
-	@output=$$(mktemp); trap 'kill $$sqlite 2>/dev/null; rm -f "$$output"' EXIT; trap 'exit 130' INT TERM; \
-	TEST_DATABASE=sqlite $(BIN)/python -m pytest $(ARGS) >"$$output" 2>&1 & sqlite=$$!; \
-	failed=; echo "== tests on postgres; those on sqlite go on beside them"; \
-	TEST_DATABASE=postgres $(BIN)/python -m pytest $(ARGS) || failed=postgres; \
-	wait $$sqlite || failed="$$failed sqlite"; echo "== tests on sqlite"; cat "$$output"; \
-	if [ -n "$$failed" ]; then echo "tests failed on: $$failed" >&2; exit 1; fi
+	@exec $(BIN)/python -m tests.everything $(ARGS)
 
 test-fast: $(DEV_READY)  ## tests on SQLite, without browser and slow ones
 	@$(BIN)/python -m pytest -m "not browser and not slow" $(ARGS)
