@@ -103,12 +103,13 @@ def marked(text: Iterator[str]) -> Iterator[str]:
 
 
 def cell(value: object) -> object:
-    """A value as a file has it: numbers as they are, times in UTC, text that is no formula."""
+    """A value as a file has it: numbers, at most to a millionth, times in UTC, text that is no
+    formula."""
     if value is None:
         return ""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="milliseconds")
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return value
+        return round(value, 6)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return f"'{text}" if text.startswith(FORMULA) else text

@@ -90,12 +90,15 @@ def is_shown(request: HttpRequest, key: str, says: object, **attributes: object)
 
 
 def is_due(request: HttpRequest, key: str, says: object, **attributes: object) -> bool:
-    """Whether a card that is costly to draw belongs into this answer: it says something new.
+    """Whether a card that is costly to draw belongs into this answer: it says something new."""
+    return not is_shown(request, key, says, **attributes) and has_turn(request, key)
 
-    Of a poll one alone: the others come with the next ones, so that none costs more than it may.
+
+def has_turn(request: HttpRequest, key: str) -> bool:
+    """Whether this costly card may be drawn now: one alone in the answer to a poll.
+
+    The others come with the next ones, so that none costs more than it may.
     """
-    if is_shown(request, key, says, **attributes):
-        return False
     return not is_poll(request) or once(request, "live_card", lambda: key) == key
 
 

@@ -29,7 +29,7 @@ TIMELINE = 100
 STRIP = (15, 5)  # runs before and after
 LIVE_MS = 2_000
 CHART_SECONDS = 10  # between two drawings of what goes on
-YOUNG = timedelta(seconds=20)  # a run has few batches yet, and is watched by who began it
+YOUNG = timedelta(seconds=20)
 CARDS = ("card", "card nothing")
 
 
@@ -54,7 +54,7 @@ def facts(run: Any, request: HttpRequest, now: datetime) -> dict[str, Any]:
         "counters": counters(run),
         "holders": [] if run.has_ended else holders(run),
         **throughput_card(run, request, now),
-        **errors_card(run, request),
+        **errors_card(run, request, now),
         "failures": failures,
         "failed": number(failed) if failed else "",
         "is_sample": len(failures) < failed,
@@ -131,9 +131,9 @@ def holders(run: Run) -> list[dict[str, Any]]:
 
 def throughput_card(run: Run, request: HttpRequest, now: datetime) -> dict[str, Any]:
     """The chart: so many batches are not read for each poll."""
-    stays = CHART_SECONDS if now - run.started_at > YOUNG else 1
+    stays = 1 if is_young(run, now) else CHART_SECONDS
     says = "" if run.has_ended else str(now.timestamp() // stays)
-    if not is_new(request, "throughput", says):
+    if not is_due(run, request, now, "throughput", says):
         return {}
     work = throughput.stretches([run], now).get(run.pk, [])
     return {
@@ -144,19 +144,30 @@ def throughput_card(run: Run, request: HttpRequest, now: datetime) -> dict[str, 
     }
 
 
-def errors_card(run: Run, request: HttpRequest) -> dict[str, Any]:
+def errors_card(run: Run, request: HttpRequest, now: datetime) -> dict[str, Any]:
     """The kinds of error, which are the same while as many records have failed."""
     says = live.state_of(run.dead, run.parked, run.retried, run.crashed)
-    if not is_new(request, "groups", says):
+    if not is_due(run, request, now, "groups", says):
         return {}
     groups, is_sample = error_groups(run)
     sample = number(SAMPLE) if is_sample else ""
     return {"groups_due": True, "groups_say": says, "groups": groups, "groups_sample": sample}
 
 
-def is_new(request: HttpRequest, key: str, says: str) -> bool:
-    """Whether a card says what is not on the page, filled or empty."""
-    return not any(live.is_shown(request, key, says, class_=look) for look in CARDS)
+def is_due(run: Run, request: HttpRequest, now: datetime, key: str, says: str) -> bool:
+    """Whether a card, filled or empty, is not on the page as it is and to be drawn now.
+
+    Those of a young run do not wait for one another, and none does when the run has ended: no
+    other poll comes.
+    """
+    if any(live.is_shown(request, key, says, class_=look) for look in CARDS):
+        return False
+    return run.has_ended or is_young(run, now) or live.has_turn(request, key)
+
+
+def is_young(run: Run, now: datetime) -> bool:
+    """Whether it has few batches yet, and is watched by who began it."""
+    return now - run.started_at <= YOUNG
 
 
 def throughput_chart(run: Run, work: list[throughput.Stretch], now: datetime) -> SafeString | str:

@@ -68,8 +68,8 @@ def test_no_cell_is_a_formula(admin: Client, text: str) -> None:
 
 
 def test_numbers_stay_numbers() -> None:
-    assert [export.cell(value) for value in (-5, 0.5, None, True, {"a": "é"})] == [
-        -5, 0.5, "", "true", '{"a": "é"}',
+    assert [export.cell(value) for value in (-5, 0.5, 0.0123456789, None, True, {"a": "é"})] == [
+        -5, 0.5, 0.012346, "", "true", '{"a": "é"}',
     ]  # fmt: skip
 
 

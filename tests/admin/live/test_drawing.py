@@ -130,6 +130,27 @@ def test_errors_of_a_run_are_grouped_again_when_another_record_failed(
     assert ["groups" in regions(html) for html in (same, other)] == [False, True]
 
 
+def test_the_cards_of_a_run_take_turns_until_it_ends(
+    admin: Client, history: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, began = history["active"].get_absolute_url(), round_time(database_now())
+    stand_at(began, monkeypatch)
+    page = admin.get(url).text
+    a_failed_record(history["processor"], history["active"], "B-1", fingerprint="e" * 32)
+
+    stand_at(began + timedelta(seconds=run_page.CHART_SECONDS), monkeypatch)
+    first = poll_as_seen(admin, url, page).text
+    second = poll_as_seen(admin, url, page + first).text
+    Run.objects.filter(pk=history["active"].pk).update(
+        state="finished", ended_at=database_now(), dead=1
+    )
+    last = poll_as_seen(admin, url, page).text
+
+    cards = {"throughput", "groups"}
+    drawn = [cards & regions(html) for html in (first, second, last)]
+    assert drawn == [{"throughput"}, {"groups"}, cards]
+
+
 def round_time(now: datetime) -> datetime:
     """The beginning of a stretch of time in which the chart stays."""
     return datetime.fromtimestamp(
