@@ -142,7 +142,7 @@ def test_the_cards_of_a_run_take_turns_until_it_ends(
     first = poll_as_seen(admin, url, page).text
     second = poll_as_seen(admin, url, page + first).text
     Run.objects.filter(pk=history["active"].pk).update(
-        state="finished", ended_at=database_now(), dead=1
+        state="finished", ended_at=database_now(), claimed=1, dead=1
     )
     last = poll_as_seen(admin, url, page).text
 
