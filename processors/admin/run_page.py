@@ -36,7 +36,10 @@ CARDS = ("card", "card nothing")
 def facts(run: Any, request: HttpRequest, now: datetime) -> dict[str, Any]:
     """What the page renews."""
     looks.with_counters([run], request)
-    throughput.with_rates([run], now)
+    says = chart_says(run, now)
+    is_drawn = is_due(run, request, now, "throughput", says)
+    work = throughput.stretches([run], now) if is_drawn else None
+    throughput.with_rates([run], now, work)
     events = list(run_events(run)[:TIMELINE])
     failed = run.dead + run.parked
     failures = failed_attempts(run) if failed else []
@@ -53,7 +56,7 @@ def facts(run: Any, request: HttpRequest, now: datetime) -> dict[str, Any]:
         "may_repeat": may_repeat(run, request),
         "counters": counters(run),
         "holders": [] if run.has_ended else holders(run),
-        **throughput_card(run, request, now),
+        **({} if work is None else throughput_card(run, says, work, now)),
         **errors_card(run, request, now),
         "failures": failures,
         "failed": number(failed) if failed else "",
@@ -129,18 +132,20 @@ def holders(run: Run) -> list[dict[str, Any]]:
     ]
 
 
-def throughput_card(run: Run, request: HttpRequest, now: datetime) -> dict[str, Any]:
-    """The chart: so many batches are not read for each poll."""
+def chart_says(run: Run, now: datetime) -> str:
+    """What the chart stays the same for: so many batches are not read for each poll."""
     stays = 1 if is_young(run, now) else CHART_SECONDS
-    says = "" if run.has_ended else str(now.timestamp() // stays)
-    if not is_due(run, request, now, "throughput", says):
-        return {}
-    work = throughput.stretches([run], now).get(run.pk, [])
+    return "" if run.has_ended else str(now.timestamp() // stays)
+
+
+def throughput_card(run: Run, says: str, work: throughput.Work, now: datetime) -> dict[str, Any]:
+    """The chart."""
+    done = work.get(run.pk, [])
     return {
         "throughput_due": True,
         "throughput_says": says,
-        "throughput": throughput_chart(run, work, now),
-        "is_cut": len(work) >= throughput.CAP,
+        "throughput": throughput_chart(run, done, now),
+        "is_cut": len(done) >= throughput.CAP,
     }
 
 

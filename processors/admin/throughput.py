@@ -128,6 +128,9 @@ def series(work: Sequence[Stretch], until: datetime) -> Series | None:
     for one in work:
         first = int((one.start - start) / step)
         last = min(int((one.end - start) / step), len(counts) - 1)
+        if first == last:  # as most are, and then there is nothing to share out
+            counts[first] += one.records
+            continue
         for at in range(first, last + 1):
             counts[at] += one.within(start + at * step, start + (at + 1) * step)
     # The last step is only begun: as a pace it would lie.
