@@ -70,13 +70,13 @@ def with_rates(runs: Sequence[Any], now: datetime, work: Work | None = None) -> 
 
     And `is_moving`: whether anything became of records in that minute, if only another try.
     After `looks.with_counters`, which knows what became of records and whether they are silent.
-    `work`: their stretches, where the caller has them.
+    `work`: their stretches, where the caller has them; the newest TELLING of each run count.
     """
     active = [run for run in runs if not run.has_ended]
     if work is None:
         work = stretches(active, now, min(CAP, TELLING * len(active))) if active else {}
     for run in active:
-        done = work.get(run.pk, [])
+        done = work.get(run.pk, [])[:TELLING]
         run.rate = recent_rate(done, now)
         run.is_moving = any(one.end > now - MINUTE for one in done)
         pace = recent_rate(done, now, 2 * MINUTE)
