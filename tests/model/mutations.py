@@ -44,6 +44,7 @@ MODULES = (
 ABOUT = (
     *("arrivals", "arriving", "breaker", "broken_sources", "cycles", "first_claim"),
     *("giving_up", "handled_once", "held_rows", "hostile_handlers", "one_commit_each", "outcomes"),
+    "outcomes_of_rows",
     *("pause_all", "pauses", "published_by_handlers", "refused_outcomes", "several_at_once"),
     "stop_and_pause",
 )
