@@ -3,6 +3,7 @@
 import resource
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import OperationalError, connection
@@ -198,6 +199,17 @@ def test_a_payload_of_its_own_holds_what_cannot_be_copied() -> None:
 
     assert own["blob"] is blob
     assert payload["lines"] == [{"n": 1}]
+
+
+def test_a_payload_is_copied_however_deep_it_is() -> None:
+    payload: dict[str, Any] = {}
+    for _ in range(5_000):
+        payload = {"inside": [payload]}
+
+    own = own_copy(payload)
+    own["inside"][0]["inside"] = None
+
+    assert payload["inside"][0]["inside"] is not None
 
 
 def test_ten_thousand_lines_are_cut(capfd: pytest.CaptureFixture[str]) -> None:

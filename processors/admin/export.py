@@ -103,8 +103,7 @@ def marked(text: Iterator[str]) -> Iterator[str]:
 
 
 def cell(value: object) -> object:
-    """A value as a file has it: numbers, at most to a millionth, times in UTC, text that is no
-    formula."""
+    """A value as a file has it: numbers to a millionth, times in UTC, text that is no formula."""
     if value is None:
         return ""
     if isinstance(value, datetime):

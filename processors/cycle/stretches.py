@@ -147,9 +147,11 @@ class Inside(Way):
         given = claimed.payload
         if not is_missing(claimed):  # begun anew, the handler finds what it found at first
             claimed.payload = own_copy(given)
-        with connection.execute_wrapper(guard):
-            self.tools.treatment.treat(claimed, settlement)
-        claimed.payload = given
+        try:
+            with connection.execute_wrapper(guard):
+                self.tools.treatment.treat(claimed, settlement)
+        finally:
+            claimed.payload = given
         leave_if_copy()
         if was_replaced(raw):
             raise BrokenTransaction(f"record {claimed.key} ended the transaction")
@@ -202,13 +204,20 @@ class Inside(Way):
         return Outcome("retry", message="The outcome could not be written at first.")
 
 
-def own_copy(value: Any) -> Any:
-    """A payload that a handler may change; what is no object and no list stays what it is."""
-    if isinstance(value, dict):
-        return {name: own_copy(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [own_copy(part) for part in value]
-    return value
+def own_copy(payload: Any) -> Any:
+    """A payload that a handler may change; what is no object and no list in it stays what it is.
+
+    However deep it is nested: a column of a table may hold what an inbox would refuse.
+    """
+    whole = [payload]
+    copied: list[Any] = [whole]
+    while copied:
+        outer = copied.pop()
+        for place, inner in outer.items() if isinstance(outer, dict) else enumerate(outer):
+            if isinstance(inner, dict | list):
+                outer[place] = inner.copy()
+                copied.append(outer[place])
+    return whole[0]
 
 
 def broken_outcome() -> Outcome:

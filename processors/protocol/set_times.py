@@ -38,9 +38,14 @@ def late_reason(processor: Processor, slot: datetime, how: Move) -> str | None:
 
 def missed_times(processor: Processor, slot: datetime, now: datetime) -> int:
     """How many set times, from `slot` on, could not be kept; 0 while the first is merely due."""
-    if now - slot < timedelta(seconds=LATE_SECONDS):
+    if not is_late(slot, now):
         return 0
     return 1 + schedules.missed_slots(processor.cron, processor.time_zone, slot, now)
+
+
+def is_late(slot: datetime, now: datetime) -> bool:
+    """Whether a set time counts as missed by now."""
+    return now - slot >= timedelta(seconds=LATE_SECONDS)
 
 
 def begins_at(processor: Processor, due: datetime) -> datetime | None:
@@ -63,8 +68,8 @@ def is_skipped(processor: Processor, due: datetime, until: datetime) -> bool:
     if processor.trigger_kind != TriggerKind.CRON or processor.misfire != Misfire.SKIP:
         return False
     slot = processor.next_slot_at
-    is_retry = slot is None or slot > until
-    return not is_retry and until - due >= timedelta(seconds=LATE_SECONDS)
+    is_set_time = slot is not None and slot <= until  # else it is due for what is tried again
+    return is_set_time and is_late(due, until)
 
 
 def time_to_keep(processor: Processor, run: Run, now: datetime) -> datetime | None:
