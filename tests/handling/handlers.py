@@ -1,6 +1,7 @@
 """Handlers that do one thing each; what they do is asked for by the payload or the options."""
 
 import asyncio
+import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -142,22 +143,27 @@ def seen_before(record: Record, context: Context) -> Any:
     return {"seen": True, "attempt": record.attempt}
 
 
-@handler("Ask its own process to leave at the fifth record", options=Pace)
+@handler("Ask its own process to leave at the fifth record, and end no other until it is so")
 def departing(record: Record, context: Context) -> None:
-    leave_at_the_fifth(record)
-    time.sleep(context.options.seconds)
+    if leaves_from_the_fifth(record):
+        assert GIVEN_BACK.wait(10)
 
 
-@handler("Ask its own process to leave at the fifth record, as a coroutine", options=Pace)
+@handler("The same, as a coroutine")
 async def departing_async(record: Record, context: Context) -> None:
-    leave_at_the_fifth(record)
-    await asyncio.sleep(context.options.seconds)
+    if leaves_from_the_fifth(record):
+        assert await asyncio.to_thread(GIVEN_BACK.wait, 10)
 
 
-def leave_at_the_fifth(record: Record) -> None:
-    """What SIGTERM does."""
+GIVEN_BACK = threading.Event()
+"""What hands have not begun is given back: for whoever leaves in the middle of a batch."""
+
+
+def leaves_from_the_fifth(record: Record) -> bool:
+    """Whether this is the fifth record, where SIGTERM comes, or one after it."""
     if record.payload["n"] == 4:
         cycle.leave()
+    return bool(record.payload["n"] >= 4)
 
 
 @handler("Take its time and leave nothing", options=Pace)
