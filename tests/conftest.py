@@ -18,12 +18,18 @@ import redis
 from django.conf import settings
 from django.db import connections
 from django.test import TransactionTestCase
+from hypothesis import settings as making_up
 
 from tests import bootstrap
 from tests.forge import Forges
 from tests.servers import ROOT, PostgresServer, RedisServer, Scheduler, Worker
 
 COMMAND_SECONDS = 120
+
+# What is made up is the same in each run, except where somebody looks for more (`make model`), and
+# a machine that stands still for a moment is no fault.
+making_up.register_profile("steady", deadline=None, derandomize="MODEL_EXAMPLES" not in os.environ)
+making_up.load_profile("steady")
 
 
 class StartWorker(Protocol):

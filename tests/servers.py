@@ -62,11 +62,11 @@ class ManagedProcess:
         """Send a signal to this one process, not to its children."""
         self._popen.send_signal(number)
 
-    def wait(self, seconds: float = 30) -> int:
+    def wait(self, seconds: float = 60) -> int:
         """Its exit code. Raises subprocess.TimeoutExpired."""
         return self._popen.wait(seconds)
 
-    def stop(self, seconds: float = 30) -> int:
+    def stop(self, seconds: float = 60) -> int:
         """SIGTERM, and after `seconds` SIGKILL; returns the exit code and leaves no child."""
         self.send(signal.SIGTERM)
         # A process stopped by SIGSTOP hears of SIGTERM only when it goes on.
@@ -108,11 +108,10 @@ class DjangoProcess(ManagedProcess):
         with Path(os.devnull).open("rb") as nothing:
             return self._forge.start(self._arguments, (nothing.fileno(), output, output))
 
-    def wait_for_log(self, text: str, *, seconds: float = 30) -> None:
+    def wait_for_log(self, text: str) -> None:
         """Return when `text` is in the log. Raises AssertionError, with the log, when it ends."""
         wait_until(
             lambda: text in self.log() or not self.is_running(),
-            seconds=seconds,
             message=lambda: f"'{text}' is not in the log of {self._popen.args!r}:\n{self.log()}",
         )
         assert text in self.log(), f"{self._popen.args!r} ended before '{text}':\n{self.log()}"
@@ -134,10 +133,8 @@ class Worker(DjangoProcess):
         """The process that runs the job in hand, if there is one (Linux)."""
         return next(iter(child_pids(self.pid)), None)
 
-    def wait_for_horse(self, *, seconds: float = 30) -> int:
-        horse = wait_until(
-            self.horse_pid, seconds=seconds, message=lambda: f"no work horse:\n{self.log()}"
-        )
+    def wait_for_horse(self) -> int:
+        horse = wait_until(self.horse_pid, message=lambda: f"no work horse:\n{self.log()}")
         assert horse is not None
         return horse
 

@@ -77,7 +77,7 @@ def faulted(processor: Processor) -> str:
     return processor.fault_reason
 
 
-def wait_for_end(run: Run, *, seconds: float = 60, ticking: bool = True) -> Run:
+def wait_for_end(run: Run, *, seconds: float = 120, ticking: bool = True) -> Run:
     """The run once it has ended; ticks like a scheduler while it waits, but ten times a second."""
     looks = count()
 
@@ -91,9 +91,9 @@ def wait_for_end(run: Run, *, seconds: float = 60, ticking: bool = True) -> Run:
     return run
 
 
-def wait_for_reaping(*, seconds: float = 30) -> None:
+def wait_for_reaping() -> None:
     """Until a batch was taken back from a silent worker; ticks like a scheduler."""
-    wait_until(_has_reaped, seconds=seconds, message="the silent worker kept its batch")
+    wait_until(_has_reaped, message="the silent worker kept its batch")
 
 
 def _has_reaped() -> bool:
@@ -101,8 +101,8 @@ def _has_reaped() -> bool:
     return Batch.objects.filter(close_reason=CloseReason.REAPED).exists()
 
 
-def wait_for_effects(count: int, *, seconds: float = 30) -> None:
-    wait_until(lambda: Effect.objects.count() >= count, seconds=seconds, message="too few effects")
+def wait_for_effects(count: int) -> None:
+    wait_until(lambda: Effect.objects.count() >= count, message="too few effects")
 
 
 def counters(run: Run) -> dict[str, int]:

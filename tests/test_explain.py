@@ -9,7 +9,6 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.utils import timezone
 
 from processors.clock import database_now
 from processors.explain import why, whys
@@ -17,6 +16,7 @@ from processors.models import Actor, Allowance, Processor
 from processors.models.door import Move
 from processors.protocol.working import freeze
 from processors.queues.wakeups import QueueState
+from processors.wording import moment
 from tests.admin.conftest import a_batch, a_processor, an_active_run
 from tests.factories import make_lane, make_record
 
@@ -122,10 +122,11 @@ def test_a_run_goes_on_while_another_worker_ends_batches(
 @pytest.mark.parametrize(("ago", "words"), [(1, "is going on, between"), (9, "No worker listens")])
 def test_a_run_between_two_batches_waits_for_nobody(ago: int, words: str) -> None:
     run = an_active_run(processor := a_processor())
-    ended = database_now() - timedelta(seconds=ago)
+    now = database_now()
+    ended = now - timedelta(seconds=ago)
     a_batch(run, state="closed", close_reason="completed", closed_at=ended)
 
-    assert words in reason(processor)
+    assert words in reason(processor, now)
 
 
 def test_a_pause_names_who_paused_the_run() -> None:
@@ -167,12 +168,12 @@ def test_what_limits_by_a_key_hold_back_is_counted() -> None:
     run = an_active_run(processor, started_at=now - timedelta(minutes=1), config=freeze(processor))
     make_lane(processor, waiting=3, free_at=now + timedelta(seconds=12))
     held = "3 records are held back by the limit 5/min by customer, the first until "
-    until = f"{timezone.localtime(now + timedelta(seconds=11.52)):%H:%M:%S}"
+    until = moment(now + timedelta(seconds=11.52), now)
 
-    assert reason(processor, now).startswith(f"Run 9 waits. {held}{until} ")
+    assert reason(processor, now).startswith(f"Run 9 waits. {held}{until}.")
 
     a_batch(run)
-    assert reason(processor, now).startswith(f"Run 9 is going on: 1 batch in hand. {held}{until} ")
+    assert reason(processor, now).startswith(f"Run 9 is going on: 1 batch in hand. {held}{until}.")
 
 
 def held_by_a_key(now: datetime) -> Processor:

@@ -5,7 +5,7 @@ from math import inf
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from processors.forecast import MOST_WORKERS, Paces, Sight, arriving, next_time
@@ -38,7 +38,6 @@ def test_what_was_not_measured_is_not_guessed(paces: Paces) -> None:
     assert paces.workers_needed(10, 100) is None
 
 
-@settings(deadline=None)
 @given(waiting=WAITING, comes=st.floats(0, 1e4), each=PACE, seconds=SECONDS)
 def test_the_workers_needed_are_enough_and_one_less_is_not(
     waiting: int, comes: float, each: float, seconds: float
@@ -59,7 +58,6 @@ def test_the_workers_needed_are_enough_and_one_less_is_not(
     assert enough <= seconds * 1.001 or needed * each - comes < 1e-6 * comes
 
 
-@settings(deadline=None)
 @given(waiting=WAITING, comes=st.floats(0, 100), each=PACE, workers=st.integers(1, 100))
 def test_more_workers_are_never_slower(
     waiting: int, comes: float, each: float, workers: int

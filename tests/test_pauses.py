@@ -1,6 +1,6 @@
 """A pause that ends by itself."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -36,7 +36,7 @@ def pass_time(processor: Processor) -> None:
 
 
 def test_it_says_when_it_ends_and_why(processor: Processor) -> None:
-    until = datetime(database_now().year + 1, 1, 1, 6, tzinfo=UTC) - timedelta(days=1)
+    until = after(days=2).replace(hour=6, minute=0, second=0, microsecond=0)
 
     message = control.pause(processor.pk, act("CRM maintenance"), until=until)
 

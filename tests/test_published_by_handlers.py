@@ -35,7 +35,7 @@ def talking(transactional_db: None) -> Iterator[Talking]:
         registry.add(Handler(NAME, "Talk", function, effects, None))
         define("echo", slug="next", name="Next")
         concurrency = 1 if effects == "database" else 2
-        return define("talking", concurrency=concurrency, record_timeout_seconds=5)
+        return define("talking", concurrency=concurrency)
 
     yield made
     registry._handlers.pop(NAME, None)

@@ -99,7 +99,7 @@ def oracle(expression: str, zone: str, night: date) -> list[datetime]:
     return slots
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(EXPRESSIONS, st.sampled_from(NIGHTS), st.integers(0, 60 * 60 * 60))
 def test_slots_equal_those_of_a_walk_through_every_minute_of_the_night(
     expression: str, night: tuple[str, date], second: int
@@ -117,7 +117,7 @@ def test_slots_equal_those_of_a_walk_through_every_minute_of_the_night(
         assert slots[0] > minutes[-1][0]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     EXPRESSIONS,
     st.sampled_from([zone for zone, _ in NIGHTS]),

@@ -288,7 +288,7 @@ def is_refused_in_words(expression: str) -> bool:
     return False
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(alphabet="0123456789*/,-@?#LWRHJANMON \t\x00１", max_size=25))
 def test_whatever_is_typed_is_refused_in_words(text: str) -> None:
     assert is_refused_in_words(text) or describe(text)
@@ -306,7 +306,7 @@ VALUES = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.lists(VALUES, min_size=1, max_size=2).map(",".join), min_size=5, max_size=5))
 def test_five_fields_are_refused_in_words_or_have_a_next_slot(fields: list[str]) -> None:
     expression = " ".join(fields)

@@ -1,7 +1,7 @@
 """Many values in a few numbers."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from processors.spread import ENOUGH, SHORT_SECONDS, is_slow, spread_of, usual
@@ -24,7 +24,6 @@ def test_too_few_values_have_nothing_usual() -> None:
     assert not is_slow(1_000, None)
 
 
-@settings(deadline=None)
 @given(VALUES)
 def test_every_number_lies_within_the_values(values: list[float]) -> None:
     spread = spread_of(values)

@@ -8,7 +8,7 @@ Answer = TypeVar("Answer")
 
 
 def wait_until(
-    predicate: Callable[[], Answer], *, seconds: float = 30, message: str | Callable[[], str] = ""
+    predicate: Callable[[], Answer], *, seconds: float = 60, message: str | Callable[[], str] = ""
 ) -> Answer:
     """Call `predicate` until its answer is true, and return that answer.
 
