@@ -121,6 +121,44 @@ def test_a_stop_outlasts_the_end_of_a_pause(processor: Processor) -> None:
     assert processor.state == ProcessorState.STOPPED
 
 
+def a_paused_run_of_a_stopped_processor(until: datetime | None) -> Processor:
+    """Begun by hand: only the run is there to be paused."""
+    processor = define("echo")
+    fill_inbox(processor, numbered(3))
+    control.run_once(processor.pk, act())
+    control.pause(processor.pk, act(), until=until)
+    return processor
+
+
+def test_the_end_of_a_pause_is_forgotten_with_the_run_that_was_stopped() -> None:
+    processor = a_paused_run_of_a_stopped_processor(after(hours=1))
+
+    control.stop(processor.pk, act())
+
+    processor.refresh_from_db()
+    assert processor.paused_until is None
+
+
+def test_a_pause_without_an_end_outlasts_the_end_of_the_one_before() -> None:
+    processor = a_paused_run_of_a_stopped_processor(after(hours=1))
+    Run.objects.update(state=RunState.RUNNING)  # went on, though nobody forgot the end
+
+    control.pause(processor.pk, act())
+
+    processor.refresh_from_db()
+    assert processor.paused_until is None
+
+
+def test_what_was_faulted_while_it_was_paused_stays_so_at_the_end(processor: Processor) -> None:
+    control.pause(processor.pk, act(), until=after(hours=1))
+    processor.refresh_from_db()
+    processor.fault("It does harm.", act().at(database_now()))
+
+    pass_time(processor)
+
+    assert (processor.state, processor.next_due_at) == (ProcessorState.STOPPED, None)
+
+
 def test_a_pause_can_be_given_another_end(processor: Processor) -> None:
     control.pause(processor.pk, act())
     later = after(hours=2)

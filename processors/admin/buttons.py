@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from processors import control
 from processors.acts import Act, by_user
+from processors.admin import asking
 from processors.admin.base import user_of
 from processors.models import Processor, Run
 from processors.models.processor import TriggerKind
@@ -99,11 +100,22 @@ def buttons(processor: Processor, run: Run | None, request: HttpRequest) -> list
     """What this person can do to this processor now."""
     if not request.user.has_perm(control.OPERATE):
         return []
-    return [Button(VERBS[name], processor) for name in possible(processor, run)]
+    names = possible(processor, run)
+    if "run-once" in names and asking.pause_of_all(request):
+        names.remove("run-once")
+    return [Button(VERBS[name], processor) for name in names]
+
+
+def to_run_once(processor: Processor, run: Run | None, request: HttpRequest) -> list[Button]:
+    """Of the same the one that begins a run by hand; none where that would be refused."""
+    return [one for one in buttons(processor, run, request) if one.verb.name == "run-once"]
 
 
 def possible(processor: Processor, run: Run | None) -> list[str]:
-    """The verbs that control would not refuse, in the order of the row."""
+    """The verbs that control would not refuse, in the order of the row.
+
+    While everything is paused it refuses one more: whatever begins a run by hand.
+    """
     state = RunState(run.state) if run else None
     waits = processor.state == ProcessorState.PAUSED or state in (RunState.PAUSED, RunState.PAUSING)
     if waits:

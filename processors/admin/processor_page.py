@@ -8,7 +8,6 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from processors import control
 from processors.admin import (
     asking,
     columns,
@@ -21,7 +20,7 @@ from processors.admin import (
 )
 from processors.admin.asking import once
 from processors.admin.badges import run_look, run_words
-from processors.admin.buttons import buttons
+from processors.admin.buttons import buttons, to_run_once
 from processors.admin.chart_table import with_numbers
 from processors.admin.charts import Bar, bars, middle, round_time
 from processors.admin.upcoming import trigger_words
@@ -65,7 +64,7 @@ def facts(processor: Any, request: HttpRequest) -> dict[str, Any]:
         "run": run,
         "waiting": waiting,
         "buttons": buttons(processor, run, request),
-        "may_run": may_run(processor, run, request),
+        "may_run": bool(to_run_once(processor, run, request)),
         "may_force": run is not None and request.user.has_perm(FORCE_STOP),
         "live_ms": LIVE_MS,
     }
@@ -161,12 +160,6 @@ def untold(processor: Processor, now: datetime) -> int:
         return 0
     left = Record.objects.filter(processor=processor, settled_at__lt=now - lease_gap()).untold()
     return int(left.count_to(looks.SAMPLE))
-
-
-def may_run(processor: Processor, run: Run | None, request: HttpRequest) -> bool:
-    """Whether a run of its own kind can begin."""
-    is_free = run is None and processor.state != ProcessorState.PAUSED
-    return is_free and request.user.has_perm(control.OPERATE)
 
 
 def why_look(processor: Processor, run: Any) -> str:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from processors import control, dead_letters
 from processors.admin import asking, columns, figures, live, looks, reports, run_columns, throughput
-from processors.admin.buttons import VERBS, Button, buttons
+from processors.admin.buttons import Button, buttons, to_run_once
 from processors.admin.chart_table import thinned, with_numbers
 from processors.admin.charts import area
 from processors.admin.run_filters import parts_of
@@ -95,9 +95,7 @@ def offered(run: Run, request: HttpRequest) -> list[Button]:
     """The buttons act on the processor: those of its active run; else another one, if it can."""
     if not run.has_ended:
         return buttons(run.processor, run, request)
-    if not request.user.has_perm(control.OPERATE) or Run.objects.active_of(run.processor_id):
-        return []
-    return [Button(VERBS["run-once"], run.processor)]
+    return to_run_once(run.processor, Run.objects.active_of(run.processor_id), request)
 
 
 def may_repeat(run: Run, request: HttpRequest) -> bool:

@@ -13,7 +13,7 @@ from processors.control.conditions import (
     refuse_while_busy,
     refuse_while_paused,
 )
-from processors.control.switching import clear_first
+from processors.control.switching import clear_first, trial_words
 from processors.definitions import options_changed, other_options
 from processors.models import Processor, Run
 from processors.models.run import Trigger
@@ -47,7 +47,7 @@ def run_once(
         refuse_copy()
         refuse_while_paused(processor, now)
         otherwise = options_for_once(processor, act, options)
-        cleared = clear_first(processor, act, now)
+        clear_first(processor, act, now)
         Processor.objects.filter(pk=processor.pk).update(judged_since=now)
         changes = options_changed(otherwise)
         beginning = cycles.Beginning(
@@ -65,7 +65,7 @@ def run_once(
                 % {"processor": processor}
             )
         made.append(begun)
-        return f"{cleared}{begun_words(begun)}"
+        return begun_words(begun)
 
     message = perform(processor_id, act, OPERATE, verb)
     if not made:
@@ -87,8 +87,17 @@ def options_for_once(
 
 
 def begun_words(run: Run) -> str:
-    """That a run has begun, and with which options where they are not the definition's."""
-    facts = {"seq": run.seq, "processor": run.processor, "changes": options_changed(run.config)}
-    if facts["changes"]:
-        return _("Run %(seq)s of %(processor)s has begun with other options: %(changes)s.") % facts
-    return _("Run %(seq)s of %(processor)s has begun.") % facts
+    """That a run has begun: with which options where they are not the definition's, and on trial
+    where a fault was cleared."""
+    facts = {
+        "trial": trial_words() if run.processor.on_trial else "",
+        "seq": run.seq,
+        "processor": run.processor,
+        "changes": options_changed(run.config),
+    }
+    words = (
+        _("%(trial)sRun %(seq)s of %(processor)s has begun with other options: %(changes)s.")
+        if facts["changes"]
+        else _("%(trial)sRun %(seq)s of %(processor)s has begun.")
+    )
+    return words % facts

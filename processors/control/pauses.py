@@ -22,6 +22,7 @@ def pause(processor_id: int, act: Act, *, until: datetime | None = None) -> str:
 def _pause(processor: Processor, act: Act, now: datetime, *, until: datetime | None) -> str:
     check_end(until, now)
     if until is None:
+        Processor.objects.filter(pk=processor.pk).update(paused_until=None)
         return _hold(processor, act, now)
     told = replace(act, reason=until_then(until, act.reason))
     if processor.state == ProcessorState.PAUSED:

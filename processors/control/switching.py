@@ -54,6 +54,11 @@ def clear_first(processor: Processor, act: Act, now: datetime) -> str:
     if not processor.is_faulted:
         return ""
     processor.clear_fault(replace(act.at(now), operation=None))
+    return trial_words()
+
+
+def trial_words() -> str:
+    """How a processor goes on whose fault was cleared, as the beginning of a sentence's line."""
     return _("Its fault was cleared; a few records are tried first. ")
 
 
@@ -71,6 +76,8 @@ def _stop(processor: Processor, act: Act, now: datetime) -> str:
         )
     if processor.state != ProcessorState.STOPPED:
         processor.stop(act.at(now))
+    else:  # its run alone may have been paused until a time, at which nothing is to go on now
+        Processor.objects.filter(pk=processor.pk).update(paused_until=None)
     if run is None or run.state == RunState.STOPPING:
         return _("%(processor)s was stopped.") % {"processor": processor}
     run.request_stop(act.at(database_now()))  # after its lock: no batch opens later than this

@@ -28,11 +28,12 @@ def first_cycle(processor: Processor, actor: Actor, now: datetime) -> None:
 def resume(processor: Processor, run: Run | None, how: Move) -> bool:
     """Go on, with the same run where one waits; whether one did. Both rows locked."""
     Processor.objects.filter(pk=processor.pk).update(paused_until=None)
-    if processor.state == ProcessorState.PAUSED:
+    was_paused = processor.state == ProcessorState.PAUSED
+    if was_paused:
         processor.resume(how)
-    if run is None:
+    if run is None and was_paused:  # else it was stopped meanwhile
         first_cycle(processor, how.actor, how.now)
-    elif run.state in WAITING:
+    elif run is not None and run.state in WAITING:
         run.resume(how)
         queues.wake_on_commit(run.pk, run.config["queue"], processor.parallelism)
         return True

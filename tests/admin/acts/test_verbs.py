@@ -8,6 +8,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
+from processors import pause_all
+from processors.acts import by_user
 from processors.models import Event, Processor, Run
 from tests.admin.acts.conftest import act_url, state_of
 from tests.admin.conftest import SignIn, a_processor, a_run, click, said
@@ -60,6 +62,34 @@ def test_run_once_begins_a_run(admin: Client) -> None:
 
     assert "Run 1 of Orders has begun." in said(answer)
     assert Run.objects.active().get().trigger == "manual"
+
+
+def test_a_run_by_hand_tells_that_it_clears_a_fault(admin: Client) -> None:
+    processor = a_processor(fault_reason="The table is gone.")
+
+    answer = admin.post(act_url("run-once", processor.pk), click(processor))
+
+    told = "Its fault was cleared; a few records are tried first. Run 1 of Orders has begun."
+    assert told in said(answer)
+
+
+def test_a_run_by_hand_is_not_offered_while_it_is_paused(admin: Client) -> None:
+    run = a_run(a_processor(state="paused"))
+
+    assert act_url("run-once", run.processor_id) not in admin.get(run.get_absolute_url()).text
+
+
+def test_a_run_by_hand_is_not_offered_while_everything_is_paused(admin: Client) -> None:
+    run = a_run(a_processor())
+    addresses = act_url("run-once", run.processor_id), act_url("run-with", run.processor_id)
+    pages = run.processor.get_absolute_url(), run.get_absolute_url()
+    assert addresses[0] in admin.get(pages[0]).text
+
+    pause_all.pause_all(by_user(User.objects.get()))
+
+    for page in pages:
+        shown = admin.get(page).text
+        assert not [address for address in addresses if address in shown]
 
 
 def test_clear_fault_clears_it(admin: Client) -> None:
