@@ -12,7 +12,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from benchmarks.databases import Database
-from deploy.embedded import free_port
 from tests.servers import ROOT, ManagedProcess, PostgresServer, RedisServer, Worker
 from tests.waiting import wait_until
 
@@ -41,7 +40,7 @@ class Site:
             PostgresServer(directory / "postgres", durable=True) if database == "postgres" else None
         )
         # By a port, because not every rival's client takes a socket.
-        self.redis = RedisServer(directory / "redis", port=free_port())
+        self.redis = RedisServer(directory / "redis", by_port=True)
         own = {name: os.environ[name] for name in INHERITED if name in os.environ}
         self.environment = (
             own

@@ -8,6 +8,7 @@ import contextlib
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from deploy.leash import leash
 
 # The kernel's limit for a unix socket's path is 108 bytes (104 on macOS), its final zero included.
 LONGEST_SOCKET_PATH = 100
-START_SECONDS = 15
+START_SECONDS = 30
 STOP_SECONDS = 10
 
 
@@ -42,20 +43,48 @@ def find_server() -> Path:
 
 def free_port() -> int:
     """A loopback port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    with HeldPort() as held:
+        return held.number
+
+
+class HeldPort:
+    """A loopback port that is given to nobody else until it is let go.
+
+    On Linux a server that sets SO_REUSEADDR, as Redis and Postgres do, may listen there all the
+    same; elsewhere it is only free now.
+    """
+
+    def __init__(self) -> None:
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._socket.bind(("127.0.0.1", 0))
+        self.number = int(self._socket.getsockname()[1])
+        if sys.platform != "linux":
+            self.let_go()
+
+    def let_go(self) -> None:
+        """Anybody may have it now."""
+        self._socket.close()
+
+    def __del__(self) -> None:
+        self.let_go()
+
+    def __enter__(self) -> "HeldPort":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.let_go()
 
 
 class EmbeddedRedis:
     """One server in `directory`; `url` is known before it starts and stays over restarts."""
 
-    def __init__(self, directory: Path, *, port: int | None = None) -> None:
+    def __init__(self, directory: Path, *, by_port: bool = False) -> None:
         self.directory = directory.resolve()
         self.socket = self.directory / "redis.sock"
-        if port is None and len(bytes(self.socket)) > LONGEST_SOCKET_PATH:
-            port = free_port()
-        self.port = port
+        by_port = by_port or len(bytes(self.socket)) > LONGEST_SOCKET_PATH
+        self._held = HeldPort() if by_port else None
+        self.port = self._held.number if self._held else None
         self.process: subprocess.Popen[bytes] | None = None
 
     @property

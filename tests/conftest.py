@@ -18,6 +18,7 @@ import redis
 from django.conf import settings
 from django.db import connections
 from django.test import TransactionTestCase
+from hypothesis import HealthCheck
 from hypothesis import settings as making_up
 
 from tests import bootstrap
@@ -28,7 +29,13 @@ COMMAND_SECONDS = 120
 
 # What is made up is the same in each run, except where somebody looks for more (`make model`), and
 # a machine that stands still for a moment is no fault.
-making_up.register_profile("steady", deadline=None, derandomize="MODEL_EXAMPLES" not in os.environ)
+making_up.register_profile(
+    "steady",
+    deadline=None,
+    database=None,
+    derandomize="MODEL_EXAMPLES" not in os.environ,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 making_up.load_profile("steady")
 
 

@@ -3,7 +3,6 @@
 All of them end with the test process, however it ends, and live in temporary directories.
 """
 
-import contextlib
 import os
 import pwd
 import shutil
@@ -18,10 +17,10 @@ from typing import Any
 
 import psycopg2
 
-from deploy.embedded import EmbeddedRedis, free_port
+from deploy.embedded import EmbeddedRedis, HeldPort
 from deploy.leash import kill_session, leash
 from tests.forge import Forged, Forges
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 RedisServer = EmbeddedRedis
@@ -62,11 +61,11 @@ class ManagedProcess:
         """Send a signal to this one process, not to its children."""
         self._popen.send_signal(number)
 
-    def wait(self, seconds: float = 60) -> int:
+    def wait(self, seconds: float = PATIENCE_SECONDS) -> int:
         """Its exit code. Raises subprocess.TimeoutExpired."""
         return self._popen.wait(seconds)
 
-    def stop(self, seconds: float = 60) -> int:
+    def stop(self, seconds: float = PATIENCE_SECONDS) -> int:
         """SIGTERM, and after `seconds` SIGKILL; returns the exit code and leaves no child."""
         self.send(signal.SIGTERM)
         # A process stopped by SIGSTOP hears of SIGTERM only when it goes on.
@@ -155,23 +154,24 @@ class Scheduler(DjangoProcess):
 
 
 def is_alive(pid: int) -> bool:
+    """Whether it can still do anything: one that only waits to be buried cannot."""
+    return state_and_parent(pid)[0] not in ("Z", "X")
+
+
+def state_and_parent(pid: int) -> tuple[str, int]:
+    """Of a process, from /proc; X and 0 where there is none."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+        # The name, in parentheses, may hold anything; the fields after it do not.
+        state, parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:2]
+    except (FileNotFoundError, ProcessLookupError):
+        return "X", 0
+    return state, int(parent)
 
 
 def child_pids(parent: int) -> list[int]:
     """Living children of a process, from /proc."""
-    children = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            # The name, in parentheses, may hold anything; the fields after it do not.
-            state, its_parent = stat.read_text().rpartition(")")[2].split()[:2]
-            if int(its_parent) == parent and state != "Z":
-                children.append(int(stat.parent.name))
-    return children
+    pids = [int(place.name) for place in Path("/proc").glob("[0-9]*")]
+    return [pid for pid in pids if state_and_parent(pid)[1] == parent and is_alive(pid)]
 
 
 class NoPostgres(Exception):
@@ -204,10 +204,11 @@ class PostgresServer:
 
     USER = "recordmill"
 
-    def __init__(self, directory: Path, *, durable: bool = False, port: int | None = None) -> None:
+    def __init__(self, directory: Path, *, durable: bool = False) -> None:
         self.directory = directory
         self.data = directory / "data"
-        self.port = port or free_port()
+        self._held = HeldPort()
+        self.port = self._held.number
         self.durable = durable
         self.process: ManagedProcess | None = None
         self._account = _account_for_postgres()

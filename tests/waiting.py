@@ -5,10 +5,14 @@ from collections.abc import Callable
 from typing import TypeVar
 
 Answer = TypeVar("Answer")
+PATIENCE_SECONDS = 60.0  # for what is there within a second or two on a machine that is not busy
 
 
 def wait_until(
-    predicate: Callable[[], Answer], *, seconds: float = 60, message: str | Callable[[], str] = ""
+    predicate: Callable[[], Answer],
+    *,
+    seconds: float = PATIENCE_SECONDS,
+    message: str | Callable[[], str] = "",
 ) -> Answer:
     """Call `predicate` until its answer is true, and return that answer.
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import django
 import psycopg2
 
-from deploy.embedded import free_port
 from tests.proxy import Proxy
 from tests.servers import ROOT, PostgresServer, RedisServer
 
@@ -30,7 +29,7 @@ class Site:
         self.database = database
         self.directory = Path(tempfile.mkdtemp(prefix="recordmill-chaos-"))
         self.directory.chmod(0o755)  # Postgres may run under another account
-        self.redis = RedisServer(self.directory / "redis", port=free_port())
+        self.redis = RedisServer(self.directory / "redis", by_port=True)
         self.redis_line = Proxy.before(self.redis.url)
         self.postgres: PostgresServer | None = None
         self.line: Proxy | None = None

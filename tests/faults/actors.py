@@ -20,7 +20,7 @@ from processors.cycle.manners import Copy
 from processors.models import Run
 from processors.queues.identity import Identity, own_name
 from processors.queues.wakeups import queue
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 LOOK_SECONDS = 0.02
 
@@ -75,13 +75,13 @@ class Actor:
             return stat.rpartition(")")[2].split()[0] == "T"
         return False
 
-    def wait(self, *, seconds: float = 30) -> int:
+    def wait(self, *, seconds: float = PATIENCE_SECONDS) -> int:
         """Its exit code."""
         wait_until(self.has_ended, seconds=seconds, message=f"process {self.pid} did not end")
         assert self.exit_code is not None
         return self.exit_code
 
-    def wait_until_struck(self, *, seconds: float = 30) -> None:
+    def wait_until_struck(self, *, seconds: float = PATIENCE_SECONDS) -> None:
         """Until its failpoint has ended or stopped it, or it ended without."""
         wait_until(
             lambda: self.has_ended() or self.is_standing_still(),

@@ -29,7 +29,7 @@ class Crew:
         for worker in self.workers:
             worker.kill()
 
-    def bring_through(self, *, seconds: float = 60) -> None:
+    def bring_through(self, *, seconds: float = 120) -> None:
         """Until no record waits and no run is active."""
         wait_until(self._is_through, seconds=seconds, message=situation)
 
@@ -57,7 +57,7 @@ def situation() -> str:
     return f"{list(Run.objects.values('state', 'claimed', 'done'))} {states}"
 
 
-def finish(run: Run, *, seconds: float = 90) -> Run:
+def finish(run: Run, *, seconds: float = 120) -> Run:
     """The run once real workers have ended it, through whatever trouble with the database."""
 
     def has_ended() -> bool:

@@ -99,7 +99,7 @@ def test_a_lost_worker_is_noticed_although_its_lease_ends_in_an_hour(trial: Tria
     trial.strike()
     jump(-HOUR)
     with Crew() as crew:
-        crew.bring_through(seconds=30)
+        crew.bring_through()
 
     run.refresh_from_db()
     assert run.has_ended

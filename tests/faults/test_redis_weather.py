@@ -28,7 +28,7 @@ from tests.stories import (
     wait_for_effects,
 )
 from tests.trials import Trial
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 pytestmark = pytest.mark.usefixtures("short_lease")
 RECORDS = 60
@@ -110,7 +110,7 @@ def test_a_worker_waits_for_redis_whenever_it_looks_for_work(
         found = pool.submit(worker.dequeue_job_and_maintain_ttl, 1)
         redis_server.start()
         assert wake(17, "default")
-        job, _ = found.result(30)
+        job, _ = found.result(PATIENCE_SECONDS)
 
     assert job.args == [17]
 

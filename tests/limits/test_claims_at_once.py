@@ -15,6 +15,7 @@ from processors.protocol.gate import Ask, pass_gate
 from processors.protocol.working import source_of
 from tests.limits.conftest import begin, claimed, customers
 from tests.stories import define, fill_inbox
+from tests.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -45,7 +46,7 @@ def test_workers_that_claim_at_once_keep_to_each_keys_limit_together() -> None:
     def claim_all(worker: int) -> list[str]:
         names: list[str] = []
         try:
-            start.wait(30)
+            start.wait(PATIENCE_SECONDS)
             for _ in range(8):
                 if lease := claimed(run, f"host:{worker}:a"):
                     names += [one.payload["customer"] for one in lease.claimed]

@@ -18,7 +18,7 @@ from tests.conftest import Manage
 from tests.factories import make_batch, make_processor, make_record, make_run
 from tests.management.conftest import Call, CallJson, Refuse
 from tests.servers import ROOT
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -61,7 +61,7 @@ def test_a_ticking_loop_is_seen_as_a_scheduler_and_leaves_when_told(
     wait_until(lambda: "(tick)" in Installation.this().scheduler_name)
     process.send_signal(signal.SIGTERM)
 
-    assert process.wait(20) == 0
+    assert process.wait(PATIENCE_SECONDS) == 0
 
 
 # Prune

@@ -40,7 +40,8 @@ from tests.factories import make_processor, make_record, make_run
 from tests.test_schedule_nights import EXPRESSIONS, oracle, walk
 
 IN_DATABASE = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 
 # Schedules: the nights of change have a test of their own; these are all other days as well.
@@ -54,7 +55,7 @@ ZONES = [
 ]
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     EXPRESSIONS,
     st.sampled_from(ZONES),

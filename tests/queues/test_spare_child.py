@@ -152,7 +152,7 @@ def test_sigterm_ends_both_when_idle(start_worker: StartWorker) -> None:
 
     worker.send(signal.SIGTERM)
 
-    assert worker.wait(10) == 0
+    assert worker.wait() == 0
     wait_until_gone(spare)
 
 

@@ -17,7 +17,7 @@ from tests.factories import make_processor, make_run
 from tests.management.conftest import Call, Refuse
 from tests.management.doctor.conftest import findings
 from tests.servers import RedisServer
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 pytestmark = pytest.mark.django_db(databases=["default", "shop"])
 
@@ -59,7 +59,7 @@ def test_a_stock_worker_that_was_really_started_is_told(
         said = refuse("doctor")
     finally:
         stock.terminate()
-        stock.wait(20)
+        stock.wait(PATIENCE_SECONDS)
 
     assert "not one of Recordmill's, but takes jobs of default" in found.what
     assert said == "1 error found."
