@@ -49,6 +49,12 @@ class ProcessorQuerySet(models.QuerySet[Any]):
         used = self.exclude(state=ProcessorState.STOPPED).order_by()
         return sorted(set(used.values_list("queue", flat=True)))
 
+    def paused(self) -> "ProcessorQuerySet":
+        """Those that are, and those whose run alone is: it was begun by hand of a stopped one."""
+        active = self.model.runs.rel.related_model.objects.active()
+        own = active.filter(processor=OuterRef("pk"), state__in=[RunState.PAUSING, RunState.PAUSED])
+        return self.filter(models.Q(state=ProcessorState.PAUSED) | Exists(own))
+
     def armed(self) -> "ProcessorQuerySet":
         """Started, not faulted, nothing active, and waiting for their time."""
         active = self.model.runs.rel.related_model.objects.active()

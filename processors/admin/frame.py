@@ -18,7 +18,6 @@ from processors.admin.acts import way_back
 from processors.admin.asking import once
 from processors.diagnosis import databases
 from processors.models import Processor, Record
-from processors.states import ProcessorState
 
 FAILED_CAP = 10_000
 PAUSES_SHOWN = 3
@@ -135,7 +134,7 @@ def banners(request: HttpRequest) -> list[str]:
 
 def pauses(request: HttpRequest) -> list[str]:
     """What is paused, by whom, why and for how long; a processor's own page says it itself."""
-    rows = Processor.objects.filter(state=ProcessorState.PAUSED).visible_to(request.user)
+    rows = Processor.objects.paused().visible_to(request.user)
     others = [one for one in rows[: PAUSES_SHOWN + 2] if one.get_absolute_url() != request.path]
     paused = others[: PAUSES_SHOWN + 1]
     if not paused:

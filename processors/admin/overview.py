@@ -63,7 +63,7 @@ def live_facts(request: HttpRequest, now: datetime) -> dict[str, Any]:
         "queued": sum(
             run.state == RunState.RUNNING and not run.claimed and not run.rests for run in active
         ),
-        "paused": sum(run.rests or run.state == RunState.PAUSED for run in active),
+        "paused": paused(Processor.objects.visible_to(user), active),
         "faulted": list(faulted[:ACTIVE]),
         "rests": asking.pause_of_all(request) is not None,
         "failed": frame.failed_words(request),
@@ -82,6 +82,12 @@ def live_facts(request: HttpRequest, now: datetime) -> dict[str, Any]:
         "more": len(rows) > SHOWN,
         **workers_and_queues(),
     }
+
+
+def paused(visible: ProcessorQuerySet, active: list[Any]) -> int:
+    """How many processors are, with a run that waits or without one."""
+    resting = {run.processor_id for run in active if run.rests}
+    return len(resting.union(visible.paused().values_list("pk", flat=True)))
 
 
 def starts_card(waiting: list[Processor], request: HttpRequest, now: datetime) -> dict[str, Any]:

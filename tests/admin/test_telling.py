@@ -47,6 +47,20 @@ def test_who_paused_a_processor_is_told_once_on_its_own_page_and_leads_there_els
     assert f'<a href="{url}">Orders</a>: Paused by anna at' in page(admin, reverse("admin:health"))
 
 
+def test_the_overview_counts_what_is_paused_with_a_run_or_without(admin: Client) -> None:
+    a_processor("resting", state="paused")
+    an_active_run(a_processor("by-hand", state="stopped"), state="paused")
+
+    assert "0 queued · 2 paused" in page(admin, reverse("admin:index"))
+
+
+def test_a_paused_run_of_a_stopped_processor_is_told_on_every_page(admin: Client) -> None:
+    run = an_active_run(a_processor(state="stopped"), state="paused")
+
+    told = f'<a href="{run.processor.get_absolute_url()}">Orders</a>: Run 9 was paused.'
+    assert told in page(admin, reverse("admin:health"))
+
+
 def test_a_page_does_not_say_twice_when_the_next_run_begins(admin: Client) -> None:
     due = database_now() + timedelta(hours=1)
     processor = a_processor(state="started", trigger_kind="interval", next_due_at=due)
