@@ -13,6 +13,7 @@ from processors.acts import Act, Refused, log
 from processors.models import Installation
 from processors.queues import commands
 from processors.queues.job_facts import WAITING
+from processors.wording import number
 
 VIEW = "processors.view_queues"
 MANAGE = "processors.manage_queues"
@@ -44,17 +45,34 @@ def empty(queue: str, place: str, act: Act) -> str:
 
 
 def requeue_all(queue: str, act: Act) -> str:
-    """Put every failed job of a queue back into it."""
+    """Put the failed jobs of a queue back into it; of more than a request can treat, the first."""
 
     def command() -> str:
-        count = commands.requeue_all(queue)
-        return ngettext(
+        count, left = commands.requeue_all(queue)
+        words = ngettext(
             "%(count)s failed job went back into queue %(queue)s.",
             "%(count)s failed jobs went back into queue %(queue)s.",
             count,
-        ) % {"count": count, "queue": queue}
+        ) % {"count": number(count), "queue": queue}
+        return f"{words} {left_words(count, left)}".rstrip()
 
     return perform(act, f"queue {queue}", command)
+
+
+def left_words(moved: int, left: int) -> str:
+    """What becomes of failed jobs that did not go back; empty for none."""
+    if not left:
+        return ""
+    if moved == commands.AT_ONCE:
+        words = ngettext(
+            "%(left)s is left: put all back again.", "%(left)s are left: put all back again.", left
+        )
+        return words % {"left": number(left)}
+    return ngettext(
+        "%(left)s stays: its line says why it cannot go back.",
+        "%(left)s stay: their lines say why they cannot go back.",
+        left,
+    ) % {"left": number(left)}
 
 
 def requeue(queue: str, job_id: str, act: Act) -> str:

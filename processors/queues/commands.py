@@ -59,10 +59,17 @@ def empty(queue_name: str, place: str) -> int:
 
 
 @answering()
-def requeue_all(queue_name: str) -> int:
-    """Put failed jobs back into their queue; how many. Those that are not ours stay."""
-    ids = [text(raw) for raw in line().zrange(REGISTRIES["failed"].format(queue_name), 0, -1)]
-    return sum(try_requeue(queue_name, job_id) for job_id in ids)
+def requeue_all(queue_name: str) -> tuple[int, int]:
+    """Put failed jobs back into their queue, at most AT_ONCE: how many went, how many are left.
+
+    Those that are not ours stay. Each takes RQ a few round trips, and a request must end.
+    """
+    key, moved = REGISTRIES["failed"].format(queue_name), 0
+    for raw in line().zrange(key, 0, -1):
+        if moved == AT_ONCE:
+            break
+        moved += try_requeue(queue_name, text(raw))
+    return moved, int(line().zcard(key))
 
 
 def try_requeue(queue_name: str, job_id: str) -> bool:

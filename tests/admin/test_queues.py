@@ -244,6 +244,28 @@ def test_failed_jobs_go_back_one_by_one_or_all(admin: Client, redis: Redis) -> N
     assert redis.llen("rq:queue:default") == 3
 
 
+def test_of_many_failed_jobs_the_first_go_back_and_the_others_are_counted(
+    admin: Client, redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "AT_ONCE", 2)
+    for run_id in (1, 2, 3):
+        fail_one(run_id)
+
+    first, second = (said(do(admin, "requeue-all", queue="default")) for _click in range(2))
+
+    assert "2 failed jobs went back into queue default. 1 is left: put all back again." in first
+    assert "1 failed job went back into queue default." in second
+    assert redis.llen("rq:queue:default") == 3
+
+
+def test_a_job_that_is_not_ours_stays_among_the_failed_ones(admin: Client, redis: Redis) -> None:
+    redis.zadd("rq:failed:default", {"evil": 2**40})
+
+    told = said(do(admin, "requeue-all", queue="default"))
+
+    assert "0 failed jobs went back into queue default. 1 stays: its line says why" in told
+
+
 @pytest.mark.parametrize("place", ["failed", "queued"])
 def test_a_job_is_deleted_from_its_place(admin: Client, redis: Redis, place: str) -> None:
     job_id = fail_one()
