@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any
-from urllib.parse import quote
 
 import httpx
 
@@ -74,11 +73,12 @@ async def notify_partner(record: Record, context: Context) -> dict[str, Any]:
     processor's concurrency allows.
     """
     url, timeout = context.options["url"], context.options["timeout_seconds"]
+    headers = {"Idempotency-Key": context.idempotency_key}
     # A client per record leaves nothing open behind; what is costly, the certificates, is kept.
     # The environment is not asked for a proxy: only config/ reads it.
     async with httpx.AsyncClient(verify=certificates(), trust_env=False, timeout=timeout) as client:
         try:
-            answer = await client.post(url, json=record.payload, headers=headers(context))
+            answer = await client.post(url, json=record.payload, headers=headers)
         except httpx.TransportError as error:
             reason = str(error) or type(error).__name__
             raise Retry(f"The partner did not answer: {reason}.") from error
@@ -88,11 +88,6 @@ async def notify_partner(record: Record, context: Context) -> dict[str, Any]:
 @cache
 def certificates() -> ssl.SSLContext:
     return ssl.create_default_context()
-
-
-def headers(context: Context) -> dict[str, str]:
-    """Keys may hold any character, header values may not."""
-    return {"Idempotency-Key": quote(context.idempotency_key, safe=":")}
 
 
 def judge(answer: httpx.Response) -> dict[str, Any]:

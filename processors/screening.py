@@ -9,10 +9,10 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from processors.handlers.context import KEY_LENGTH
 from processors.models.record import PRIORITIES
 from processors.storable import DEEPEST, LONGEST_NUMBER, first_trouble, has_half_character
 
-KEY_LENGTH = 200
 LONGEST_DELAY = timedelta(days=366)
 ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 LONG_NUMBER = re.compile(rf"[0-9]{{{LONGEST_NUMBER}}}")

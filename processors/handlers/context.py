@@ -1,16 +1,23 @@
 """What a handler may know and do beside its record."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from string import ascii_letters, digits, punctuation
 from time import monotonic
 from typing import Any
+from urllib.parse import quote
 
 from processors.handlers.outcomes import clean_text
 
 LOG_LINES = 200  # lines kept per attempt: a chatty handler must not fill the history
 LOG_LINE_LENGTH = 1_000  # characters
-
+KEY_LENGTH = 200  # characters of a record's key
+# What stands in an idempotency key as it is. Not "%", so that no two keys become one.
+PLAIN = ascii_letters + digits + punctuation.replace("%", "")
+ORDINARY = re.compile(f"[{re.escape(PLAIN)}]*")
 
 Outgoing = tuple[str, dict[str, Any], str]
 """What a handler published: topic or slug, payload, key."""
@@ -22,8 +29,21 @@ def key_prefix(identity: str, processor_id: int) -> str:
 
 
 def idempotency_key(prefix: str, key: str, visit: int) -> str:
-    """The same for every attempt at one request, and for no other."""
-    return f"{prefix}:{key}:{visit}"
+    """The same for every attempt at one request, and for no other.
+
+    Fit to be sent as an HTTP header whatever the record's key holds: blanks and what is not ASCII
+    are percent-encoded.
+    """
+    sent = key if ORDINARY.fullmatch(key) else quote(key, PLAIN)
+    return f"{prefix}:{sent}:{visit}"
+
+
+def fitting(key: str) -> str:
+    """A made key as a record may have it: the end of a longer one becomes its digest."""
+    if len(key) <= KEY_LENGTH:
+        return key
+    digest = sha256(key.encode()).hexdigest()
+    return f"{key[: KEY_LENGTH - len(digest) - 1]}:{digest}"
 
 
 @dataclass(frozen=True)
@@ -80,7 +100,7 @@ class Context:
 
     @property
     def idempotency_key(self) -> str:
-        """The same for every retry of this record, and for no other."""
+        """The same for every retry of this record, and for no other; fit to be an HTTP header."""
         return idempotency_key(self._surroundings.key_prefix, self.key, self.visit)
 
     @property
@@ -122,7 +142,7 @@ class Context:
         Without a key, one is made of this record's idempotency key, so that a retry finds it.
         """
         outgoing, own = self._speak().outgoing, self.idempotency_key
-        key = key or (f"{own}:{len(outgoing)}" if outgoing else own)
+        key = key or fitting(f"{own}:{len(outgoing)}" if outgoing else own)
         outgoing.append((str(topic), dict(payload), key))
 
     def _speak(self) -> Said:
