@@ -26,6 +26,7 @@ from tests.forge import Forges
 from tests.servers import ROOT, PostgresServer, RedisServer, Scheduler, Worker
 
 COMMAND_SECONDS = 120
+PATIENCE_MS = 60_000  # of a browser, on a machine that has much else to do
 
 # What is made up is the same in each run, except where somebody looks for more (`make model`), and
 # a machine that stands still for a moment is no fault.
@@ -237,6 +238,7 @@ def open_page(browser: Any, console: list[str]) -> Iterator[Callable[..., Any]]:
 
     def open_one(**options: Any) -> Any:
         contexts.append(browser.new_context(**options))
+        contexts[-1].set_default_timeout(PATIENCE_MS)
         page = contexts[-1].new_page()
         page.on(
             "console", lambda message: console.extend([message.text] * (message.type == "error"))

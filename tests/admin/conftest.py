@@ -1,5 +1,6 @@
 """A processor with a history, and a small cast for rights."""
 
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -10,7 +11,9 @@ from django.contrib.auth.models import Permission, User
 from django.contrib.messages import get_messages
 from django.core.cache import cache
 from django.test import Client
+from django.utils import timezone
 
+from processors.admin import frame, looks, slow_cards
 from processors.clock import database_now
 from processors.handlers import Handler, registry
 from processors.models import Actor, Attempt, Batch, Event, Processor, Record, Run, Version
@@ -30,6 +33,23 @@ def _sample_handler() -> Iterator[None]:
     registry.add(Handler("sample.send", "Send", print))
     yield
     del registry._handlers["sample.send"]
+
+
+@pytest.fixture
+def remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was asked for a page is not asked again while the test lasts, however long."""
+    for module in (frame, looks, slow_cards):
+        monkeypatch.setattr(module, "FRESH_SECONDS", 3_600)
+
+
+@pytest.fixture
+def still_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time stands still for the pages: what is counted by the second stays as it is."""
+    now = database_now()
+    monkeypatch.setattr(timezone, "now", lambda: now)
+    for name, module in list(sys.modules.items()):
+        if name.startswith("processors.admin.") and hasattr(module, "database_now"):
+            monkeypatch.setattr(module, "database_now", lambda: now)
 
 
 def a_processor(slug: str = "orders", **changes: Any) -> Processor:

@@ -1,5 +1,6 @@
 """Limits changed while a processor runs: they hold at once, are told, and can be taken back."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -292,7 +293,7 @@ def test_a_record_says_which_limit_holds_it_back_and_who_goes_first(admin: Clien
     assert "it is the next of its key" in admin.get(url_of_record(first)).content.decode()
     html = admin.get(url_of_record(second)).content.decode()
     assert "Held back by the limit 5/min by customer: 1 record of its key goes first." in html
-    assert "2200" not in html
+    assert not re.search(r'"2200-|Jan\. 2200', html)
     assert processor.name in html
 
 

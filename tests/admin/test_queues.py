@@ -318,12 +318,12 @@ def test_commands_reach_the_channel_of_their_worker(admin: Client, redis: Redis)
     redis.hset(f"rq:job:{job_id}", "worker_name", "aaaa")
     with redis.pubsub(ignore_subscribe_messages=True) as channel:  # type: ignore[no-untyped-call]
         channel.subscribe("rq:pubsub:aaaa")
-        channel.get_message(timeout=5)
+        channel.get_message(timeout=30)
 
         do(admin, "drain", worker="aaaa")
         do(admin, "stop-job", job=job_id)
 
-        heard = [json.loads(channel.get_message(timeout=5)["data"]) for _ in range(2)]
+        heard = [json.loads(channel.get_message(timeout=30)["data"]) for _ in range(2)]
     assert heard == [{"command": "shutdown"}, {"command": "stop-job", "job_id": job_id}]
 
 
@@ -354,7 +354,7 @@ def test_acts_need_their_right_a_target_and_a_post(sign_in: SignIn, admin: Clien
 @pytest.mark.django_db(transaction=True)
 def test_a_drained_worker_ends_by_itself(admin: Client, start_worker: StartWorker) -> None:
     worker = start_worker("default")
-    wait_until(lambda: bool(census.survey().workers), seconds=20, message="no worker is listed")
+    wait_until(lambda: bool(census.survey().workers), message="no worker is listed")
     [facts] = census.survey().workers
     assert "Drain" in shown(admin)
 

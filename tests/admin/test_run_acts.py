@@ -86,13 +86,13 @@ def test_failed_records_of_chosen_runs_are_retried_after_a_question(admin: Clien
     processor = a_processor()
     first, second = a_run(processor, 1), a_run(processor, 2)
     for run in (first, second):
-        a_failed_record(processor, run, f"K-{run.seq}")
+        a_failed_record(processor, run, f"INVOICE-{run.seq}")
 
     page = choose(admin, "retry_failed", first).content.decode()
 
     assert "1 record is tried again" in page
-    assert "K-1" in page
-    assert "K-2" not in page
+    assert "INVOICE-1" in page
+    assert "INVOICE-2" not in page
     assert Record.objects.filter(state="dead").count() == 2
 
 

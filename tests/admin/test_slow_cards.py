@@ -24,6 +24,7 @@ def polls(client: Client, processor: Processor, page: str) -> str:
     return "".join(poll_as_seen(client, url, page).text for _ in range(CARDS))
 
 
+@pytest.mark.usefixtures("remembered")
 def test_a_poll_reads_no_card_that_says_the_same(
     admin: Client, history: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -46,6 +47,7 @@ def test_a_poll_reads_no_card_that_says_the_same(
         assert f'data-live="{key}"' not in html
 
 
+@pytest.mark.usefixtures("remembered")
 def test_another_failure_and_the_forecast_come_by_themselves(
     admin: Client, history: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

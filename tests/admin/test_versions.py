@@ -365,12 +365,13 @@ def test_an_import_needs_the_rights_of_what_it_does(sign_in: SignIn) -> None:
 def test_an_import_tells_nothing_of_processors_that_are_hidden(sign_in: SignIn) -> None:
     from django.contrib.auth.models import Group
 
-    hidden = a_processor(batch_size=987)
+    hidden = a_processor(batch_size=987, description="For the board alone")
     hidden.groups.add(Group.objects.create(name="A"))
     client = sign_in(*VIEWS, "change_processor", "add_processor")
 
     answer = look(client, json.dumps(dump(a_processor("other")) | {"slug": "orders"}))
 
     assert "exists already" in " ".join(answer.context["problems"])
-    assert "987" not in answer.content.decode()
+    for told in ("<del>987<", "For the board alone"):
+        assert told not in answer.content.decode()
     assert [one["slug"] for one in exported(client)] == ["other"]

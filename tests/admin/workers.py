@@ -40,6 +40,6 @@ def fail_one(run_id: int = 17) -> str:
     job = found.jobs[0]
     found.remove(job.id)
     job.set_status(JobStatus.FAILED)
-    FailedJobRegistry(queue=found, job_class=queues.SafeJob).add(job, ttl=60)
-    Result.create_failure(job, 60, "Boom: 1")
+    FailedJobRegistry(queue=found, job_class=queues.SafeJob).add(job, ttl=3_600)
+    Result.create_failure(job, 3_600, "Boom: 1")
     return str(job.id)

@@ -1,4 +1,7 @@
-"""Somebody signed in, in a browser on a running site."""
+"""Somebody signed in, in a browser on a running site.
+
+A click returns when its answer has begun to arrive: what the next page says is waited for.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,10 +11,13 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.test import Client
+from playwright.sync_api import expect
 
 from processors.models import Installation
+from tests.conftest import PATIENCE_MS
 
 Visit = Callable[..., Any]
+expect.set_options(timeout=PATIENCE_MS)
 
 # Pages poll ten times as often as for people; all other waiting takes as long as it takes.
 HASTE = """{

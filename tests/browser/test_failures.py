@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, User
+from playwright.sync_api import expect
 
 from processors import cycle
 from processors.models import Event, Processor, Record, Run
@@ -48,7 +49,7 @@ def test_from_a_failing_run_to_its_error_to_all_of_it_retried(visit: Visit) -> N
     page.goto("/admin/processors/record/")
     page.wait_for_selector("td:has-text('Reject')")
     page.click("button:has-text('Retry all…')")
-    assert "4 records are tried again" in page.text_content("form.narrow")
+    expect(page.locator("form.narrow")).to_contain_text("4 records are tried again")
     page.fill("#reason", "The other side is back")
     page.click("form.narrow button")
 
@@ -66,6 +67,7 @@ def test_a_record_is_found_walked_past_mended_and_retried(visit: Visit) -> None:
 
     page.fill("#searchbar", 'payload.city:"Köln 1"')
     page.press("#searchbar", "Enter")
+    expect(page.locator("a.key")).to_have_count(1)
     page.click("a.key")
     page.wait_for_selector("h1:has-text('INV-1')")
     page.goto("/admin/processors/record/?state=attention")
@@ -75,14 +77,14 @@ def test_a_record_is_found_walked_past_mended_and_retried(visit: Visit) -> None:
     page.click("text=Edit and retry…")
     page.fill("#payload", '{"city": ')
     page.click("text=Save and retry")
-    assert "Line 1" in page.text_content("#payload-error")
+    expect(page.locator("#payload-error")).to_contain_text("Line 1")
     page.fill("#payload", '{"city": "Bonn"}')
     page.click("text=Save and retry")
 
     page.wait_for_selector("text=was edited and is tried again")
+    page.wait_for_selector("text=Ready")
     record = Record.objects.get(key="INV-1")
     assert (record.payload, record.state, record.visit) == ({"city": "Bonn"}, "ready", 2)
-    assert page.is_visible("text=Ready")
 
 
 def test_a_viewer_sees_failures_but_neither_payloads_nor_buttons(visit_as: Visit) -> None:
@@ -111,9 +113,10 @@ def test_jobs_are_put_back_and_a_queue_is_emptied_without_a_script(visit: Visit)
     assert "Silent" in page.text_content("tr.bad-row")
 
     page.click("button:has-text('Put failed back')")
-    assert "1 failed job went back" in page.text_content(".messagelist")
+    expect(page.locator(".messagelist")).to_contain_text("1 failed job went back")
     page.click("button:has-text('Empty…')")
     page.click("form.narrow button")
 
-    assert "4 queued jobs of queue default were deleted." in page.text_content(".messagelist")
+    told = "4 queued jobs of queue default were deleted."
+    expect(page.locator(".messagelist")).to_contain_text(told)
     assert jobs_of("default", "queued", 0, 10) == ([], 0)

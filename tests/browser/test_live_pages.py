@@ -18,7 +18,6 @@ pytestmark = [
     bootstrap.once("a page's script asks no database"),
 ]
 
-LONG = 20_000  # milliseconds that a page may take to notice
 SLOW_SECONDS = 2
 
 
@@ -47,7 +46,7 @@ def test_live_can_be_switched_off_and_stays_off(visit: Visit) -> None:
     go_on(run, 42)
     page.click("#live")
 
-    page.wait_for_selector("text=42 of 100", timeout=LONG)
+    page.wait_for_selector("text=42 of 100")
     assert page.get_attribute("#live", "aria-pressed") == "true"
 
 
@@ -59,14 +58,14 @@ def test_open_details_and_selected_text_are_left_alone(visit: Visit) -> None:
 
     go_on(run, 42)
     for _ in range(2):  # the first may have been asked for before
-        with page.expect_response(is_poll, timeout=LONG) as answer:
+        with page.expect_response(is_poll) as answer:
             pass
     assert "42 of 100" in answer.value.text()
     assert page.is_visible("[data-live=timeline] details[open]")
     assert "10 of 100" in page.text_content("[data-live=facts]")
     page.evaluate("getSelection().removeAllRanges()")
 
-    page.wait_for_selector("text=42 of 100", timeout=LONG)
+    page.wait_for_selector("text=42 of 100")
     assert page.is_visible("[data-live=timeline] details[open]")
 
 
@@ -79,7 +78,7 @@ def test_a_live_page_leaves_alone_what_is_in_use(visit: Visit) -> None:
     batch.done = 42
     batch.save()
 
-    page.wait_for_selector("text=42 of 100", timeout=LONG)
+    page.wait_for_selector("text=42 of 100")
     assert page.input_value("#act-reason") == "half a sent"
 
 
@@ -88,9 +87,9 @@ def test_a_live_page_says_when_it_lost_the_server(visit: Visit, console: list[st
     page = visit(run.get_absolute_url())
 
     page.route("**/*", lambda route: route.abort())
-    page.wait_for_selector("text=Live updates paused", timeout=LONG)
+    page.wait_for_selector("text=Live updates paused")
     page.unroute("**/*")
-    page.wait_for_selector("#live-lost", state="hidden", timeout=30_000)
+    page.wait_for_selector("#live-lost", state="hidden")
     console[:] = [line for line in console if "ERR_FAILED" not in line]
 
 
@@ -104,10 +103,10 @@ def test_an_act_on_many_shows_its_progress_by_itself(visit: Visit) -> None:
     assert "300 of about 900" in page.text_content("main")
 
     act.note({processor.pk: 500}, processor.created_at)
-    page.wait_for_selector("text=800 of about 900", timeout=LONG)
+    page.wait_for_selector("text=800 of about 900")
     act.end(processor.created_at)
 
-    page.wait_for_selector(".badge:has-text('Finished')", timeout=LONG)
+    page.wait_for_selector(".badge:has-text('Finished')")
 
 
 def test_a_finished_run_is_announced_once_and_no_longer_asked_for(visit: Visit) -> None:
@@ -120,7 +119,7 @@ def test_a_finished_run_is_announced_once_and_no_longer_asked_for(visit: Visit) 
         state="finished", ended_at=run.started_at, claimed=100, done=100
     )
 
-    page.wait_for_selector("#live:has-text('Final')", timeout=LONG)
+    page.wait_for_selector("#live:has-text('Final')")
 
     assert "Succeeded" in page.text_content("#announcer")
     assert page.is_visible("[data-live=badge] .badge.ok")
@@ -132,7 +131,7 @@ def test_new_runs_wait_for_the_person(visit: Visit) -> None:
     page = visit("/admin/processors/run/")
     a_run(processor, 2)
 
-    page.wait_for_selector("#news:has-text('+1 new')", timeout=LONG)
+    page.wait_for_selector("#news:has-text('+1 new')")
     assert page.locator("#result_list tbody tr").count() == 1
     page.click("#news")
 
@@ -156,7 +155,7 @@ def test_times_are_the_servers_however_late_the_script_comes(visit: Visit) -> No
     Run.objects.filter(pk=run.pk).update(started_at=database_now())
 
     def come_late(route: Any) -> None:
-        time.sleep(SLOW_SECONDS)  # a network as slow as that
+        time.sleep(SLOW_SECONDS + 0.2)  # a network as slow as that
         route.continue_()
 
     page.route("**/live.js", come_late)
@@ -171,7 +170,7 @@ def test_who_was_signed_out_is_told(visit: Visit) -> None:
     page = visit(run.get_absolute_url())
     page.context.clear_cookies()
 
-    page.wait_for_selector("#signed-out:visible", timeout=LONG)
+    page.wait_for_selector("#signed-out:visible")
 
     assert "next=" in page.get_attribute("#signed-out a", "href")
 

@@ -109,7 +109,7 @@ def test_the_program_says_where_it_listens_and_ends_when_asked() -> None:
         assert process.stdout is not None
         line = process.stdout.readline()
         process.send_signal(signal.SIGTERM)
-        code = process.wait(10)
+        code = process.wait(60)
 
     assert line.startswith("The partner listens on http://127.0.0.1:")
     assert code == 0

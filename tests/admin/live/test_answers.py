@@ -1,7 +1,6 @@
 """A poll gets the regions of a page that say something else, or a 304, and nothing more."""
 
 import re
-import sys
 from typing import Any
 
 import pytest
@@ -9,26 +8,14 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from django.utils import timezone
 
 from processors.admin import live
 from processors.admin.live import LARGEST, fingerprint
-from processors.clock import database_now
 from processors.models import Attempt, Batch, Record
 from tests.admin.conftest import SignIn, a_batch, a_failed_record, a_run
 from tests.admin.live.conftest import live_pages, poll, poll_as_seen
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def still_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Time stands still for the pages: what is counted by the second stays as it is."""
-    now = database_now()
-    monkeypatch.setattr(timezone, "now", lambda: now)
-    for name, module in list(sys.modules.items()):
-        if name.startswith("processors.admin.") and hasattr(module, "database_now"):
-            monkeypatch.setattr(module, "database_now", lambda: now)
 
 
 def test_a_poll_holds_regions_alone(admin: Client, history: dict[str, Any]) -> None:
@@ -52,7 +39,7 @@ def test_every_region_of_a_poll_is_on_the_page(admin: Client, history: dict[str,
             assert f'data-live="{key}"' in page, (url, key)
 
 
-@pytest.mark.usefixtures("still_clock")
+@pytest.mark.usefixtures("still_clock", "remembered")
 def test_a_poll_that_finds_nothing_new_is_a_304(admin: Client, history: dict[str, Any]) -> None:
     for url in live_pages(history)[:-1]:  # how fast Redis answers is new each time
         page = admin.get(url).text
@@ -62,6 +49,7 @@ def test_a_poll_that_finds_nothing_new_is_a_304(admin: Client, history: dict[str
         assert (answer.status_code, answer.content) == (304, b""), url
 
 
+@pytest.mark.usefixtures("still_clock", "remembered")
 def test_a_page_that_knows_its_state_is_a_304_before_it_is_drawn(
     admin: Client, history: dict[str, Any]
 ) -> None:

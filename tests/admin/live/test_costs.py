@@ -9,19 +9,11 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from processors.admin import frame, looks, slow_cards
 from processors.admin.live import LARGEST
 from tests.admin.conftest import a_batch, a_failed_record, a_processor, a_run, an_active_run
 from tests.admin.live.conftest import live_pages, poll, poll_as_seen
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def _remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was asked for a page is not asked again while the test lasts, however long."""
-    for module in (frame, looks, slow_cards):
-        monkeypatch.setattr(module, "FRESH_SECONDS", 3_600)
 
 
 def fill(history: dict[str, Any]) -> None:
@@ -52,7 +44,7 @@ def test_a_poll_is_light_and_asks_little_when_everything_in_sight_has_changed(
         assert len(queries) <= 30, (url, len(queries))
 
 
-@pytest.mark.usefixtures("_remembered")
+@pytest.mark.usefixtures("remembered")
 def test_live_pages_cost_the_same_with_more_history(admin: Client, history: dict[str, Any]) -> None:
     urls = live_pages(history)
     poll(admin, urls[0])
@@ -81,7 +73,7 @@ def test_a_poll_asks_no_question_twice(admin: Client, history: dict[str, Any]) -
         assert [sql for sql, times in asked.items() if times > 1] == [], url
 
 
-@pytest.mark.usefixtures("_remembered")
+@pytest.mark.usefixtures("remembered")
 def test_a_poll_of_one_object_is_a_few_queries(admin: Client, history: dict[str, Any]) -> None:
     one_object = [url for url in live_pages(history) if url.endswith("/change/")]
     for url in one_object:

@@ -117,6 +117,7 @@ def test_the_chart_of_a_run_is_drawn_again_after_some_seconds(
     assert "8 of 10" in sooner
 
 
+@pytest.mark.usefixtures("still_clock")  # else the chart may have the turn
 def test_errors_of_a_run_are_grouped_again_when_another_record_failed(
     admin: Client, history: dict[str, Any]
 ) -> None:
