@@ -1,13 +1,14 @@
 """Times at which a processor takes no records: hours of the week, holidays, single days.
 
-Written as people say them: "Mon-Fri 08:00-10:00", "Sat,Sun", "daily 22:00-06:00", "12-25" (each
-year), "2026-12-24", "2026-12-24..2027-01-01"; each with or without hours, and with a time zone at
-the end where it is not the server's: "Sat,Sun Europe/Berlin". Hours that end before they begin end
-on the next day.
+Written as people say them: "Mon-Fri 08:00-10:00", "Sat,Sun", "daily 22:00-06:00", "12-25" and
+"12-24..01-01" (each year), "2026-12-24", "2026-12-24..2027-01-01"; each with or without hours, and
+with a time zone at the end where it is not the server's: "Sat,Sun Europe/Berlin". Hours that end
+before they begin end on the next day, and days of a year that do in the next year.
 """
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -17,11 +18,12 @@ from django.utils.translation import gettext as _
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-(?:([01]\d|2[0-3]):([0-5]\d)|24:00)")
-EVERY_YEAR = re.compile(r"(\d\d)-(\d\d)")
+EVERY_YEAR = re.compile(r"(\d\d-\d\d)(?:\.\.(\d\d-\d\d))?")
 DAY = timedelta(days=1)
 LEAP_YEAR = 2000  # in which every day of a year can be written
 MOST_STEPS = 400  # adjoining blackouts, a day each: beyond that one looks again then
 LOOK_AHEAD_DAYS = 2
+MOST_TYPED = 50  # lines that are read while somebody types
 
 
 class InvalidBlackout(ValueError):
@@ -30,7 +32,7 @@ class InvalidBlackout(ValueError):
 
 @dataclass(frozen=True)
 class Blackout:
-    """One line. `weekdays` 0 to 6, `first` to `last` days, or `yearly` month and day."""
+    """One line: `weekdays` 0 to 6, days from `first` to `last`, or `yearly` as month and day."""
 
     text: str
     begins: time = time()
@@ -38,7 +40,7 @@ class Blackout:
     weekdays: frozenset[int] = frozenset()
     first: date = date.min
     last: date = date.max
-    yearly: tuple[int, int] | None = None
+    yearly: tuple[tuple[int, int], tuple[int, int]] | None = None
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo(settings.TIME_ZONE))
 
     @classmethod
@@ -61,7 +63,8 @@ class Blackout:
     def falls_on(self, day: date) -> bool:
         """Whether it begins on that day."""
         if self.yearly is not None:
-            return (day.month, day.day) == self.yearly
+            (first, last), here = self.yearly, (day.month, day.day)
+            return first <= here <= last if first <= last else here >= first or here <= last
         if self.weekdays:
             return day.weekday() in self.weekdays
         return self.first <= day <= self.last
@@ -118,18 +121,24 @@ def read_days(blackout: Blackout, days: str, text: str) -> Blackout:
         if days == "daily":
             return blackout
         if yearly:
-            day = date(LEAP_YEAR, int(yearly[1]), int(yearly[2]))
-            return changed(blackout, yearly=(day.month, day.day))
+            first, last = read_year_day(yearly[1]), read_year_day(yearly[2] or yearly[1])
+            return changed(blackout, yearly=(first, last))
         if days[:1].isdigit():
-            first, _, last = days.partition("..")
-            from_day = date.fromisoformat(first)
-            to_day = date.fromisoformat(last) if last else from_day
+            begin, _, end = days.partition("..")
+            from_day = date.fromisoformat(begin)
+            to_day = date.fromisoformat(end) if end else from_day
             if to_day < from_day:
                 raise refusal(text)
             return changed(blackout, first=from_day, last=to_day)
         return changed(blackout, weekdays=read_weekdays(days))
     except ValueError as error:
         raise refusal(text) from error
+
+
+def read_year_day(text: str) -> tuple[int, int]:
+    """`12-25` as month and day. Raises ValueError."""
+    day = date.fromisoformat(f"{LEAP_YEAR}-{text}")
+    return day.month, day.day
 
 
 def read_weekdays(days: str) -> frozenset[int]:
@@ -152,11 +161,20 @@ def refusal(text: str) -> InvalidBlackout:
     return InvalidBlackout(
         _(
             "'%(text)s' is not a blackout: write days and, if not the whole day, hours, "
-            "such as “Mon-Fri 08:00-10:00”, “daily 22:00-06:00”, “12-25” or "
-            "“2026-12-24..2027-01-01”."
+            "such as “Mon-Fri 08:00-10:00”, “daily 22:00-06:00”, “12-25”, "
+            "“12-24..01-01” or “2026-12-24..2027-01-01”."
         )
         % {"text": text[:80]}
     )
+
+
+def readable(text: str) -> list[Blackout]:
+    """Those of lines that are being typed; what is none yet, or too much, is left out."""
+    found = []
+    for line in text.splitlines()[:MOST_TYPED]:
+        with suppress(InvalidBlackout):
+            found.append(Blackout.parse(line))
+    return found
 
 
 def closed_by(blackouts: Sequence[Blackout], now: datetime) -> tuple[Blackout, datetime] | None:

@@ -32,6 +32,8 @@ def at(hours: float) -> datetime:
         ("daily 22:00-06:00", [5.99, 22, 29], [6, 21.99]),
         ("22:00-06:00", [23], [12]),
         ("11-23", [0, 23.9], [-0.1, 24]),
+        ("11-22..11-24", [-24, 0, 47.9], [-24.1, 48]),
+        ("11-24..11-22", [-0.1, 24], [0, 23.9]),
         ("2026-11-23 12:00-13:00", [12.5], [11, 36.5]),
         ("2026-11-20..2026-11-24", [0, 47.9], [48]),
         ("Mon 08:00-10:00 Europe/Berlin", [7, 8.9], [9, 9.5]),
@@ -47,7 +49,7 @@ def test_a_blackout_is_on_when_it_says(text: str, on: list[float], off: list[flo
 @pytest.mark.parametrize(
     "text",
     ["", "sometimes", "Mon 8-10", "Mon 25:00-26:00", "13-01", "02-30", "2026-02-30", "Mon-",
-     "a b c", "2026-12-24..2026-12-01", "Mon 08:00-10:00 Europe/Berln"],
+     "a b c", "2026-12-24..2026-12-01", "12-24..01-32", "12-24..", "Mon 08:00-10:00 Europe/Berln"],
 )  # fmt: skip
 def test_what_is_no_blackout_is_refused(text: str) -> None:
     with pytest.raises(InvalidBlackout, match=r"Mon-Fri 08:00|unknown time zone"):
@@ -61,6 +63,27 @@ def test_blackouts_that_adjoin_end_with_the_last() -> None:
 
     assert found is not None
     assert (str(found[0]), found[1]) == ("daily 22:00-24:00", at(30))
+
+
+@pytest.mark.parametrize("text", ["12-24..01-01", "2026-12-24..2027-01-01"])
+def test_holidays_go_on_over_the_end_of_a_year(text: str) -> None:
+    holidays = [Blackout.parse(f"{text} Europe/Berlin"), Blackout.parse("Sat,Sun Europe/Berlin")]
+
+    found = closed_by(holidays, datetime(2026, 12, 31, 23, 30, tzinfo=UTC))
+
+    # The second of January is a Saturday.
+    assert found is not None
+    assert found[1] == datetime(2027, 1, 3, 23, tzinfo=UTC)
+    assert closed_by(holidays, datetime(2026, 12, 23, 22, 59, tzinfo=UTC)) is None
+
+
+def test_a_night_of_new_year_begins_in_one_year_and_ends_in_the_next() -> None:
+    night = Blackout.parse("12-31 22:00-06:00 UTC")
+
+    assert night.at(datetime(2027, 1, 1, 5, 59, tzinfo=UTC)) == datetime(2027, 1, 1, 6, tzinfo=UTC)
+    assert night.next_begin(datetime(2026, 12, 30, tzinfo=UTC)) == datetime(
+        2026, 12, 31, 22, tzinfo=UTC
+    )
 
 
 def test_the_night_that_skips_an_hour_has_its_end() -> None:

@@ -35,8 +35,10 @@ class DefinitionForm(OurAdmin):
         """What a cron line means, while it is typed."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        cron, zone = request.GET.get("cron", ""), request.GET.get("time_zone", "")
-        found = slots.preview(cron, zone, database_now())
+        cron, zone, blackouts = (
+            request.GET.get(name, "") for name in ("cron", "time_zone", "blackouts")
+        )
+        found = slots.preview(cron, zone, database_now(), blackouts)
         html = render_to_string("admin/processors/processor/schedule.html", {"schedule": found})
         return JsonResponse({"html": html})
 

@@ -82,7 +82,8 @@ def schedule_of(form: ProcessorForm, processor: Processor | None) -> slots.Sched
     """What the form's cron line means; None where nothing is typed there."""
     cron = str(form["cron"].value() or "")
     zone = str(form["time_zone"].value() or "UTC")
-    return slots.preview(cron, zone, database_now()) if cron else None
+    blackouts = str(form["blackouts"].value() or "")
+    return slots.preview(cron, zone, database_now(), blackouts) if cron else None
 
 
 def handler_docs() -> list[dict[str, Any]]:

@@ -119,7 +119,8 @@ class DefinitionFields(forms.Form):
         _("Blackouts"),
         _(
             "One a line: when no records are taken, such as “Mon-Fri 08:00-10:00”, "
-            "“daily 22:00-06:00”, “12-25” or “2026-12-24..2027-01-01 Europe/Berlin”."
+            "“daily 22:00-06:00”, “12-25”, “12-24..01-01” (each year) or "
+            "“2026-12-24..2027-01-01 Europe/Berlin”."
         ),
         rows=2,
     )

@@ -1,9 +1,11 @@
-/* Beside the cron field: what the line means and when it is due next, while it is typed. */
+/* Beside the cron field: what the line means, when it is due next, and what blackouts cover of that,
+   while it is typed. */
 "use strict";
 (() => {
   const shown = document.getElementById("schedule-preview");
   const cron = document.getElementById("id_cron");
   const zone = document.getElementById("id_time_zone");
+  const blackouts = document.getElementById("id_blackouts");
   if (!shown || !cron || !zone) return;
   let timer = 0;
   let asked = 0;
@@ -11,7 +13,9 @@
   async function look() {
     if (!cron.value.trim()) { shown.hidden = true; return; }
     const turn = ++asked;
-    const query = new URLSearchParams({cron: cron.value, time_zone: zone.value || "UTC"});
+    const query = new URLSearchParams({
+      cron: cron.value, time_zone: zone.value || "UTC", blackouts: blackouts?.value || "",
+    });
     try {
       const answer = await fetch(`${shown.dataset.url}?${query}`);
       if (!answer.ok || answer.redirected || turn !== asked) return;
@@ -21,7 +25,7 @@
     } catch { /* the form itself says what is wrong when it is saved */ }
   }
 
-  for (const field of [cron, zone]) {
-    field.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(look, 300); });
+  for (const field of [cron, zone, blackouts]) {
+    field?.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(look, 300); });
   }
 })();

@@ -27,6 +27,16 @@ def test_a_line_is_told_in_words_with_its_next_times(admin: Client) -> None:
     assert answer["html"].count("<li>") == 5
 
 
+def test_a_time_within_a_blackout_says_before_when_nothing_begins() -> None:
+    now = datetime(2026, 12, 23, 12, tzinfo=UTC)
+
+    shown = preview("0 3 * * *", "UTC", now, "12-24..01-01 UTC\nnot yet a bla").slots
+
+    told = "blackout “12-24..01-01 UTC”: nothing begins before Sat 2 Jan. 2027, 00:00"
+    assert {slot.closed for slot in shown} == {told}
+    assert preview("0 3 * * *", "UTC", now, "Sat").slots[0].closed == ""
+
+
 def test_a_bad_line_says_what_is_wrong(admin: Client) -> None:
     answer = admin.get(PREVIEW, {"cron": "99 * * * *", "time_zone": "UTC"}).json()
 
