@@ -30,8 +30,8 @@ from processors.protocol.leases import Lease, LeaseLost, Step
 from processors.protocol.refilling import Refill, claim_more, write_refill
 from processors.publishing import UnknownTarget
 from processors.sources.base import Claimed, Ref, Settlement, Source, SourceChanged
+from processors.sources.changed import MISSING
 from processors.sources.dialect import TROUBLE, is_broken
-from processors.sources.table import MISSING
 from processors.states import CloseReason
 
 logger = logging.getLogger(__name__)

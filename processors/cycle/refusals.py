@@ -7,8 +7,8 @@ from django.db import DatabaseError
 from processors.handlers.outcomes import MESSAGE_LIMIT, NOT_NOW, Kind, Outcome, clean_text
 from processors.publishing import UnknownTarget
 from processors.sources.base import Claimed, SourceChanged
+from processors.sources.changed import MISSING, outcome_of_change
 from processors.sources.dialect import can_pass, first_line
-from processors.sources.table import MISSING, outcome_of_change
 
 
 def refused(claimed: Claimed, error: Exception, *, may_repeat: bool) -> Iterable[Outcome]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from processors.handlers.outcomes import Outcome
 from processors.sources.base import Claimed, Ref, Settlement
-from processors.sources.table import MISSING, outcome_of_change
+from processors.sources.changed import MISSING, outcome_of_change
 
 
 def set_aside(settlement: Settlement, changed: Sequence[Ref]) -> None:

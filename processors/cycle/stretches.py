@@ -29,8 +29,8 @@ from processors.cycle.way import Tools, Way
 from processors.handlers.outcomes import Outcome
 from processors.protocol.leases import Lease, LeaseLost
 from processors.sources.base import Claimed, Settlement, SourceChanged
+from processors.sources.changed import MISSING, is_missing, outcome_of_change
 from processors.sources.dialect import TROUBLE, can_pass, is_broken
-from processors.sources.table import MISSING, is_missing, outcome_of_change
 
 DEADLOCK_TRIES = 5
 LEAST_LOOK_SECONDS = 0.001

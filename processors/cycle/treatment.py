@@ -19,8 +19,8 @@ from processors.handlers.execution import classify, failed
 from processors.handlers.outcomes import MESSAGE_LIMIT, NOT_NOW, Outcome, Verdict
 from processors.screening import PublishingError
 from processors.sources.base import Claimed, Settlement
+from processors.sources.changed import MISSING, is_missing, outcome_of_change
 from processors.sources.dialect import TROUBLE, can_pass
-from processors.sources.table import MISSING, is_missing, outcome_of_change
 
 # sys.exit() in a handler ends its record, not the worker; only Ctrl-C goes further.
 ITS_OWN = (Exception, SystemExit, GeneratorExit, asyncio.CancelledError)

@@ -16,7 +16,7 @@ from processors.protocol.allowances import Held
 from processors.protocol.lanes import next_in_lanes
 from processors.rates import Rate
 from processors.sources.base import Claimed, Pick, Source
-from processors.sources.table import is_missing
+from processors.sources.changed import is_missing
 from processors.states import RecordState
 
 ROUNDS = 5  # looks for records whose key has room, in one claim

@@ -20,8 +20,10 @@ from processors.handlers.execution import encode_result
 from processors.handlers.outcomes import MESSAGE_LIMIT, clean_text
 from processors.models import Record
 from processors.sources.base import Claimed, Pick, Ref, Settlement
+from processors.sources.changed import is_missing
 from processors.sources.dialect import can_pass, first_line, is_broken, unguessed
-from processors.sources.table import WORD_AFTER, TableSource, is_missing, without_ceiling
+from processors.sources.table import WORD_AFTER, TableSource, without_ceiling
+from processors.sources.user_rows import as_ref
 from processors.states import RECORD_SETTLED, RecordState
 
 logger = logging.getLogger(__name__)
@@ -120,10 +122,7 @@ class ForeignTableSource(TableSource):
         s = self.statements
         where, params = s.waiting(ceiling=pick.ceiling, position=self.position)
         sql = f"SELECT {s.key} FROM {s.table} WHERE {where} ORDER BY {s.key} LIMIT %s"
-        return [
-            row[0] if isinstance(row[0], int) else str(row[0])
-            for row in s.dialect.fetch(sql, [*params, size])
-        ]
+        return [as_ref(row[0]) for row in s.dialect.fetch(sql, [*params, size])]
 
     def _insert(self, pick: Pick, keys: Sequence[Ref]) -> list[Claimed]:
         ours = self.ledger.dialect
@@ -246,25 +245,13 @@ class ForeignTableSource(TableSource):
 
     def _write_outcomes(self, told: Sequence[tuple[Record, str]]) -> None:
         rows = [
-            self._told(
+            self.rows.told(
                 self.statements.key_value(r.key), WORD_AFTER[r.state], r.result, r.last_error
             )
             for r, _ in told
         ]
         with transaction.atomic(using=self.alias):
-            self.write_exactly(rows, [old for _, old in told], self.statements.told_columns)
-
-    def write_exactly(
-        self, rows: Sequence[list[Any]], old: Sequence[str], columns: Sequence[str]
-    ) -> int:
-        """Set `columns` of rows (their key last) where each has exactly its old status."""
-        if not rows:
-            return 0
-        dialect, sql = self.statements.dialect, self.statements.tell_exactly(columns)
-        if dialect.is_postgres:
-            *values, keys = [list(column) for column in zip(*rows, strict=True)]
-            return dialect.run(sql, [keys, list(old), *values])
-        return sum(dialect.run(sql, [*row, word]) for row, word in zip(rows, old, strict=True))
+            self.rows.tell_exactly(rows, [old for _, old in told], self.statements.told_columns)
 
     def _note_synced(self, records: Sequence[Record]) -> int:
         """A plain success needs no row of ours any more: its batch lists the key.
@@ -320,4 +307,4 @@ class ForeignTableSource(TableSource):
         return max(0, waiting - settled)
 
     def restore(self, record_key: str) -> None:
-        self._move([self.statements.key_value(record_key)], "failed", "new")
+        self.rows.move([self.statements.key_value(record_key)], "failed", "new")

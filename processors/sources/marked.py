@@ -22,10 +22,11 @@ from processors import failpoints
 from processors.afterwards import after_commit
 from processors.models import Installation, Record
 from processors.sources.base import Claimed, Pick, Ref, Settlement
+from processors.sources.changed import MISSING, is_missing
 from processors.sources.foreign import ForeignTableSource
 from processors.sources.marking import MarkStatements
 from processors.sources.marks import BATCH_DIGITS, Marks
-from processors.sources.table import MISSING, as_ref, is_missing
+from processors.sources.user_rows import as_ref
 from processors.states import RECORD_SETTLED
 
 logger = logging.getLogger(__name__)
@@ -77,7 +78,7 @@ class MarkedTableSource(ForeignTableSource):
             return {}
         sql, params = self.statements.mark([c.ref for c in claimed], old, mark)
         with transaction.atomic(using=self.alias):
-            return dict(self.read_rows(sql, params))
+            return dict(self.rows.read(sql, params))
 
     def _open_to(self, known: Sequence[Claimed]) -> list[str]:
         """What the rows of remembered records may show: new, or a mark of an earlier try.
@@ -137,7 +138,7 @@ class MarkedTableSource(ForeignTableSource):
         told = [[*values, ref] for values, (ref, _) in zip(statuses, rows, strict=True)]
         columns = [self.definition["status"]]
         with transaction.atomic(using=self.alias):
-            return self.write_exactly(told, [old for _, old in rows], columns)
+            return self.rows.tell_exactly(told, [old for _, old in rows], columns)
 
     def restore(self, record_key: str) -> None:
         ref, failed = self.statements.key_value(record_key), self.statements.word("failed")

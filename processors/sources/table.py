@@ -4,14 +4,11 @@ Claim and outcome are part of the batch's transaction, so the user's status colu
 can never disagree. Our record table remembers only what is not a plain success.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from operator import itemgetter
 from typing import Any
 
-from processors.handlers.execution import encode_result
-from processors.handlers.outcomes import Outcome
 from processors.models import Record
 from processors.sources.base import (
     Bounds,
@@ -22,23 +19,26 @@ from processors.sources.base import (
     Source,
     SourceChanged,
 )
+from processors.sources.changed import MISSING
 from processors.sources.inbox import COUNT_CAP
 from processors.sources.ledger import Ledger, remembered
-from processors.sources.statements import Statements, claim_sql_text
+from processors.sources.statements import Statements
+from processors.sources.user_rows import UserRows
 from processors.states import RecordState
-
-__all__ = ["TableSource", "claim_sql_text"]
-
-JSONB = 3802  # the type code of jsonb, which Django leaves as text in plain SQL
 
 
 class TableSource(Source):
     """The user's table in our database."""
 
     @cached_property
+    def rows(self) -> UserRows:
+        """The table's own."""
+        return UserRows(self.definition)
+
+    @property
     def statements(self) -> Statements:
         """The SQL for this table."""
-        return Statements(self.definition)
+        return self.rows.statements
 
     @property
     def ledger(self) -> Ledger:
@@ -65,7 +65,7 @@ class TableSource(Source):
         self.ledger.note_aside(pick, [one for one in found if one[0].record_id is None])
 
     def _claim_new(self, pick: Pick, size: int) -> list[Claimed]:
-        rows = self.read_rows(*self.statements.claim(size, pick.ceiling))
+        rows = self.rows.read(*self.statements.claim(size, pick.ceiling))
         if not self.definition.get("order"):
             rows.sort(key=itemgetter(0))
         # The batch that first took a row names this request for its key.
@@ -91,26 +91,12 @@ class TableSource(Source):
             take_up(record, claimed, pick)
         return found
 
-    def read_rows(self, sql: str, params: Sequence[Any]) -> list[tuple[Ref, dict[str, Any]]]:
-        """Rows of a statement that returns the key and the payload's columns."""
-        with self.statements.dialect.connection.cursor() as cursor:
-            cursor.execute(sql, params)
-            names = self.statements.payload
-            coded = [n for n, column in enumerate(cursor.description) if column[1] == JSONB]
-            rows = cursor.fetchall()
-        if coded:
-            rows = [decoded(row, coded) for row in rows]
-        if len(names) == 1:  # by far the most, so without a look at each of several
-            name = names[0]
-            return [(as_ref(key), {name: value}) for key, value in rows]
-        return [(as_ref(key), dict(zip(names, values, strict=True))) for key, *values in rows]
-
     def _with_payload(self, held: list[Claimed], word: str = "claimed") -> list[Claimed]:
         """Remembered records with their rows, each of which must still have its status."""
         if not held:
             return []
         keys = [self.statements.key_value(claimed.key) for claimed in held]
-        rows = dict(self.read_rows(*self.statements.rows(keys, word)))
+        rows = dict(self.rows.read(*self.statements.rows(keys, word)))
         for claimed, key in zip(held, keys, strict=True):
             claimed.ref = key
             claimed.payload = rows.get(key, MISSING)
@@ -120,16 +106,16 @@ class TableSource(Source):
         told = self.definition.get("result")
         plain = [c.ref for c, result in settlement.done if result is None or not told]
         rows = [
-            self._told(c.ref, "done", result, None)
+            self.rows.told(c.ref, "done", result, None)
             for c, result in settlement.done
             if told and result is not None
         ]
         rows += [
-            self._told(c.ref, WORD_AFTER[o.kind], o.result, o.message)
+            self.rows.told(c.ref, WORD_AFTER[o.kind], o.result, o.message)
             for c, o in settlement.others
             if o.kind in WORD_AFTER and c.payload is not MISSING
         ]
-        changed = self._move(plain, "claimed", "done") + self._tell(rows, "claimed")
+        changed = self.rows.move(plain, "claimed", "done") + self.rows.tell(rows, "claimed")
         if changed:
             raise SourceChanged(changed)
         self._forget(settlement)
@@ -143,46 +129,8 @@ class TableSource(Source):
         words = self.statements.words
         if result is None or not self.definition.get("result"):
             return self.statements.finish, [words["done"], claimed.ref, words["claimed"]]
-        told = self._told(claimed.ref, "done", result, None)
+        told = self.rows.told(claimed.ref, "done", result, None)
         return self.statements.tell("claimed"), [*told, words["claimed"]]
-
-    def _move(self, keys: Sequence[Ref], old: str, new: str) -> list[Ref]:
-        """Set rows to another status; returns those that did not have the old one."""
-        if not keys:
-            return []
-        found = self.statements.dialect.fetch(*self.statements.move(keys, old, new))
-        return [] if len(found) == len(keys) else missing(keys, found)
-
-    def _told(self, ref: Ref, word: str, result: Any, error: str | None) -> list[Any]:
-        """A row's new values in the order of `told_columns`, its key last."""
-        values: list[Any] = [self.statements.word(word)]
-        if self.definition.get("result"):
-            values.append(self._result_text(result))
-        if self.definition.get("error"):
-            values.append(self._error_text(error) if word == "failed" else None)
-        return [*values, ref]
-
-    def _error_text(self, error: str | None) -> str:
-        """Cut to what the column takes: half a sentence beats none."""
-        return (error or "")[: self.statements.lengths.get(self.definition["error"])]
-
-    def _result_text(self, result: Any) -> str | None:
-        """JSON; a text as it is where the column is not JSON itself."""
-        is_json = self.statements.types.get(self.definition["result"], "") in ("json", "jsonb")
-        return result if isinstance(result, str) and not is_json else encode_result(result)
-
-    def _tell(self, rows: list[list[Any]], old: str) -> list[Ref]:
-        """Write rows' new values; returns the keys of those that had not the old status."""
-        if not rows:
-            return []
-        dialect, keys = self.statements.dialect, [row[-1] for row in rows]
-        word = self.statements.words[old]
-        if dialect.is_postgres:
-            columns = [list(column) for column in zip(*rows, strict=True)]
-            params = [columns[-1], *columns[:-1], word]
-            found = dialect.fetch(self.statements.tell_many(), params)
-            return [] if len(found) == len(rows) else missing(keys, found)
-        return [row[-1] for row in rows if not dialect.run(self.statements.tell(old), [*row, word])]
 
     def _forget(self, settlement: Settlement) -> None:
         """Remembered records that succeeded in the end: say so in our books."""
@@ -209,11 +157,11 @@ class TableSource(Source):
 
     def suspect(self, settlement: Settlement) -> None:
         rows = [
-            self._told(c.ref, WORD_AFTER[o.kind], o.result, o.message)
+            self.rows.told(c.ref, WORD_AFTER[o.kind], o.result, o.message)
             for c, o in settlement.others
             if o.kind in WORD_AFTER
         ]
-        self._tell(rows, "claimed")  # a row that its owner changed is not ours to set
+        self.rows.tell(rows, "claimed")  # a row that its owner changed is not ours to set
         self.ledger.remember(settlement)
 
     def release(self, batch_id: int, refs: Sequence[Ref]) -> None:
@@ -221,7 +169,7 @@ class TableSource(Source):
         ours = [claimed.record_id for claimed in held if claimed.record_id is not None]
         if ours:
             self.ledger.release(batch_id, ours)
-        self._move([c.ref for c in held if c.record_id is None], "claimed", "new")
+        self.rows.move([c.ref for c in held if c.record_id is None], "claimed", "new")
 
     def bounds(self) -> Bounds:
         waiting = self.backlog(COUNT_CAP + 1)
@@ -254,37 +202,34 @@ class TableSource(Source):
         return int(self.statements.dialect.fetch(sql, [*params, cap])[0][0])
 
     def restore(self, record_key: str) -> None:
-        self._move([self.statements.key_value(record_key)], "failed", "claimed")
+        self.rows.move([self.statements.key_value(record_key)], "failed", "claimed")
 
     def discard(self, record_key: str) -> None:
         # Without a word of its own, a discarded row stays failed: it was not handled.
         word = "skipped" if self.statements.words.get("skipped") else "failed"
         keys = [self.statements.key_value(record_key)]
         # A row that refused its failed word still has that of a claim.
-        if self._move(keys, "failed", word):
-            self._move(keys, "claimed", word)
+        if self.rows.move(keys, "failed", word):
+            self.rows.move(keys, "claimed", word)
 
     def complete(self, record_key: str) -> None:
         keys = [self.statements.key_value(record_key)]
-        if self._move(keys, "failed", "done"):
-            self._move(keys, "claimed", "done")
+        if self.rows.move(keys, "failed", "done"):
+            self.rows.move(keys, "claimed", "done")
 
     def reopen(self, record_key: str) -> bool:
         keys = [self.statements.key_value(record_key)]
-        changed = self._move(keys, "done", "new")
+        changed = self.rows.move(keys, "done", "new")
         if changed and self.statements.words.get("skipped"):
-            changed = self._move(keys, "skipped", "new")
+            changed = self.rows.move(keys, "skipped", "new")
         if changed:
             raise SourceChanged(changed)
         return True
 
     def look_up(self, record_key: str) -> dict[str, Any] | None:
-        rows = self.read_rows(*self.statements.row(self.statements.key_value(record_key)))
+        rows = self.rows.read(*self.statements.row(self.statements.key_value(record_key)))
         return rows[0][1] if rows else None
 
-
-MISSING: dict[str, Any] = {}
-"""The payload of a remembered record whose row is gone or was changed: compared by identity."""
 
 WORD_AFTER: Mapping[str, str] = {
     "done": "done",
@@ -307,42 +252,6 @@ def take_up(record: Record, claimed: Claimed, pick: Pick) -> None:
     )
 
 
-def is_missing(claimed: Claimed) -> bool:
-    """Whether a remembered record's row is no longer as we left it."""
-    return claimed.payload is MISSING
-
-
 def without_ceiling(pick: Pick) -> Pick:
     """What we remember is bounded by its time alone: the ceiling is one of the user's keys."""
     return Pick(pick.batch_id, pick.size, pick.now)
-
-
-def as_ref(value: Any) -> Ref:
-    """A key as JSON can hold it."""
-    return value if isinstance(value, int) else str(value)
-
-
-def decoded(row: Sequence[Any], columns: Sequence[int]) -> tuple[Any, ...]:
-    """A row whose JSON columns are read."""
-    values = list(row)
-    for n in columns:
-        values[n] = None if values[n] is None else json.loads(values[n])
-    return tuple(values)
-
-
-def missing(keys: Sequence[Ref], found: Sequence[Sequence[Any]]) -> list[Ref]:
-    """Keys that a statement did not return."""
-    returned = {as_ref(row[0]) for row in found}
-    return [key for key in keys if key not in returned]
-
-
-def outcome_of_change() -> Outcome:
-    """What becomes of a record whose row was changed while we held it."""
-    return Outcome(
-        "parked",
-        error_type="ChangedMeanwhile",
-        message=(
-            "Somebody changed or deleted this row while it was in hand. Nothing was written. "
-            "Look at the row, then retry or discard the record."
-        ),
-    )

@@ -10,6 +10,7 @@ from processors.models import Processor, Record
 from processors.sources import open_source
 from processors.sources.foreign import ForeignTableSource
 from processors.sources.marked import MarkedTableSource
+from processors.sources.user_rows import UserRows
 from processors.states import RecordState
 from tests.lost_answers import LOST
 from tests.sources.marked.conftest import look_again, visits
@@ -71,7 +72,7 @@ def test_outcomes_that_a_table_did_not_hear_are_told_by_a_tick(
         raise OperationalError("connection refused")
 
     with monkeypatch.context() as patch:
-        patch.setattr(MarkedTableSource, "write_exactly", away)
+        patch.setattr(UserRows, "tell_exactly", away)
         run = run_here(processor)
         untold = Record.objects.untold().count()
         assert look_again() == 0
