@@ -86,15 +86,33 @@ class Refilling:
 
 
 @pytest.mark.parametrize("handler", ["rest", "waiting"])
-def test_a_batch_is_refilled_before_it_runs_dry(handler: str) -> None:
+def test_a_batch_is_refilled_before_it_runs_dry(
+    monkeypatch: pytest.MonkeyPatch, handler: str
+) -> None:
+    refilled = threading.Event()
+    take_up, write = Hands.take_up, Commits.write
+
+    def take_up_the_tenth_later(hands: Hands, claimed: Claimed) -> bool:
+        assert claimed.ref != last_of_ten or refilled.wait(60)
+        return take_up(hands, claimed)
+
+    def see_refill(commits: Commits, lease: Lease, stretch: Stretch) -> Lease | None:
+        following = write(commits, lease, stretch)
+        if lease.size > 10:
+            refilled.set()
+        return following
+
+    monkeypatch.setattr(Hands, "take_up", take_up_the_tenth_later)
+    monkeypatch.setattr(Commits, "write", see_refill)
     processor = define_filled(60, handler)
+    last_of_ten = Record.objects.order_by("id").values_list("id", flat=True)[9]
 
     run = run_here(processor)
 
     assert counters(run) == {"claimed": 60, "done": 60}
     assert Record.objects.filter(state=RecordState.DONE).count() == 60
-    batches = list(Batch.objects.all())
-    assert len(batches) < 6
+    batches = list(Batch.objects.order_by("id"))
+    assert batches[0].claimed > 10
     keys = Counter(key for batch in batches for key in batch.keys)
     assert set(keys.values()) == {1}
     assert len(keys) == 60
