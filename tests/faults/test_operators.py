@@ -2,6 +2,7 @@
 
 import random
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -61,16 +62,21 @@ def test_nothing_opens_after_stop_whatever_goes_on(trial: Trial) -> None:
 
     with Crew(3) as crew:
         trial.strike()
-        for _ in range(8):
+        for turn in count(1):
             control.start(processor.pk, act())
             wait_until(lambda: Batch.objects.filter(run=newest()).exists() or nothing_waits())
             control.stop(processor.pk, act())
             wait_until(has_stopped, message="the run did not end")
+            # Else Stop came too late each time, for all were through before: once more.
+            if turn >= 8 and Run.objects.filter(state=RunState.STOPPED).exists():
+                break
+            if nothing_waits():
+                fill_inbox(processor, numbered(RECORDS * (turn + 1)))
         control.start(processor.pk, act())
         crew.bring_through()
 
-    assert Run.objects.filter(state=RunState.STOPPED).exists()
-    assert Record.objects.filter(state=RecordState.DONE).count() == RECORDS
+    assert Record.objects.count() >= RECORDS
+    assert set(Record.objects.values_list("state", flat=True)) == {RecordState.DONE}
 
 
 def newest() -> Run:

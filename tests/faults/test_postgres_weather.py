@@ -29,10 +29,7 @@ from tests.tables import Table
 from tests.trials import Trial
 from tests.waiting import wait_until
 
-pytestmark = [
-    pytest.mark.skipif(connection.vendor != "postgresql", reason="a server of its own"),
-    pytest.mark.usefixtures("short_lease"),
-]
+pytestmark = pytest.mark.skipif(connection.vendor != "postgresql", reason="a server of its own")
 RECORDS = 60
 TERMINATE = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -71,6 +68,7 @@ def far_run(start_worker: StartWorker, database_line: Proxy, environment: dict[s
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("short_lease")
 @pytest.mark.fault("F33", "Postgres away for longer than a lease")
 def test_a_database_that_is_away_for_long_costs_no_attempt(
     start_worker: StartWorker, postgres: PostgresServer, trial: Trial
@@ -112,6 +110,7 @@ def test_terminated_sessions_cost_no_attempt(
     assert not Attempt.objects.exists()
 
 
+@pytest.mark.usefixtures("short_lease")
 @pytest.mark.fault("F35", "network to Postgres half-open until the batch is taken over")
 def test_a_worker_behind_a_silent_network_is_replaced_and_can_write_nothing(
     far_run: Run, start_worker: StartWorker, database_line: Proxy, trial: Trial
@@ -126,6 +125,7 @@ def test_a_worker_behind_a_silent_network_is_replaced_and_can_write_nothing(
     assert handled_keys() == sorted(numbered(RECORDS))
 
 
+@pytest.mark.usefixtures("short_lease")
 @pytest.mark.fault("F34", "connections to Postgres cut in mid-sentence, again and again")
 def test_commits_whose_answer_is_lost_are_made_once(
     far_run: Run, database_line: Proxy, trial: Trial

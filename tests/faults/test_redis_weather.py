@@ -1,8 +1,9 @@
 """Redis is silent, cut off, full or locked: work in hand ends, nothing is lost, all goes on."""
 
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from tests.conftest import StartWorker
 from tests.faults.crew import finish
 from tests.handling.models import Effect
 from tests.proxy import Proxy
-from tests.servers import RedisServer
+from tests.servers import RedisServer, state_and_parent
 from tests.stories import (
     act,
     begin_run,
@@ -153,13 +154,18 @@ def test_evicted_wake_ups_are_put_back(
     trial.strike()
     server.config_set("maxmemory-policy", "allkeys-lru")
     server.config_set("maxmemory", 1)
-    wait_until(lambda: not server.dbsize() or maintenance.tick(), message="nothing was evicted")
+    wait_until(lambda: is_evicted(server), message="nothing was evicted")
     server.config_set("maxmemory", 0)
     Run.objects.filter(pk=run.pk).update(woken_at=run.started_at.replace(year=2020))
     start_worker()
     finish(run)
 
     assert handled_keys() == sorted(numbered(RECORDS))
+
+
+def is_evicted(server: redis.Redis) -> bool:
+    maintenance.tick()
+    return not server.dbsize()
 
 
 @pytest.mark.fault("F27", "Redis wants a password from now on")
@@ -184,16 +190,27 @@ def test_a_new_password_keeps_operators_working_and_stays_out_of_the_log(
     assert "sesame" not in caplog.text
 
 
+@contextmanager
+def standing_still(server: RedisServer) -> Iterator[None]:
+    """The kernel accepts connections for it, and that is all."""
+    assert server.process is not None
+    process = server.process
+    process.send_signal(signal.SIGSTOP)
+    wait_until(lambda: state_and_parent(process.pid)[0] == "T")
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGCONT)
+
+
 @pytest.mark.fault("F24", "Redis accepts and never answers while an operator clicks")
 def test_an_operator_gets_an_answer_while_redis_hangs(
     redis_server: RedisServer, transactional_db: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     processor = define("effect")
     fill_inbox(processor, numbered(1))
-    with closing(redis.Redis.from_url(redis_server.url)) as client:
-        client.execute_command("CLIENT", "PAUSE", 4000, "ALL")  # type: ignore[no-untyped-call]
-
-    said = control.start(processor.pk, act())
+    with standing_still(redis_server):
+        said = control.start(processor.pk, act())
 
     assert said == "Story was started."
     assert "Redis took no wake-up" in caplog.text

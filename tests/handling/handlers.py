@@ -5,6 +5,7 @@ import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 from zlib import crc32
@@ -16,6 +17,7 @@ from processors.handlers import Record
 from tests.handling import hostile
 from tests.handling.effects import leave_effect
 from tests.handling.models import Effect
+from tests.waiting import wait_until
 
 
 @dataclass
@@ -35,6 +37,19 @@ def effect(record: Record, context: Context) -> None:
 def outside(record: Record, context: Context) -> None:
     leave_effect(record, context)
     time.sleep(context.options.seconds)
+
+
+@dataclass
+class Gate:
+    """A file: what waits for it goes on when it is there."""
+
+    file: str = ""
+
+
+@handler("Leave an effect elsewhere, and end when a file is there", options=Gate)
+def held(record: Record, context: Context) -> None:
+    leave_effect(record, context)
+    wait_until(Path(context.options.file).exists)
 
 
 @handler("Leave an effect that must not be repeated", effects="unrepeatable", options=Pace)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +25,12 @@ from tests.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("clean_ledger")
 LEASE = {"LEASE_SECONDS": "4"}  # idle workers look after their spare every second
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Path:
+    """The file that what is held waits for."""
+    return tmp_path / "gate"
 
 
 def wait_until_gone(pid: int) -> None:
@@ -68,8 +75,8 @@ def test_no_two_jobs_share_a_child(start_worker: StartWorker) -> None:
     assert len(set(pids())) == 5
 
 
-def test_a_worker_never_has_more_than_one_child(start_worker: StartWorker) -> None:
-    processor = define("outside", options={"seconds": 0.5})
+def test_a_worker_never_has_more_than_one_child(start_worker: StartWorker, gate: Path) -> None:
+    processor = define("held", options={"file": str(gate)})
     worker = start_worker()
     spare = worker.wait_for_horse()
     fill_inbox(processor, numbered(1))
@@ -77,6 +84,7 @@ def test_a_worker_never_has_more_than_one_child(start_worker: StartWorker) -> No
 
     wait_until(Effect.objects.exists, message="nothing was handled")
     during = worker.horse_pid()
+    gate.touch()
     wait_for_end(run)
 
     assert during == spare
@@ -171,27 +179,39 @@ def test_a_spare_that_segfaults_at_work_is_blamed_by_its_name(start_worker: Star
     assert worker.is_running()
 
 
-def test_redis_tells_the_truth_about_a_job_at_work(start_worker: StartWorker) -> None:
-    processor = define("outside", options={"seconds": 1.0})
+def test_redis_tells_the_truth_about_a_job_at_work(start_worker: StartWorker, gate: Path) -> None:
+    processor = define("held", options={"file": str(gate)})
     start_worker()
     fill_inbox(processor, numbered(1))
     run = control.run_once(processor.pk, act())
     wait_until(Effect.objects.exists, message="nothing was handled")
 
-    [worker] = SafeWorker.all(queue=queue("default"))
-    job_id = worker.get_current_job_id() or ""
-    started = StartedJobRegistry(queue=queue("default")).get_job_ids(cleanup=False)
-    during = (worker.get_state(), started, intermediate())
+    # The parent notes the beginning while the child is at work already.
+    job_id = wait_until(current_job)
+    wait_until(lambda: told() == ("busy", [job_id], 0), message=lambda: f"{job_id}: {told()}")
+    gate.touch()
     wait_for_end(run)
-    wait_until(lambda: worker.get_current_job_id() is None, message="the job has not ended")
 
-    assert during == ("busy", [job_id], 0)
-    assert StartedJobRegistry(queue=queue("default")).get_job_ids(cleanup=False) == []
+    wait_until(
+        lambda: current_job() == "" and told() == ("idle", [], 0), message=lambda: f"{told()}"
+    )
     assert left_of(job_id) == []
 
 
-def intermediate() -> int:
-    return int(queue("default").connection.llen("rq:queue:default:intermediate"))
+def known_worker() -> Any:
+    [worker] = SafeWorker.all(queue=queue("default"))
+    return worker
+
+
+def current_job() -> str:
+    return known_worker().get_current_job_id() or ""
+
+
+def told() -> tuple[str, list[str], int]:
+    """What Redis knows: of the worker, of jobs that have begun, and of those on their way."""
+    begun = StartedJobRegistry(queue=queue("default")).get_job_ids(cleanup=False)
+    on_its_way = int(queue("default").connection.llen("rq:queue:default:intermediate"))
+    return str(known_worker().get_state()), begun, on_its_way
 
 
 def left_of(job_id: str) -> list[bytes]:
@@ -199,16 +219,17 @@ def left_of(job_id: str) -> list[bytes]:
     return list(client.scan_iter(f"rq:*{job_id}*"))
 
 
-def test_the_command_to_stop_a_job_ends_the_child_and_no_more(start_worker: StartWorker) -> None:
-    processor = define("outside", options={"seconds": 30})
+def test_the_command_to_stop_a_job_ends_the_child_and_no_more(
+    start_worker: StartWorker, gate: Path
+) -> None:
+    processor = define("held", options={"file": str(gate)})
     worker = start_worker(**LEASE)
     spare = worker.wait_for_horse()
     fill_inbox(processor, numbered(1))
     control.run_once(processor.pk, act())
     wait_until(Effect.objects.exists, message="nothing was handled")
-    [known] = SafeWorker.all(queue=queue("default"))
 
-    send_stop_job_command(queue("default").connection, known.get_current_job_id() or "")
+    send_stop_job_command(queue("default").connection, wait_until(current_job))
 
     wait_until_gone(spare)
     wait_until(lambda: "stopped by user" in worker.log(), message=worker.log)
