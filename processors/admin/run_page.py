@@ -17,7 +17,7 @@ from processors.admin.charts import area
 from processors.admin.run_filters import parts_of
 from processors.admin.stretches import stretches_of
 from processors.definitions import options_changed
-from processors.models import Attempt, Batch, Event, Run
+from processors.models import Attempt, Batch, Event, Record, Run
 from processors.states import NEEDS_ATTENTION
 from processors.wording import duration, number, rate_words
 
@@ -25,6 +25,7 @@ BATCHES = 50
 FAILURES = 15
 ERRORS = 8
 SAMPLE = 1_000  # failed attempts that the groups of errors are made from
+FAILED = ("dead", "parked")
 TIMELINE = 100
 STRIP = (15, 5)  # runs before and after
 LIVE_MS = 2_000
@@ -61,7 +62,8 @@ def facts(run: Any, request: HttpRequest, now: datetime) -> dict[str, Any]:
         "failures": failures,
         "failed": number(failed) if failed else "",
         "is_sample": len(failures) < failed,
-        "may_manage": may_manage and any(one.record.state in NEEDS_ATTENTION for one in failures),
+        "may_manage": may_manage and needs_somebody(failures),
+        "to_retry": to_retry(run, failures) if may_manage else "",
         "stretches": stretches_of(run, events, opened_at(run), now),
         "events": sorted([*events, *batch_events(run)], key=lambda event: event.pk),
         "live_ms": 0 if run.has_ended else LIVE_MS,
@@ -208,9 +210,29 @@ def error_groups(run: Run) -> tuple[list[dict[str, Any]], bool]:
 
 def failed_attempts(run: Run) -> list[Attempt]:
     """The newest failures that a person has to look at, with their records."""
-    rows = Attempt.objects.filter(run=run, outcome__in=["dead", "parked"]).select_related("record")
+    rows = Attempt.objects.filter(run=run, outcome__in=FAILED).select_related("record")
     heavy = ("traceback", "log", "record__payload", "record__result")
     return list(rows.defer(*heavy).order_by("-id")[:FAILURES])
+
+
+def needs_somebody(failures: list[Attempt]) -> bool:
+    """Whether one of them is not retried, discarded or settled yet."""
+    return any(one.record.state in NEEDS_ATTENTION for one in failures)
+
+
+def to_retry(run: Run, failures: list[Attempt]) -> str:
+    """How many of its failed records still need somebody; empty for none.
+
+    They are counted once it has ended, among its newest SAMPLE failed attempts; `failures` are the
+    newest of these.
+    """
+    failed = run.dead + run.parked
+    if not failures or not run.has_ended:
+        return number(failed) if needs_somebody(failures) else ""
+    newest = Attempt.objects.filter(run=run, outcome__in=FAILED).order_by("-id")
+    rows = Record.objects.needing_attention().filter(pk__in=newest.values("record")[:SAMPLE])
+    count = rows.count()
+    return number(count) + ("+" if failed > SAMPLE else "") if count else ""
 
 
 def run_events(run: Run) -> QuerySet[Event]:

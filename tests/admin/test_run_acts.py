@@ -7,11 +7,12 @@ import pytest
 from django.contrib.auth.models import Group
 from django.test import Client
 
-from processors.admin import acts, run_acts
+from processors.admin import acts, run_acts, run_page
 from processors.models import Event, Record, Run
 from tests.admin.conftest import (
     SignIn,
     a_failed_record,
+    a_failing_run,
     a_processor,
     a_run,
     an_active_run,
@@ -94,6 +95,21 @@ def test_failed_records_of_chosen_runs_are_retried_after_a_question(admin: Clien
     assert "INVOICE-1" in page
     assert "INVOICE-2" not in page
     assert Record.objects.filter(state="dead").count() == 2
+
+
+def test_a_run_offers_to_retry_those_of_its_failed_records_that_are_left(admin: Client) -> None:
+    run = a_failing_run(*(f"INVOICE-{number}" for number in range(run_page.FAILURES + 2)))
+    Run.objects.update(claimed=run_page.FAILURES + 2, dead=run_page.FAILURES + 2)
+    assert "Retry 17 failed…" in admin.get(run.get_absolute_url()).text
+
+    newest = list(Record.objects.order_by("-pk").values_list("pk", flat=True)[: run_page.FAILURES])
+    Record.objects.filter(pk__in=newest).update(state="ready", failed_at=None)
+
+    assert "Retry 2 failed…" in admin.get(run.get_absolute_url()).text
+
+    Record.objects.update(state="ready", failed_at=None)
+
+    assert "failed…" not in admin.get(run.get_absolute_url()).text
 
 
 def test_runs_without_failed_records_have_nothing_to_retry(admin: Client) -> None:
