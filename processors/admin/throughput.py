@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from processors.explain import JUST_NOW
 from processors.held_back import held_of
 from processors.models import Batch, Run
 from processors.outlook import limit_of
@@ -68,7 +69,8 @@ def recent_rate(work: Sequence[Stretch], now: datetime, window: timedelta = MINU
 def with_rates(runs: Sequence[Any], now: datetime, work: Work | None = None) -> None:
     """Give active runs `rate` (records a second over the last minute) and `seconds_left`.
 
-    And `is_moving`: whether anything became of records in that minute, if only another try.
+    And `is_moving`: whether anything became of records in that minute, if only another try, or it
+    has just begun.
     After `looks.with_counters`, which knows what became of records and whether they are silent.
     `work`: their stretches, where the caller has them; the newest TELLING of each run count.
     """
@@ -78,7 +80,8 @@ def with_rates(runs: Sequence[Any], now: datetime, work: Work | None = None) -> 
     for run in active:
         done = work.get(run.pk, [])[:TELLING]
         run.rate = recent_rate(done, now)
-        run.is_moving = any(one.end > now - MINUTE for one in done)
+        is_new = now - run.started_at < JUST_NOW
+        run.is_moving = is_new or any(one.end > now - MINUTE for one in done)
         pace = recent_rate(done, now, 2 * MINUTE)
         run.seconds_left = time_left(run, min(pace, limit_of(run.processor)))
     timed = [run for run in active if run.seconds_left is not None]

@@ -47,6 +47,15 @@ def test_who_paused_a_processor_is_told_once_on_its_own_page_and_leads_there_els
     assert f'<a href="{url}">Orders</a>: Paused by anna at' in page(admin, reverse("admin:health"))
 
 
+def test_a_run_that_has_just_begun_is_no_trouble(admin: Client) -> None:
+    run = an_active_run(a_processor(), started_at=database_now())
+
+    for url in (run.get_absolute_url(), run.processor.get_absolute_url()):
+        looks = re.findall(r'class="([^"]+)"[^<>]*>Run 9 has just begun', page(admin, url))
+        assert looks
+        assert not [look for look in looks if "warn" in look]
+
+
 def test_the_overview_counts_what_is_paused_with_a_run_or_without(admin: Client) -> None:
     a_processor("resting", state="paused")
     an_active_run(a_processor("by-hand", state="stopped"), state="paused")
