@@ -31,6 +31,7 @@ from processors.screening import (
 )
 from processors.sources import arrivals
 from processors.sources.arrivals import Prepared
+from processors.states import RecordState
 
 CHUNK = 5_000  # records
 CHUNK_CHARACTERS = 8_000_000
@@ -75,7 +76,11 @@ class Published:
 
 @dataclass(frozen=True)
 class RecordView:
-    """A record as its publisher sees it; `history` are lines for people."""
+    """A record as its publisher sees it.
+
+    `error` says why it is not done, or not yet; `history` are lines for people, failed tries
+    of a record that is done among them.
+    """
 
     key: str
     state: str
@@ -337,7 +342,7 @@ def find_record(slug: str, key: str) -> RecordView | None:
         state=record.state,
         attempts=record.attempts + record.crashes,
         result=record.result,
-        error=record.last_error,
+        error="" if record.state == RecordState.DONE else record.last_error,
         updated_at=record.settled_at or record.created_at,
         history=lines,
     )

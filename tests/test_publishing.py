@@ -161,6 +161,18 @@ def test_a_publisher_can_see_what_became_of_a_record(inbox: Processor) -> None:
     assert find_record("story", "unknown") is None
 
 
+def test_what_failed_before_it_was_done_is_history_and_no_error(inbox: Processor) -> None:
+    Processor.objects.update(handler="handling.third_time")
+    publish("story", [item("a")])
+
+    run_here(inbox)
+    record = find_record("story", "a")
+
+    assert record is not None
+    assert (record.state, record.attempts, record.error) == ("done", 2, "")
+    assert record.history == ["not yet", "not yet"]
+
+
 def test_many_at_once_keep_every_character_and_every_field(inbox: Processor) -> None:
     odd = 'back\\slash \\N \\. "quote" tab\t newline\n ünï😀 \\u0041'
     later = datetime.now(UTC) + timedelta(days=1)
