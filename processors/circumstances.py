@@ -35,11 +35,13 @@ class Known:
 
     `active`: the active runs of the processors, with `hands`; None where they are to be looked up.
     `troubles`: why tables could not be read of late, by processor; empty where one could.
+    `starts`: when the next cycle begins, by processor; only told of those on arrival.
     """
 
     pause: AskPause = all_paused.current
     active: list[Any] | None = None
     troubles: dict[int, str] = field(default_factory=dict)
+    starts: dict[int, datetime | None] = field(default_factory=dict)
 
 
 @dataclass
@@ -56,6 +58,7 @@ class Facts:
     held: dict[int, Held] = field(default_factory=dict)  # the rate limit a run waits for
     holds: dict[int, list[Hold]] = field(default_factory=dict)  # limits by a key, by run
     troubles: dict[int, str] = field(default_factory=dict)  # of sources, by processor
+    starts: dict[int, datetime | None] = field(default_factory=dict)  # by processor
 
     @cached_property
     def all_paused(self) -> AllPaused | None:
@@ -81,7 +84,7 @@ def read(
 ) -> Facts:
     """Four queries for any number of them, two where `known`; those of limits come on top."""
     listed, known = list(processors), known or Known()
-    facts = Facts(now, queue, known.pause, troubles=known.troubles)
+    facts = Facts(now, queue, known.pause, troubles=known.troubles, starts=known.starts)
     if known.active is None:
         rows = Run.objects.active().filter(processor__in=listed)
         facts.runs = {run.processor_id: run for run in rows}

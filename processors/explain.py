@@ -212,10 +212,19 @@ def why_waiting(processor: Processor, facts: Facts) -> str:
     if due <= now - LATE:
         return why_late(due, facts)
     if kind == TriggerKind.ARRIVAL:
-        return _("Waits for records: a cycle begins when one arrives.")
+        return why_empty(facts.starts.get(processor.pk), now)
     if due <= now:
         return _("The next cycle is due now: it begins within seconds if a record waits.")
     return why_later(processor, due, now)
+
+
+def why_empty(start: datetime | None, now: datetime) -> str:
+    """What a processor on arrival waits for; `start`: when a record's own time comes."""
+    if start is None or start <= now:
+        return _("Waits for records: a cycle begins when one arrives.")
+    return _("A cycle begins when a record arrives, and %(when)s for what waits until then.") % {
+        "when": told(start, now)
+    }
 
 
 def why_later(processor: Processor, due: datetime, now: datetime) -> str:

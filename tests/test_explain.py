@@ -10,6 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from processors.circumstances import Known
 from processors.clock import database_now
 from processors.explain import why, whys
 from processors.models import Actor, Allowance, Processor
@@ -230,3 +231,17 @@ def test_a_cycle_that_is_just_due_does_not_deny_what_waits() -> None:
     assert reason(processor, now) == (
         "The next cycle is due now: it begins within seconds if a record waits."
     )
+
+
+def test_what_waits_for_its_time_on_arrival_is_told_beside_what_may_arrive() -> None:
+    now = database_now()
+    processor = a_processor(state="started", trigger_kind="arrival", next_due_at=now)
+
+    sentences = [
+        why(processor, now, Known(starts={processor.pk: start}))
+        for start in (now + timedelta(seconds=40), now, None)
+    ]
+
+    empty = "Waits for records: a cycle begins when one arrives."
+    later = "A cycle begins when a record arrives, and in 40 s for what waits until then."
+    assert sentences == [later, empty, empty]

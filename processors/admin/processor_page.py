@@ -28,6 +28,7 @@ from processors.force_stop import FORCE_STOP
 from processors.handlers import registry
 from processors.models import Attempt, Processor, Record, Run
 from processors.protocol.reaping import lease_gap
+from processors.protocol.set_times import next_start
 from processors.sources.modes import in_words
 from processors.states import ProcessorState, RunState
 from processors.wording import duration
@@ -45,6 +46,8 @@ def facts(processor: Any, request: HttpRequest) -> dict[str, Any]:
     throughput.with_rates([run] if run else [], now)
     looks.with_rests([processor], request)
     waiting = looks.backlogs([processor], now)[processor.pk]
+    is_idle = run is None and processor.is_started
+    processor.next_start = next_start(processor, waiting) if is_idle else None
     why = looks.whys([processor], [run] if run else [], request)[processor.pk]
     if run is None:  # of one that goes on, the batches in hand are told nowhere else
         why = looks.telling(processor, why, now)

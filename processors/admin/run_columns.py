@@ -27,7 +27,8 @@ def next_run(processor: Any, now: datetime) -> SafeString | str:
     if getattr(processor, "rests", False):
         return _("not while everything is paused")
     if processor.trigger_kind == TriggerKind.ARRIVAL:
-        return _("on arrival")
+        start = getattr(processor, "next_start", None)
+        return due(start, now) if start else _("on arrival")
     if getattr(processor, "current_run", None) is not None:
         return _("after this run")
     if processor.next_due_at is None:

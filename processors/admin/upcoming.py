@@ -99,5 +99,6 @@ def trigger_words(processor: Processor, *, is_short: bool = False) -> str:
         pause = duration(processor.pause_seconds)
         return _("%(pause)s after each run") % {"pause": pause}
     if processor.trigger_kind == TriggerKind.ARRIVAL:
-        return _("when a record arrives")
+        is_due = getattr(processor, "next_start", None) is not None
+        return _("or when a record arrives") if is_due else _("when a record arrives")
     return _("on demand")

@@ -9,7 +9,7 @@ from processors.circumstances import Known
 from processors.management.terminal import in_columns
 from processors.models import Batch, Processor, Record, Run
 from processors.outlook import outlook
-from processors.protocol.set_times import begins_at
+from processors.protocol.set_times import next_start
 from processors.sources.modes import in_words
 from processors.states import COUNTERS
 from processors.wording import rate_words, roughly
@@ -24,16 +24,16 @@ def overview(processor: Processor, now: datetime) -> dict[str, Any]:
     `why` is a sentence or null, `backlog` a number or null where its source cannot be asked.
     """
     found = backlog.count(processor, BACKLOG_CAP)
-    troubles = {processor.pk: found.trouble}
     run = Run.objects.active_of(processor.pk)
-    due = processor.next_due_at
+    start = None if run else next_start(processor, found.records)
+    known = Known(troubles={processor.pk: found.trouble}, starts={processor.pk: start})
     return {
         "slug": processor.slug,
         "state": str(processor.state),
-        "why": explain.why(processor, now, Known(troubles=troubles)),
+        "why": explain.why(processor, now, known),
         "backlog": found.records,
         "current_run": run_report(run) if run else None,
-        "next_run_at": stamp(begins_at(processor, due)) if due else None,
+        "next_run_at": stamp(start),
     }
 
 

@@ -1,4 +1,7 @@
-"""A cron's set times that were not kept: one run stands for them, or they are skipped."""
+"""When the next cycle begins, and a cron's set times that were not kept.
+
+One run stands for those, or they are skipped.
+"""
 
 from datetime import datetime, timedelta
 
@@ -9,10 +12,24 @@ from processors.models import Event, Processor, Run
 from processors.models.door import Move
 from processors.models.processor import Misfire, TriggerKind
 from processors.protocol import allowances
+from processors.protocol.arming import earliest_deferred
 
 # A set time counts as missed when it could not be kept for this long.
 LATE_SECONDS = 60
 BLACKOUTS = 30  # that cover a set time each, one after the other: beyond them nobody looks
+FEW = 10_000  # records of which one is looked for that waits for its time
+
+
+def next_start(processor: Processor, waiting: int | None) -> datetime | None:
+    """When the next cycle of a processor without a run begins; None where nothing has a time.
+
+    On arrival only a record that waits for its time has one: another try, or a delay. What is
+    looked at meanwhile, in case a wake-up was lost, is no start.
+    """
+    due = processor.next_due_at
+    if due is not None and processor.trigger_kind == TriggerKind.ARRIVAL:
+        due = earliest_deferred(processor) if 0 < (waiting or 0) <= FEW else None
+    return begins_at(processor, due) if due else None
 
 
 def late_reason(processor: Processor, slot: datetime, how: Move) -> str | None:

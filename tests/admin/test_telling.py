@@ -80,6 +80,18 @@ def test_a_page_does_not_say_twice_when_the_next_run_begins(admin: Client) -> No
     assert "Next cycle in" not in html
 
 
+def test_another_try_on_arrival_is_told_with_its_time(admin: Client) -> None:
+    now = database_now()
+    processor = a_processor(state="started", trigger_kind="arrival", next_due_at=now)
+    tried_at = now + timedelta(minutes=7)
+    a_failed_record(processor, a_run(processor), state="ready", available_at=tried_at)
+
+    html = page(admin, processor.get_absolute_url())
+
+    assert tried_at.isoformat() in html
+    assert "or when a record arrives" in html
+
+
 def test_a_blackout_is_told_where_the_next_run_is(admin: Client) -> None:
     due = database_now() + timedelta(hours=1)
     processor = a_processor(

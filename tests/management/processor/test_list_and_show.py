@@ -38,6 +38,31 @@ def test_show_has_the_published_shape(call_json: CallJson) -> None:
     assert datetime.fromisoformat(found["next_run_at"]).tzinfo == UTC
 
 
+def test_an_inbox_on_arrival_has_a_next_run_only_where_a_record_waits_for_its_time(
+    call_json: CallJson,
+) -> None:
+    now = database_now()
+    looked_at, tried_at = now + timedelta(seconds=5), now + timedelta(minutes=3)
+    processor = make_processor(
+        "orders", state="started", trigger_kind="arrival", next_due_at=looked_at
+    )
+
+    empty = call_json("processor", "show", "orders")
+    make_record(processor, available_at=tried_at, maybe_seen=True, attempts=1)
+    waiting = call_json("processor", "show", "orders")
+
+    assert empty["next_run_at"] is None
+    assert datetime.fromisoformat(waiting["next_run_at"]) == tried_at
+    assert " for what waits until then." in waiting["why"]
+
+
+def test_while_a_run_is_active_no_other_is_due(call_json: CallJson) -> None:
+    source, now = make_table_source(), database_now()
+    make_run(make_processor("orders", source=source, state="started", next_due_at=now))
+
+    assert call_json("processor", "show", "orders")["next_run_at"] is None
+
+
 def test_an_active_run_counts_what_its_batches_count(call_json: CallJson) -> None:
     run = make_run(make_processor("orders"))
     make_batch(run, state="closed", done=2, dead=1)
