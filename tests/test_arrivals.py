@@ -89,13 +89,13 @@ def test_publishing_does_not_wait_for_a_processor_that_somebody_holds(
             with transaction.atomic():
                 Processor.objects.select_for_update().get(pk=processor.pk)
                 holding.set()
-                done.wait(30)
+                done.wait(60)
         finally:
             connections.close_all()
 
     with ThreadPoolExecutor() as threads:
         holder = threads.submit(hold)
-        holding.wait(30)
+        assert holding.wait(60)
         with transaction.atomic():
             begun = cycles.begin_arrived(processor.pk)
         done.set()

@@ -244,7 +244,7 @@ def test_a_commit_waits_for_whoever_holds_its_rows(goods: Table, touched: str) -
     touch, started = beat if touched == "batch" else rename, threading.Event()
     other = threading.Thread(target=hold_until_waited_for, args=[touch, started])
     other.start()
-    started.wait(10)
+    assert started.wait(60)
 
     hand.commit_next()
     other.join()
@@ -277,7 +277,7 @@ def test_kill_9_between_two_records_parks_the_one_in_hand_and_no_other(
     start_worker: StartWorker, goods: Table, kind: str
 ) -> None:
     processor = define_filled(kind, goods, 6)
-    start_worker(LEASE_SECONDS="4", RECORDMILL_FAILPOINT="outcome.after_commit:kill9:2")
+    start_worker(RECORDMILL_FAILPOINT="outcome.after_commit:kill9:2")
     run = control.run_once(processor.pk, act())
 
     wait_for_end(run)

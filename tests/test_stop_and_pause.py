@@ -23,13 +23,15 @@ from tests.stories import (
 from tests.tables import Table
 from tests.waiting import wait_until
 
+ROWS = 2_000  # far more than are handled before anybody says stop
+
 
 @pytest.mark.parametrize("seconds", [0.05, 0.4])
 def test_stop_acts_within_one_record_of_each_worker(
     start_worker: StartWorker, seconds: float
 ) -> None:
     goods = Table()
-    goods.fill(range(1, 201))
+    goods.fill(range(1, ROWS + 1))
     processor = define("outside", goods.source(), options={"seconds": seconds}, parallelism=2)
     start_worker()
     start_worker()
@@ -43,7 +45,8 @@ def test_stop_acts_within_one_record_of_each_worker(
     # Each worker may have begun one more between the stop and our count.
     assert Effect.objects.count() <= begun + 2
     assert run.state == RunState.STOPPED
-    assert goods.statuses() == {"DONE": Effect.objects.count(), "NEW": 200 - Effect.objects.count()}
+    done = Effect.objects.count()
+    assert goods.statuses() == {"DONE": done, "NEW": ROWS - done}
     assert counters(run)["claimed"] == counters(run)["done"] + counters(run)["released"]
 
     Effect.objects.all().update(run=0)
@@ -57,7 +60,7 @@ def test_stop_acts_within_one_record_of_each_worker(
 
 
 def test_pause_and_resume_keep_the_same_run(start_worker: StartWorker) -> None:
-    processor = define("outside", options={"seconds": 0.05})
+    processor = define("holding", options={"since": 2})
     fill_inbox(processor, numbered(60))
     start_worker()
     control.start(processor.pk, act())
@@ -66,9 +69,8 @@ def test_pause_and_resume_keep_the_same_run(start_worker: StartWorker) -> None:
     control.pause(processor.pk, act("lunch"))
     run = Run.objects.get()
     wait_until(lambda: Run.objects.get().state == RunState.PAUSED, message="it did not pause")
-    during = Effect.objects.count()
+    assert Effect.objects.count() == 3
     assert not Batch.objects.leased().exists()
-    assert during < 60
     control.resume(processor.pk, act("back"))
     wait_for_end(run)
 
@@ -140,7 +142,7 @@ def test_an_act_that_is_not_possible_is_refused_with_a_sentence(
 
 
 def test_start_right_after_stop_is_remembered(start_worker: StartWorker) -> None:
-    processor = define("outside", options={"seconds": 0.3}, trigger={"kind": "arrival"})
+    processor = define("holding", trigger={"kind": "arrival"})
     fill_inbox(processor, numbered(6))
     start_worker()
     control.start(processor.pk, act())
@@ -185,7 +187,7 @@ def test_start_goes_on_with_a_run_that_was_begun_by_hand_and_paused(transactiona
 
 
 def test_a_plain_pause_alarms_nobody(start_worker: StartWorker) -> None:
-    processor = define("outside", options={"seconds": 0.05})
+    processor = define("holding", options={"since": 2})
     fill_inbox(processor, numbered(60))
     worker = start_worker()
     control.start(processor.pk, act())

@@ -14,6 +14,7 @@ from django.db import connection
 
 from processors import Context, Reject, Retry, Skip, cycle, handler
 from processors.handlers import Record
+from processors.protocol import gate
 from tests.handling import hostile
 from tests.handling.effects import leave_effect
 from tests.handling.models import Effect
@@ -22,21 +23,28 @@ from tests.waiting import wait_until
 
 @dataclass
 class Pace:
-    """How long a record takes."""
+    """How long a record takes, until there is such a file."""
 
     seconds: float = 0.0
+    until: str = ""
+
+
+def dwell(pace: Pace) -> None:
+    """As long as a record takes now."""
+    if not (pace.until and Path(pace.until).exists()):
+        time.sleep(pace.seconds)
 
 
 @handler("Leave an effect in the same transaction", effects="database", options=Pace)
 def effect(record: Record, context: Context) -> None:
     leave_effect(record, context)
-    time.sleep(context.options.seconds)
+    dwell(context.options)
 
 
 @handler("Leave an effect elsewhere", options=Pace)
 def outside(record: Record, context: Context) -> None:
     leave_effect(record, context)
-    time.sleep(context.options.seconds)
+    dwell(context.options)
 
 
 @dataclass
@@ -55,7 +63,34 @@ def held(record: Record, context: Context) -> None:
 @handler("Leave an effect that must not be repeated", effects="unrepeatable", options=Pace)
 def unrepeatable(record: Record, context: Context) -> None:
     leave_effect(record, context)
-    time.sleep(context.options.seconds)
+    dwell(context.options)
+
+
+@dataclass
+class Hold:
+    """Which records are held: so many from the n-th on."""
+
+    since: int = 0
+    count: int = 1
+
+
+@handler("Leave an effect elsewhere; hold some until somebody wants them to end", options=Hold)
+def holding(record: Record, context: Context) -> None:
+    leave_effect(record, context)
+    hold(record, context)
+
+
+@handler("The same with an effect that must not be repeated", effects="unrepeatable", options=Hold)
+def holding_unrepeatable(record: Record, context: Context) -> None:
+    leave_effect(record, context)
+    hold(record, context)
+
+
+def hold(record: Record, context: Context) -> None:
+    """At first, until the run or this worker is to leave; so long that a test may be held up."""
+    is_held = 0 <= record.payload["n"] - context.options.since < context.options.count
+    if is_held and not context.maybe_seen_before:
+        wait_until(lambda: context.should_stop() or gate.state_of(context.run_id) != "running")
 
 
 @handler("Wait as a coroutine", options=Pace)
@@ -161,13 +196,13 @@ def seen_before(record: Record, context: Context) -> Any:
 @handler("Ask its own process to leave at the fifth record, and end no other until it is so")
 def departing(record: Record, context: Context) -> None:
     if leaves_from_the_fifth(record):
-        assert GIVEN_BACK.wait(10)
+        assert GIVEN_BACK.wait(60)
 
 
 @handler("The same, as a coroutine")
 async def departing_async(record: Record, context: Context) -> None:
     if leaves_from_the_fifth(record):
-        assert await asyncio.to_thread(GIVEN_BACK.wait, 10)
+        assert await asyncio.to_thread(GIVEN_BACK.wait, 60)
 
 
 GIVEN_BACK = threading.Event()
