@@ -39,6 +39,7 @@ MODULES = (
     *("cycle.shift", "cycle.stretches", "cycle.settling", "cycle.refusals", "cycle.patience"),
     *("cycle.beside", "cycle.hands"),
     *("sources.ledger", "sources.inbox", "sources.foreign", "sources.marked", "sources.table"),
+    "sources.user_rows",
 )
 # Where quick tests of these modules are; learning what others reach would take longer than judging.
 ABOUT = (
