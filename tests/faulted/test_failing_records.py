@@ -1,14 +1,20 @@
 """A processor whose records fail is stopped by the machine, at the cost of a few of them."""
 
+import itertools
+import threading
+
 import pytest
 
 from processors import control, cycle, maintenance
 from processors.clock import database_now
+from processors.cycle.hands import Threads
 from processors.explain import why
 from processors.models import Event, Processor, Record, Run
+from processors.sources.base import Claimed
 from processors.states import RecordState, RunState
 from tests.faulted.conftest import FAILING, touched
 from tests.stories import LATER, act, counters, define, faulted, fill_inbox, numbered, run_here
+from tests.waiting import PATIENCE_SECONDS
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, databases=["default", "shop"]),
@@ -96,14 +102,33 @@ def test_a_poison_record_or_two_that_fail_for_ever_trip_nothing() -> None:
     assert Record.objects.filter(state=RecordState.DEAD).count() == 2
 
 
-def test_threads_trip_it_as_well() -> None:
+def test_threads_trip_it_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    hold_back_after(10, monkeypatch)
     processor = define("obey", backoff=LATER, concurrency=8)
     fill_inbox(processor, FAILING)
 
     run = run_here(processor)
 
     assert run.state == RunState.FAILED
-    assert touched() <= 200
+    assert touched() <= 10 + 8  # and what was in their hands then
+
+
+def hold_back_after(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads treat so many records, and no more before the others were taken from them."""
+    taken, withdrawn = itertools.count(1), threading.Event()
+    take_up, withdraw = Threads.take_up, Threads.withdraw
+
+    def take_up_or_wait(hands: Threads, claimed: Claimed) -> bool:
+        assert next(taken) <= number or withdrawn.wait(PATIENCE_SECONDS)
+        return take_up(hands, claimed)
+
+    def withdraw_and_say_so(hands: Threads) -> list[Claimed]:
+        left = withdraw(hands)
+        withdrawn.set()
+        return left
+
+    monkeypatch.setattr(Threads, "take_up", take_up_or_wait)
+    monkeypatch.setattr(Threads, "withdraw", withdraw_and_say_so)
 
 
 def test_a_batch_handler_that_fails_costs_no_attempt_of_the_innocent() -> None:

@@ -8,12 +8,12 @@ from datetime import timedelta
 import pytest
 from django.db import connection, connections, transaction
 
-from processors.clock import database_now
 from processors.models import Record
 from processors.protocol import claiming
 from processors.protocol.gate import Ask, pass_gate
 from processors.protocol.working import source_of
 from tests.limits.conftest import begin, claimed, customers
+from tests.model.clockwork import Clockwork
 from tests.stories import define, fill_inbox
 from tests.waiting import PATIENCE_SECONDS
 
@@ -21,10 +21,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.mark.parametrize("limit", ["60/min", "60/min by customer"])
-def test_a_claim_that_waited_for_its_turn_does_not_begin_a_limit_anew(limit: str) -> None:
+def test_a_claim_that_waited_for_its_turn_does_not_begin_a_limit_anew(
+    clock: Clockwork, limit: str
+) -> None:
     processor = define("echo", rate_limits=[limit], parallelism=2)
     fill_inbox(processor, customers(a=5))
-    Record.objects.update(available_at=database_now() - timedelta(minutes=1))
+    Record.objects.update(available_at=clock.now - timedelta(minutes=1))
     run = begin(processor)
     assert claimed(run) is not None
 

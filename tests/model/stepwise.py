@@ -106,7 +106,10 @@ class Actor(threading.Thread):
             own._commit = self._committing(own, type(own)._commit)
             if own.vendor == "postgresql":
                 self.pids.append(own.connection.get_backend_pid())
-                own.connection.cursor().execute("SET synchronous_commit = off")
+                # Whoever waits for another's lock waits until that one was told to go on.
+                own.connection.cursor().execute(
+                    "SET synchronous_commit = off; SET lock_timeout = 0"
+                )
                 own.connection.commit()
             else:
                 own.connection.execute("PRAGMA synchronous = OFF")

@@ -112,7 +112,8 @@ def test_of_a_database_that_is_away_nothing_is_claimed_and_of_a_table_that_is_go
 def test_a_table_that_goes_away_at_the_mark_blames_nobody(
     goods: Table, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
-    settings.LEASE_SECONDS = 0.4
+    usual = settings.LEASE_SECONDS
+    settings.LEASE_SECONDS = 0.4  # for so long a table is waited for
     goods.fill([1, 2])
     processor = define("outside", goods.source())
     run = begun(processor)
@@ -127,6 +128,7 @@ def test_a_table_that_goes_away_at_the_mark_blames_nobody(
         cycle.work(run.pk)
     assert goods.statuses() == {"NEW": 2}
     assert not Attempt.objects.exists()
+    settings.LEASE_SECONDS = usual
     cycle.work(run.pk)
 
     run.refresh_from_db()
