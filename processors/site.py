@@ -47,12 +47,12 @@ class Site(admin.AdminSite):
     def get_urls(self) -> list[Any]:
         """With the pages that belong to no model."""
         from processors.admin import (
+            background,
             frame,
             health_page,
             pause_all,
             queue_buttons,
             queue_pages,
-            record_acts,
         )
 
         wrap = self.admin_view
@@ -61,7 +61,7 @@ class Site(admin.AdminSite):
             path("times/", wrap(frame.switch_times), name="times"),
             path("pause-all/", wrap(pause_all.pause_view), name="pause_all"),
             path("resume-all/", wrap(pause_all.resume_view), name="resume_all"),
-            path("bulk/<int:pk>/", wrap(record_acts.bulk_page), name="bulk_act"),
+            path("bulk/<int:pk>/", wrap(background.bulk_page), name="bulk_act"),
             path("health/", wrap(health_page.health), name="health"),
             path("queues/", wrap(queue_pages.overview), name="queues"),
             path("queues/jobs/", wrap(queue_pages.jobs), name="queue_jobs"),

@@ -13,9 +13,9 @@ from django.utils.translation import gettext as _
 
 from processors import failures
 from processors.admin import asking, frame, live
+from processors.admin.background import in_background
 from processors.admin.base import page
 from processors.admin.export import Column, as_file, cell
-from processors.admin.record_acts import in_background
 from processors.failures import ErrorGroup
 from processors.models import Processor, Record
 from processors.querysets import RecordQuerySet

@@ -20,13 +20,14 @@ from django.utils.translation import ngettext
 
 from processors import bulk, dead_letters
 from processors.acts import Refused, by_user
-from processors.admin import asking, columns, live
+from processors.admin import columns
 from processors.admin.acts import reason_of, say, way_back
-from processors.admin.base import HistoryAdmin, page, user_of
+from processors.admin.base import HistoryAdmin, user_of
 from processors.admin.filters import whole
 from processors.admin.record_filters import SPANS
 from processors.clock import database_now
-from processors.models import BulkAct, Processor, Record, Run
+from processors.models import Processor, Record, Run
+from processors.querysets import Person
 from processors.selection import Selection
 from processors.sources.fingerprints import normalised
 from processors.states import NEEDS_ATTENTION
@@ -111,7 +112,7 @@ class RecordActs(HistoryAdmin):
         back = way_back(request, reverse("admin:processors_record_changelist"))
         try:
             if count > AT_ONCE:
-                words = ", ".join(words_of(selection))
+                words = ", ".join(words_of(selection, request.user))
                 return redirect(bulk.begin(what, selection, words, count, act))
             owners = owners_of(selection, request) if what == "retry" else []
             moved = dead_letters.treat(what, selection, act)
@@ -146,7 +147,7 @@ class RecordActs(HistoryAdmin):
             else reverse("admin:processors_record_many", args=[what]),
             "n": count,
             "count": columns.capped(count, COUNTED),
-            "words": words_of(selection),
+            "words": words_of(selection, request.user),
             "left": max(0, len(selection.ids) - count),
             "selection": signing.dumps(selection.as_json(), salt=SALT),
             "back": back
@@ -196,29 +197,31 @@ def selection_of(given: QueryDict) -> Selection:
     )
 
 
-def words_of(selection: Selection) -> list[str]:
-    """A selection as people read it."""
+def words_of(selection: Selection, person: Person) -> list[str]:
+    """A selection as people read it, with no name that this person may not know."""
     words = []
     if selection.processor_id is not None:
-        owner = Processor.objects.filter(pk=selection.processor_id).first()
+        visible = Processor.objects.visible_to(person)
+        owner = visible.filter(pk=selection.processor_id).first()
         words.append(_("processor %(name)s") % {"name": owner or "?"})
     if selection.fingerprint:
-        words.append(_("error %(error)s") % {"error": error_words(selection)})
+        words.append(_("error %(error)s") % {"error": error_words(selection, person)})
     if selection.state:
         words.append(_("state %(state)s") % {"state": selection.state})
     if selection.since:
         words.append(_("failed since %(at)s") % {"at": columns.exactly(selection.since)})
     if selection.run_id is not None:
-        run = Run.objects.filter(pk=selection.run_id).select_related("processor").first()
+        runs = Run.objects.visible_to(person).filter(pk=selection.run_id)
+        run = runs.select_related("processor").first()
         words.append(_("tried in run %(run)s") % {"run": run or "?"})
     if selection.ids:
         words.append(_("chosen one by one"))
     return words or [_("all that need attention")]
 
 
-def error_words(selection: Selection) -> str:
-    """The kind of an error, from its newest record."""
-    sample = selection.rows().order_by("-failed_at", "-id").first()
+def error_words(selection: Selection, person: Person) -> str:
+    """The kind of an error, from its newest record that the person may see."""
+    sample = selection.rows().visible_to(person).order_by("-failed_at", "-id").first()
     if sample is None:
         return selection.fingerprint[:8]
     kind = sample.error_type or _("No error type")
@@ -267,46 +270,3 @@ def hints_of(owners: Iterable[Processor]) -> list[tuple[str, str]]:
     """What must be started or resumed before retried records go on: its page, and a sentence."""
     hints = [(one, hint) for one in owners if (hint := dead_letters.what_it_waits_for(one))]
     return [(one.get_absolute_url(), hint.strip()) for one, hint in hints[:HINTS]]
-
-
-# In the background
-
-
-def bulk_page(request: HttpRequest, pk: int) -> HttpResponse:
-    """How far an act on many records is."""
-    if not request.user.has_perm(dead_letters.MANAGE_DEAD):
-        raise PermissionDenied
-    found = BulkAct.objects.filter(pk=pk).first()
-    hidden = set(map(str, Processor.objects.hidden_from(request.user)))
-    owner = Selection.from_json(found.selection).processor_id if found else None
-    if found is None or str(owner) in hidden:
-        raise Http404
-    processors = Processor.objects.visible_to(request.user).in_bulk(list(map(int, found.moved)))
-    context = {
-        "act": found,
-        "title_of": titles()[found.what],
-        "share": share_of(found),
-        "moved": [(one, found.moved[str(pk)]) for pk, one in processors.items()],
-        "hints": hints_of(processors.values()) if found.what == "retry" else [],
-        "now": asking.now(request),
-        "live_ms": 0 if found.has_ended else 2_000,
-    }
-    return page(request, "admin/processors/record/bulk.html", titles()[found.what], **context)
-
-
-def share_of(found: BulkAct) -> str:
-    """How much of it is done, in per cent; as text, because a comma would break a drawing."""
-    if found.has_ended and not found.trouble:
-        return "100"
-    return f"{min(100.0, 100 * found.total / max(1, found.expected)):.0f}"
-
-
-def in_background(request: HttpRequest) -> list[dict[str, Any]]:
-    """Acts that go on, for the top of the records' pages."""
-    if not request.user.has_perm(dead_letters.MANAGE_DEAD):
-        return []
-    return [
-        {"act": one, "title": titles()[one.what], "share": share_of(one)}
-        for one in BulkAct.objects.open().order_by("-id")[:5]
-        if not live.is_poll(request)
-    ]

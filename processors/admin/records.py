@@ -24,11 +24,12 @@ from processors.admin import (
     record_search,
     row_search,
 )
+from processors.admin.background import in_background
 from processors.admin.base import OurList
 from processors.admin.export import Column, Exports
 from processors.admin.filters import ProcessorFilter
 from processors.admin.masking import masked
-from processors.admin.record_acts import RecordActs, in_background
+from processors.admin.record_acts import RecordActs
 from processors.admin.record_filters import (
     INDEXED,
     WINDOW,

@@ -17,7 +17,7 @@ from django.urls import reverse
 from processors import editing
 from processors.acts import by_user
 from processors.definitions import digest
-from processors.models import Event, Processor, Record
+from processors.models import BulkAct, Event, Processor, Record
 from tests.admin.conftest import VIEWS, SignIn, a_failed_record, a_processor, a_run, click
 
 pytestmark = pytest.mark.django_db
@@ -191,6 +191,34 @@ def test_no_list_mentions_what_is_hidden(sign_in: SignIn, kept: dict[str, Any], 
 
     assert "Secret" not in html
     assert "SECRET" not in html
+
+
+@pytest.mark.parametrize("of", ["processor", "run"])
+def test_a_question_about_many_records_names_nothing_that_is_hidden(
+    kept: dict[str, Any], of: str
+) -> None:
+    url = reverse("admin:processors_record_many", args=["retry"])
+
+    asked = a_member("Operator").post(url, query_params={of: kept[of].pk}).text
+
+    assert "0 records are tried again" in asked
+    assert "Secret" not in asked
+
+
+@pytest.mark.parametrize("of", ["processor", "run"])
+def test_an_act_on_many_hidden_records_is_hidden_as_well(kept: dict[str, Any], of: str) -> None:
+    now = kept["run"].started_at
+    act = BulkAct.objects.create(
+        what="retry", selection={f"{of}_id": kept[of].pk}, words="Secret", actor="anna",
+        expected=900, started_at=now, seen_at=now,
+    )  # fmt: skip
+    outside, inside = a_member("Operator"), a_member("Operator", "A")
+    records = reverse("admin:processors_record_changelist")
+
+    assert "Secret" not in outside.get(records).text
+    assert outside.get(act.get_absolute_url()).status_code == 404
+    assert "Secret" in inside.get(records).text
+    assert inside.get(act.get_absolute_url()).status_code == 200
 
 
 def test_a_bulk_act_reaches_nothing_that_is_hidden(kept: dict[str, Any]) -> None:
