@@ -106,10 +106,9 @@ class Actor(threading.Thread):
             own._commit = self._committing(own, type(own)._commit)
             if own.vendor == "postgresql":
                 self.pids.append(own.connection.get_backend_pid())
-                # Whoever waits for another's lock waits until that one was told to go on.
-                own.connection.cursor().execute(
-                    "SET synchronous_commit = off; SET lock_timeout = 0"
-                )
+                own.connection.cursor().execute("SET synchronous_commit = off")
+                # A minute: whoever holds a lock goes on when it is told to, not before.
+                own.connection.cursor().execute("SET lock_timeout = '60s'")
                 own.connection.commit()
             else:
                 own.connection.execute("PRAGMA synchronous = OFF")
