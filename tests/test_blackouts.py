@@ -1,5 +1,6 @@
 """Times at which a processor takes no records."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,10 +8,13 @@ import pytest
 from processors import control, cycle, maintenance
 from processors.blackouts import Blackout, InvalidBlackout, closed_by, closes_at
 from processors.clock import database_now
+from processors.cycle import stretches
 from processors.definitions import InvalidDefinition, clean, dump
 from processors.explain import why
+from processors.handlers import Context, Handler, Record, registry
 from processors.models import Batch, Processor, Run
 from processors.protocol import claiming
+from processors.protocol.leases import Lease
 from processors.states import CloseReason, RunState
 from tests.stories import act, counters, define, fill_inbox, numbered, run_here
 
@@ -154,17 +158,34 @@ class TestOfAProcessor:
     def test_records_that_are_not_begun_are_given_back_when_it_begins(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        processor = define("outside", options={"seconds": 0.1}, blackouts=["2001-01-01"])
-        fill_inbox(processor, numbered(10))
-        ahead = iter([timedelta(seconds=0.5)])  # of the first claim; half of its records
+        leases: list[Lease] = []
+
+        def handle(record: Record, context: Context) -> None:
+            if record.payload["n"] == 3:
+                ends_at, leases[0].ends_at = leases[0].ends_at, time.monotonic()
+                assert ends_at is not None
+                assert 3_000 < ends_at - time.monotonic() <= 3_600
+
+        def open_batch(lease: Lease, now: datetime) -> None:
+            leases.append(lease)
+            opened(lease, now)
+
+        opened = claiming.open_batch
+        monkeypatch.setattr(claiming, "open_batch", open_batch)
+        monkeypatch.setattr(stretches, "LEAST_LOOK_SECONDS", 0)
+        ahead = iter([timedelta(hours=1)])  # of the first claim
         monkeypatch.setattr(
             claiming, "closes_at", lambda _, now: next((now + one for one in ahead), None)
         )
+        monkeypatch.setitem(
+            registry._handlers, "handling.closing", Handler("handling.closing", "Close", handle)
+        )
+        processor = define("closing", blackouts=["2001-01-01"])
+        fill_inbox(processor, numbered(10))
 
         run = run_here(processor)
 
         first = Batch.objects.filter(run=run).order_by("id")[0]
         assert first.close_reason == CloseReason.RELEASED
-        assert 1 <= first.done < 10
-        assert first.done + first.released == 10
+        assert (first.done, first.released) == (4, 6)
         assert counters(run)["done"] == 10

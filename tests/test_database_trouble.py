@@ -40,7 +40,7 @@ def test_a_restart_of_the_database_costs_no_record_and_no_attempt(
     settings: Any,
 ) -> None:
     # A crash of a server without fsync forgets commits, and with them leases: those run out.
-    settings.LEASE_SECONDS = 4 if crash else 8
+    settings.LEASE_SECONDS = 4 if crash else 60
     workers = [start_worker(LEASE_SECONDS=str(settings.LEASE_SECONDS)) for _ in range(2)]
     run = begin_run(handler, RECORDS, options={"seconds": 0.02}, batch_size=20, parallelism=2)
     wait_until(

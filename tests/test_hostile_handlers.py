@@ -32,7 +32,7 @@ from tests.stories import (
 
 pytestmark = [
     pytest.mark.django_db(transaction=True, databases=["default", "shop"]),
-    pytest.mark.usefixtures("short_lease", "clean_ledger"),
+    pytest.mark.usefixtures("clean_ledger"),
 ]
 postgres_only = pytest.mark.skipif(connection.vendor != "postgresql", reason="Postgres's SQL")
 GOOD = numbered(10)

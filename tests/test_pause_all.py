@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from processors import control, cycle, maintenance, pause_all
 from processors.acts import Refused, by_user
 from processors.clock import database_now
-from processors.cycle import shift
+from processors.cycle import shift, stretches
 from processors.explain import why
 from processors.handlers import Handler, registry
 from processors.models import Batch, Event, Installation, Record, Run
@@ -41,6 +41,7 @@ def after(**length: int) -> datetime:
 def pausing_handler(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Somebody pauses everything while it has the third record in hand; the keys it got."""
     monkeypatch.setattr(shift, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(stretches, "LEAST_LOOK_SECONDS", 0)
     seen: list[str] = []
 
     def handle(record: Any, context: Any) -> None:

@@ -8,6 +8,7 @@ import pytest
 from django.db import OperationalError, connection
 
 from processors import publishing
+from processors.cycle import audience
 from processors.handlers import Context, Effects, Handler, registry
 from processors.handlers import Record as Given
 from processors.models import Attempt, Processor, Record
@@ -115,6 +116,7 @@ def test_who_listens_is_asked_once_for_many_records(
         return find(target, keep=keep)
 
     monkeypatch.setattr(publishing, "find_listeners", noted)
+    monkeypatch.setattr(audience, "REMEMBERED_SECONDS", 600.0)
     processor = talking(speak, "database")
     fill_inbox(processor, numbered(20))
     asked.clear()
