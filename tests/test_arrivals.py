@@ -16,6 +16,7 @@ from processors.models import Processor, Record, Run
 from processors.protocol import cycles
 from processors.queues.wakeups import queue
 from tests.stories import act, define
+from tests.waiting import PATIENCE_SECONDS
 
 
 def arriving(**definition: Any) -> Processor:
@@ -89,13 +90,13 @@ def test_publishing_does_not_wait_for_a_processor_that_somebody_holds(
             with transaction.atomic():
                 Processor.objects.select_for_update().get(pk=processor.pk)
                 holding.set()
-                done.wait(60)
+                done.wait(PATIENCE_SECONDS)
         finally:
             connections.close_all()
 
     with ThreadPoolExecutor() as threads:
         holder = threads.submit(hold)
-        assert holding.wait(60)
+        assert holding.wait(PATIENCE_SECONDS)
         with transaction.atomic():
             begun = cycles.begin_arrived(processor.pk)
         done.set()

@@ -164,7 +164,7 @@ def test_one_deadly_record_ends_dead_and_no_other_suffers(
         if Record.objects.filter(key="poison", state=RecordState.DEAD).exists():
             break
         make_due()
-        wait_for_end(control.run_once(processor.pk, act()), seconds=90)
+        wait_for_end(control.run_once(processor.pk, act()))
 
     poison = Record.objects.get(key="poison")
     assert poison.state == RecordState.DEAD

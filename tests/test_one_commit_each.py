@@ -34,7 +34,7 @@ from tests.stories import (
     wait_for_end,
 )
 from tests.tables import Table
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 pytestmark = pytest.mark.usefixtures("goods", "clean_ledger")
 on_postgres = pytest.mark.skipif(
@@ -244,7 +244,7 @@ def test_a_commit_waits_for_whoever_holds_its_rows(goods: Table, touched: str) -
     touch, started = beat if touched == "batch" else rename, threading.Event()
     other = threading.Thread(target=hold_until_waited_for, args=[touch, started])
     other.start()
-    assert started.wait(60)
+    assert started.wait(PATIENCE_SECONDS)
 
     hand.commit_next()
     other.join()

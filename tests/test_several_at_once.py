@@ -43,7 +43,7 @@ from tests.stories import (
     wait_for_end,
 )
 from tests.tables import Table
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 pytestmark = pytest.mark.usefixtures("goods", "clean_ledger")
 
@@ -286,10 +286,10 @@ class Holding:
         self.let_go = threading.Event()
 
     def treat(self, claimed: Claimed, settlement: Settlement) -> None:
-        assert self.let_go.wait(60)
+        assert self.let_go.wait(PATIENCE_SECONDS)
 
     async def treat_async(self, claimed: Claimed, _: Executor) -> Settlement:
-        assert await asyncio.to_thread(self.let_go.wait, 60)
+        assert await asyncio.to_thread(self.let_go.wait, PATIENCE_SECONDS)
         return Settlement(0, 0, "", datetime.now(UTC))
 
 
@@ -314,7 +314,7 @@ def test_a_limit_that_was_changed_holds_for_what_is_begun_next(kind: type[Hands]
         assert [*sorted(map(int, desk.begun)), *(one.ref for one in left)] == list(range(12))
         holding.let_go.set()
         while desk.begun:
-            for claimed, _ in hands.collect(10):
+            for claimed, _ in hands.collect(PATIENCE_SECONDS):
                 del desk.begun[claimed.ref]
     hands.close()
 
@@ -370,7 +370,7 @@ def test_what_befalls_a_hand_is_told_at_once(kind: type[Hands]) -> None:
     hands.begin([Claimed(1, "mistaken", {}, 1)])
 
     with pytest.raises(AssertionError, match="mistaken"):
-        hands.collect(10)
+        hands.collect(PATIENCE_SECONDS)
     hands.close()
 
 
@@ -392,7 +392,7 @@ def test_a_task_that_exits_ends_nothing_but_itself() -> None:
 
     hands.begin([Claimed(n, str(n), {}, 1) for n in range(3)])
     left = 3
-    while ended := hands.collect(10 if left else 0):
+    while ended := hands.collect(PATIENCE_SECONDS if left else 0):
         left -= len(ended)
 
     assert left == 0

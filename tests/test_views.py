@@ -11,11 +11,12 @@ from processors.clock import database_now
 from processors.models import Installation
 from processors.queues import QueueState
 from tests.factories import make_processor
+from tests.waiting import PATIENCE_SECONDS
 
 
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("processors.views.ANSWER_SECONDS", 60.0)
+    monkeypatch.setattr("processors.views.ANSWER_SECONDS", PATIENCE_SECONDS)
 
 
 @pytest.fixture
@@ -116,7 +117,7 @@ def test_what_does_not_answer_in_time_is_not_waited_for(
     answer = threading.Event()
 
     def hang(names: list[str]) -> list[QueueState]:
-        answer.wait(60)
+        answer.wait(PATIENCE_SECONDS)
         return []
 
     monkeypatch.setattr("processors.views.ANSWER_SECONDS", 0.1)

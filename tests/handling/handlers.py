@@ -18,7 +18,7 @@ from processors.protocol import gate
 from tests.handling import hostile
 from tests.handling.effects import leave_effect
 from tests.handling.models import Effect
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 
 @dataclass
@@ -196,13 +196,13 @@ def seen_before(record: Record, context: Context) -> Any:
 @handler("Ask its own process to leave at the fifth record, and end no other until it is so")
 def departing(record: Record, context: Context) -> None:
     if leaves_from_the_fifth(record):
-        assert GIVEN_BACK.wait(60)
+        assert GIVEN_BACK.wait(PATIENCE_SECONDS)
 
 
 @handler("The same, as a coroutine")
 async def departing_async(record: Record, context: Context) -> None:
     if leaves_from_the_fifth(record):
-        assert await asyncio.to_thread(GIVEN_BACK.wait, 60)
+        assert await asyncio.to_thread(GIVEN_BACK.wait, PATIENCE_SECONDS)
 
 
 GIVEN_BACK = threading.Event()
