@@ -11,18 +11,22 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
 from django.db import connections
 
-from processors import cycle, failpoints
+from processors import cycle, failpoints, maintenance
+from processors.clock import database_now
 from processors.cycle.manners import Copy
-from processors.models import Run
+from processors.maintenance import Ticked
+from processors.models import Batch, Installation, Run
 from processors.queues.identity import Identity, own_name
 from processors.queues.wakeups import queue
 from tests.waiting import PATIENCE_SECONDS, wait_until
 
 LOOK_SECONDS = 0.02
+JUST_NOW, LONG_AGO = timedelta(seconds=1), timedelta(days=1)
 
 
 class Actor:
@@ -95,6 +99,17 @@ class Actor:
             os.kill(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
             self.exit_code = -signal.SIGKILL
+
+
+def let_leases_run_out() -> None:
+    """Of all open batches: for when whoever has one is dead, or stands still."""
+    Batch.objects.leased().update(lease_until=database_now() - JUST_NOW)
+
+
+def tick_and_reap() -> Ticked:
+    """As a scheduler does, for whom the time to look after lost workers has come each time."""
+    Installation.objects.update(reaped_at=database_now() - LONG_AGO)
+    return maintenance.tick()
 
 
 def work_on_runs() -> None:

@@ -11,7 +11,7 @@ from processors.models import Processor, Record, Run
 from processors.sources.dialect import TROUBLE
 from processors.states import RecordState
 from tests import stakes
-from tests.faults.actors import Actor, work_on_runs
+from tests.faults.actors import Actor, tick_and_reap, work_on_runs
 from tests.stories import act
 from tests.waiting import wait_until
 
@@ -36,7 +36,7 @@ class Crew:
     def _is_through(self) -> bool:
         self.workers = [Actor(work_on_runs) if w.has_ended() else w for w in self.workers]
         make_due()
-        maintenance.tick()
+        tick_and_reap()
         if Run.objects.active().exists():
             return False
         if not stakes.lost():

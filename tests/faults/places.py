@@ -9,7 +9,7 @@ from processors import control, cycle, maintenance, queues
 from processors.acts import Refused
 from processors.clock import database_now
 from processors.models import Processor, Run
-from tests.faults.actors import Actor
+from tests.faults.actors import Actor, let_leases_run_out, tick_and_reap
 from tests.stories import act, define, fill_inbox, numbered
 from tests.tables import Table
 from tests.waiting import wait_until
@@ -83,12 +83,8 @@ def reaping() -> Deed:
     """Whoever takes back a batch whose worker was killed with a record in hand."""
     dying = Actor(working(), "handler.after_effect:kill9:15")
     dying.wait()
-    return tick_until_reaped
-
-
-def tick_until_reaped() -> None:
-    """As a scheduler does."""
-    wait_until(lambda: maintenance.tick().reaped, message="nothing was reaped")
+    let_leases_run_out()
+    return lambda: wait_until(lambda: tick_and_reap().reaped, message="nothing was reaped")
 
 
 def ticking() -> Deed:

@@ -92,7 +92,9 @@ def test_after_a_jump_back_the_next_cycle_is_due_as_soon_as_ever(
 
 @pytest.mark.usefixtures("brief_lease")
 @pytest.mark.fault("F55", "the clock jumps back after a worker died")
-def test_a_lost_worker_is_noticed_although_its_lease_ends_in_an_hour(trial: Trial) -> None:
+def test_a_lost_worker_is_noticed_although_its_lease_ends_in_an_hour(
+    trial: Trial, settings: Any
+) -> None:
     processor = define("effect", batch_size=25)
     fill_inbox(processor, numbered(RECORDS))
     run = control.run_once(processor.pk, act())
@@ -100,6 +102,8 @@ def test_a_lost_worker_is_noticed_although_its_lease_ends_in_an_hour(trial: Tria
 
     trial.strike()
     jump(-HOUR)
+    wait_until(lambda: maintenance.tick().reaped, message="nobody noticed")
+    settings.LEASE_SECONDS = 60
     with Crew() as crew:
         crew.bring_through()
 
@@ -110,7 +114,7 @@ def test_a_lost_worker_is_noticed_although_its_lease_ends_in_an_hour(trial: Tria
 
 @pytest.mark.usefixtures("brief_lease")
 @pytest.mark.fault("F54", "the clock jumps ahead and back between two looks of the reaper")
-def test_two_jumps_leave_the_reapers_gate_open(trial: Trial) -> None:
+def test_two_jumps_leave_the_reapers_gate_open(trial: Trial, settings: Any) -> None:
     processor = define("effect", batch_size=25)
     fill_inbox(processor, numbered(RECORDS))
     control.run_once(processor.pk, act())
@@ -121,6 +125,7 @@ def test_two_jumps_leave_the_reapers_gate_open(trial: Trial) -> None:
 
     trial.strike()
     wait_until(lambda: maintenance.tick().reaped, message="nobody looks any more")
+    settings.LEASE_SECONDS = 60
     with Crew() as crew:
         crew.bring_through()
 

@@ -16,7 +16,7 @@ from processors.models import Processor, Run
 from processors.protocol.reaping import take_from_dead
 from processors.states import ProcessorState
 from tests import stakes
-from tests.faults.actors import Actor
+from tests.faults.actors import Actor, let_leases_run_out
 from tests.faults.crew import Crew
 from tests.faults.places import PLACES, RECORDS, Place, press_start_again
 from tests.handling.models import Effect
@@ -25,12 +25,11 @@ from tests.tables import Table
 from tests.trials import Trial
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "shop"])
-LEASE_SECONDS = 0.5
+STAND_STILL_SECONDS = 1.5
 
 
 @pytest.fixture(autouse=True)
-def _short_lease(settings: object) -> Iterator[None]:
-    settings.LEASE_SECONDS = LEASE_SECONDS  # type: ignore[attr-defined]
+def _tables() -> Iterator[None]:
     yield
     for alias in ("default", "shop"):
         Table(alias).drop()
@@ -61,22 +60,23 @@ def test_an_error_between_two_steps_loses_and_doubles_nothing(place: Place, tria
 
 
 @pytest.mark.matrix
-@pytest.mark.fault("failpoint", "all threads stand still for three leases")
+@pytest.mark.fault("failpoint", "all threads stand still while the lease runs out")
 @pytest.mark.parametrize("place", PLACES, ids=str)
 def test_a_sleep_between_two_steps_loses_and_doubles_nothing(place: Place, trial: Trial) -> None:
-    actor = struck(place, f"stop={3 * LEASE_SECONDS}", trial)
+    actor = struck(place, f"stop={STAND_STILL_SECONDS}", trial)
 
     assert actor.exit_code is None
     everything_takes_effect_once(actor, trial)
 
 
 def struck(place: Place, action: str, trial: Trial) -> Actor:
-    """A process that came by the place."""
+    """A process that came by the place; the lease of what it has in hand runs out."""
     deed = place.prepare()
     actor = Actor(deed, f"{place.failpoint}:{action}:{place.nth}")
     actor.wait_until_struck()
     trial.figures.what = f"{place.failpoint}: {trial.figures.what}"
     trial.strike()
+    let_leases_run_out()
     return actor
 
 

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.utils.timezone import now
 
 from processors import diagnosis, queues
 from processors.handlers import registry
+from processors.models import Installation
 from processors.queues import roll_call
 from processors.queues.worker_facts import look_at_workers
 from tests.conftest import StartWorker
@@ -56,6 +58,7 @@ def test_a_stock_worker_that_was_really_started_is_told(
     )
     try:
         [found] = wait_until(lambda: findings("worker"), message="the stock worker is not seen")
+        Installation.objects.update(scheduler_seen_at=now())
         said = refuse("doctor")
     finally:
         stock.terminate()
