@@ -6,6 +6,7 @@ through: whoever typed it reads one sentence and gets an exit code that is not 0
 
 import json
 import os
+import signal
 import sys
 from argparse import ArgumentParser, _SubParsersAction
 from collections.abc import Callable, Iterator
@@ -51,7 +52,7 @@ class TerminalCommand(BaseCommand):
     def run_from_argv(self, argv: list[str]) -> None:
         """From a shell; see `told_in_one_line`."""
         self._open_what_is_closed()
-        with told_in_one_line(self.stderr.write):
+        with told_in_one_line(self.stderr.write), ended_at_once_by_the_second_ctrl_c():
             if any(has_half_character(word) for word in argv):
                 self.stderr.write("error: an argument is not UTF-8.")
                 sys.exit(WRONG_USAGE)
@@ -135,6 +136,25 @@ def told_in_one_line(write: Callable[[str], Any]) -> Iterator[None]:
         write(f"error: the output could not be written: {error}.")
         discard_output()
         sys.exit(1)
+
+
+@contextmanager
+def ended_at_once_by_the_second_ctrl_c() -> Iterator[None]:
+    """The first one is told in a line; the next, while that goes on, leaves no trace."""
+    is_usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if is_usual:
+        signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGINT) is interrupt:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def interrupt(*_: object) -> NoReturn:
+    """What a Ctrl-C does; another one ends the process where it is."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    raise KeyboardInterrupt
 
 
 @contextmanager

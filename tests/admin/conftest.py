@@ -40,6 +40,8 @@ def remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was asked for a page is not asked again while the test lasts, however long."""
     for module in (frame, looks, slow_cards):
         monkeypatch.setattr(module, "FRESH_SECONDS", 3_600)
+    for module in (looks, slow_cards):
+        monkeypatch.setattr(module, "REMEMBERED_SECONDS", 7_200)
 
 
 @pytest.fixture

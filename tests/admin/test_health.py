@@ -39,6 +39,7 @@ def test_health_is_looked_at_again_only_when_asked_or_after_a_while(admin: Clien
     assert "The table is gone." in again
 
 
+@pytest.mark.usefixtures("remembered")
 def test_looking_again_asks_no_more_for_more_processors(admin: Client) -> None:
     url = reverse("admin:health") + "?again=1"
     admin.get(url)

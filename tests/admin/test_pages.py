@@ -8,7 +8,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from processors.admin import error_page, frame, looks
+from processors.admin import error_page
 from processors.models import Record
 from tests.admin.conftest import (
     NASTY,
@@ -82,12 +82,11 @@ def test_a_filter_that_finds_nothing_offers_to_clear_it(
     assert "Nothing matches." in html
 
 
+@pytest.mark.usefixtures("remembered")
 @pytest.mark.parametrize("model", LISTS)
 def test_a_list_costs_the_same_with_more_rows(
     admin: Client, history: dict[str, Any], model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (looks, frame):
-        monkeypatch.setattr(module, "FRESH_SECONDS", 3_600)  # what was counted stays so
     monkeypatch.setattr(error_page, "minute_of", type)  # one minute is like another
     url = url_of(f"{model}_changelist")
     admin.get(url)

@@ -231,7 +231,7 @@ def test_who_pauses_everything_reads_how_many_runs_are_active(admin: Client, sta
 def test_one_silent_worker_of_two_is_told_on_every_page(admin: Client) -> None:
     run, now = an_active_run(processor := a_processor(state="started")), database_now()
     a_batch(run, claimed=5, done=3, opened_at=now - timedelta(seconds=20))
-    a_batch(run, slot=1, owner="mill-2:7:f00", lease_until=now + timedelta(seconds=5))
+    a_batch(run, slot=1, owner="mill-2:7:f00", lease_until=now + timedelta(seconds=25))
 
     for url in (reverse("admin:index"), reverse(LIST), processor.get_absolute_url()):
         assert page(admin, url).count("the worker of 1 batch (mill-2:7:f00)") >= 1

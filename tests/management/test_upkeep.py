@@ -12,7 +12,11 @@ from django.core.management import load_command_class
 from django.db import OperationalError, ProgrammingError
 from django.utils.timezone import now
 
-from processors.management.terminal import database_sentence, told_in_one_line
+from processors.management.terminal import (
+    database_sentence,
+    ended_at_once_by_the_second_ctrl_c,
+    told_in_one_line,
+)
 from processors.models import Installation, Record, Run
 from tests.conftest import Manage
 from tests.factories import make_batch, make_processor, make_record, make_run
@@ -144,6 +148,21 @@ def test_ctrl_c_ends_with_one_line(capsys: pytest.CaptureFixture[str]) -> None:
         raise KeyboardInterrupt
 
     assert (ended.value.code, said) == (130, ["Interrupted."])
+
+
+def test_a_second_ctrl_c_is_not_told_by_a_trace_of_what_the_first_one_ended() -> None:
+    usual = signal.getsignal(signal.SIGINT)
+
+    try:
+        with pytest.raises(KeyboardInterrupt), ended_at_once_by_the_second_ctrl_c():
+            signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGINT, usual)
+
+    with ended_at_once_by_the_second_ctrl_c():
+        pass
+    assert signal.getsignal(signal.SIGINT) is usual
 
 
 def test_a_reader_that_went_away_is_no_trouble(environment: dict[str, str]) -> None:

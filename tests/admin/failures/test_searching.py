@@ -8,7 +8,6 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from processors.admin import frame
 from processors.admin.record_acts import selection_of
 from processors.admin.record_filters import filtered, in_state
 from processors.models import Processor, Record, Run
@@ -87,11 +86,10 @@ def test_an_act_on_a_filter_means_what_its_list_shows(failed: list[Record], quer
     assert set(meant.values_list("pk")) == set(listed.values_list("pk"))
 
 
+@pytest.mark.usefixtures("still_clock", "remembered")
 def test_the_pages_cost_the_same_with_more_failures(
-    admin: Client, failed: list[Record], processor: Processor, monkeypatch: pytest.MonkeyPatch
+    admin: Client, failed: list[Record], processor: Processor
 ) -> None:
-    monkeypatch.setattr(frame, "FRESH_SECONDS", 3_600)  # a slow machine asks no more often
-
     def queries(**given: str) -> int:
         html_of(admin, **given)
         with CaptureQueriesContext(connection) as captured:

@@ -27,6 +27,7 @@ def regions(html: str) -> set[str]:
     return set(re.findall(r'data-live="([^"]+)"', html))
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_of_several_new_cards_each_poll_is_sent_one(
     admin: Client, history: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
