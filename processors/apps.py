@@ -46,8 +46,9 @@ def find_handlers(app: AppConfig) -> None:
     try:
         import_module(f"{app.name}.handlers")
     except Exception as error:
-        logger.exception("%s.handlers could not be imported: its handlers are missing", app.name)
-        registry.failures[app.label] = f"{type(error).__name__}: {error}".rstrip(".")[:300]
+        why = f"{type(error).__name__}: {error}".rstrip(".")[:300]
+        logger.exception("%s.handlers are missing, they could not be imported: %s", app.name, why)
+        registry.failures[app.label] = why
 
 
 def add_installation(using: str, **_: Any) -> None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from processors.wording import ago, duration, moment, rate
+from processors.wording import ago, duration, moment, rate, rate_words
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
@@ -41,3 +41,11 @@ def test_a_moment_has_its_zone_and_its_date_only_on_another_day() -> None:
 )
 def test_rates_have_a_decimal_only_when_slow(count: int, seconds: float, words: str) -> None:
     assert rate(count, seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("per_second", "words"),
+    [(12.4, "12/s"), (0.1, "0.1/s"), (0.05, "3.0/min"), (0.0005, "1.8/h"), (0, "0/s")],
+)
+def test_a_slow_pace_is_told_by_the_unit_that_shows_it(per_second: float, words: str) -> None:
+    assert rate_words(per_second) == words

@@ -139,9 +139,12 @@ class Cleaning(Origins, Triggers, Limits):
 
     def handler_problem(self, name: object) -> str:
         """Why there is no such handler."""
+        if registry.is_in_broken_app(str(name)):
+            return registry.why_missing(str(name))
         if self.existing is not None and name == self.existing.handler:
             return _("Handler '%(name)s' is no longer installed on this server.") % {"name": name}
-        known = ", ".join(handler.name for handler in registry.all()) or _("none is installed")
+        known = ", ".join(handler.name for handler in registry.all())
+        known = known or _("none is installed, see HANDLER_APPS")
         if not name:
             return _("Choose a handler: %(known)s.") % {"known": known}
         return _("Unknown handler '%(given)s'. Choose one of: %(known)s.") % {

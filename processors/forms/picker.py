@@ -45,6 +45,11 @@ class Offer:
         """The table's columns by name."""
         return [column.name for column in self.columns]
 
+    @property
+    def cut_at(self) -> int:
+        """How many rows the count ended at; 0 where it saw all."""
+        return MOST_ROWS if sum(self.counts.values()) >= MOST_ROWS else 0
+
     def warning(self, word: str) -> str:
         """That no row has the word for new, and which one was probably meant."""
         is_there = not self.counts or not word or word in self.counts

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from processors.definitions import clean
+from processors.handlers import registry
 from processors.models.processor import Processor
 from tests.definitions.conftest import a_definition, errors
 
@@ -25,6 +26,16 @@ def test_b14_a_handler_that_was_removed_says_so() -> None:
     found = errors(existing=processor, handler="sample.old")
 
     assert found["handler"] == ["Handler 'sample.old' is no longer installed on this server."]
+
+
+def test_b13_a_handler_of_an_app_that_cannot_be_imported_says_why(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(registry.failures, "shop", "No module named 'lxml'")
+
+    assert errors(handler="shop.send")["handler"] == [
+        "The handlers of app 'shop' could not be imported: No module named 'lxml'."
+    ]
 
 
 def test_b15_broken_json_is_located() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from processors import control, dead_letters, dry_run, loading, pause_all
+from processors import control, dead_letters, dry_run, explain, loading, pause_all
 from processors.acts import Act, by_command_line
 from processors.clock import database_now
 from processors.definitions import InvalidDefinition, dump
@@ -103,10 +103,13 @@ class Command(TerminalCommand):
         has_been = options["wait"] and processor.is_started
         self.act(control.start, processor, options, has_been=has_been)
         is_over = nothing_runs(processor) if has_been else has_cycled(processor, last, asked_at)
-        if self.wait(processor, is_over, options):
-            self.tell_run(Run.objects.filter(processor=processor, seq__gt=last).first(), options)
-        else:
-            self.tell_state(processor, options)
+        if not self.wait(processor, is_over, options):
+            return self.tell_state(processor, options)
+        run = Run.objects.filter(processor=processor, seq__gt=last).first()
+        if run is None and has_been and not options["json"]:
+            processor.refresh_from_db()
+            return self.say(explain.why(processor, database_now()))
+        return self.tell_run(run, options)
 
     def stop(self, *, slug: str, **options: Any) -> None:
         """Wait until the run has ended."""

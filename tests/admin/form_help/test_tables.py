@@ -155,6 +155,23 @@ def test_no_more_than_the_first_rows_are_counted(admin: Client, table: str) -> N
     assert f"LIMIT {MOST_ROWS}" in counted[0]
 
 
+def test_a_count_that_ended_before_the_table_says_of_which_rows_it_is(
+    admin: Client, table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = shown_html(admin, table)
+    monkeypatch.setattr("processors.forms.picker.MOST_ROWS", 2)
+
+    cut = shown_html(admin, table)
+
+    assert "Status:" in whole
+    assert "Status of the first 2 rows:" in cut
+
+
+def shown_html(admin: Client, table: str) -> str:
+    given = typed(**A_TABLE, table=table, status="state", word_new="pending", parallelism="none")
+    return admin.post(ADD, given).content.decode()
+
+
 def test_who_may_not_change_sources_is_offered_no_table(sign_in: SignIn, table: str) -> None:
     client = sign_in("view_processor", "add_processor")
 

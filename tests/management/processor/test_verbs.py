@@ -1,9 +1,11 @@
 """`manage.py processor start`, `stop`, `run` and the others: what they do and say."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from processors.clock import database_now
 from processors.models import Batch, Event, Processor, Run
 from tests.factories import make_claimed, make_processor, make_record, make_run
 from tests.management.conftest import Call, CallJson, Refuse
@@ -146,6 +148,17 @@ def test_start_and_wait_returns_when_nothing_is_to_be_done(call: Call) -> None:
     said = call("processor", "start", "orders", "--wait", "--timeout", "30")
 
     assert said.splitlines()[-1] == "Nothing was waiting."
+
+
+@pytest.mark.django_db(transaction=True)
+def test_start_and_wait_of_what_waits_for_its_time_says_so(call: Call) -> None:
+    soon = database_now() + timedelta(hours=2, seconds=30)
+    times = {"trigger_kind": "cron", "cron": "0 3 * * *", "next_due_at": soon}
+    make_record(make_processor("orders", state="started", **times))
+
+    said = call("processor", "start", "orders", "--wait")
+
+    assert said.splitlines() == ["Orders is started already.", "Next cycle in 2 h."]
 
 
 def test_force_stop_wants_a_yes(refuse: Refuse, call: Call) -> None:
