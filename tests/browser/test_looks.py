@@ -36,6 +36,10 @@ RUN_AXE = """async (asked) => (
   await axe.run(document, {preload: false, resultTypes: ["violations"], ...asked})
 ).violations.map(
   (one) => [one.id, one.nodes.map((node) => node.html.slice(0, 160)).join("\\n   ")])"""
+# What is pressed and is too low for it.
+LOW = """() => [...document.querySelectorAll("main summary, main button, main select")]
+  .filter((one) => one.checkVisibility() && one.getBoundingClientRect().height < 24)
+  .map((one) => one.outerHTML.slice(0, 80))"""
 # What a page's button does, without the page.
 SEND = """([url, fields]) => {
   const form = Object.assign(document.createElement("form"), {method: "post", action: url});
@@ -61,6 +65,8 @@ def findings(page: Any, name: str) -> Iterator[str]:
             yield f"{where}: {rule}\n   {nodes}"
         if page.evaluate("document.documentElement.scrollWidth") > width:
             yield f"{where}: scrolls sideways"
+        if low := page.evaluate(LOW):
+            yield f"{where}: too low to be pressed: {low}"
 
 
 def send(page: Any, url: str, fields: dict[str, str]) -> None:
