@@ -220,7 +220,7 @@ def end_of_pause(request: HttpRequest) -> datetime | None:
 
 
 def local_time(typed: str) -> datetime:
-    """What a date and time field sends, in the server's zone. Raises Refused."""
+    """What a date and time field sends, in the zone beside it. Raises Refused."""
     try:
         return timezone.make_aware(datetime.fromisoformat(typed))
     except ValueError as error:

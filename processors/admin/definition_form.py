@@ -11,7 +11,7 @@ from django.template.loader import render_to_string
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 
-from processors import editing
+from processors import control, editing
 from processors.acts import by_user
 from processors.admin import slots
 from processors.admin.base import OurAdmin, refuse_doubles, user_of
@@ -127,9 +127,12 @@ class DefinitionForm(OurAdmin):
     ) -> HttpResponse:
         """What was done, and from when on it counts."""
         if is_new:
-            messages.success(
-                request, _("%(name)s was added; start it when you are ready.") % {"name": processor}
+            told = (
+                _("%(name)s was added; start it when you are ready.")
+                if request.user.has_perm(control.OPERATE)
+                else _("%(name)s was added; it begins when an operator starts it.")
             )
+            messages.success(request, told % {"name": processor})
         elif processor.runs.active().exists():
             messages.success(
                 request,

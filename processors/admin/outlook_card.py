@@ -115,7 +115,7 @@ def needed_words(processor: Processor, seen: Outlook, asked: "re.Match[str]", no
     if unknown := why_unknown(seen):
         return unknown
     needed = seen.workers_needed((then - now).total_seconds())
-    when = moment(then, now)
+    when = f"{then:%H:%M %Z}"  # the next one: no day, and no seconds, that nobody asked for
     if needed is None:
         return why_impossible(seen, when)
     if not needed:

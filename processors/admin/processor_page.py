@@ -30,6 +30,7 @@ from processors.models import Attempt, Processor, Record, Run
 from processors.protocol.reaping import lease_gap
 from processors.protocol.set_times import next_start
 from processors.sources.modes import in_words
+from processors.spread import ENOUGH
 from processors.states import ProcessorState, RunState
 from processors.wording import duration
 
@@ -92,6 +93,7 @@ def facts_card(processor: Any, run: Any, request: HttpRequest) -> dict[str, Any]
         "facts_say": says,
         "newest_runs": newest_runs(processor, request),
         "usual": usual_of(processor, run, request),
+        "enough": ENOUGH,
         "trigger_words": trigger_words(processor),
         "how_taken": in_words(processor.source),
     }

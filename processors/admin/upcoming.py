@@ -77,12 +77,19 @@ def starts_of(processor: Processor, now: datetime) -> list[Start]:
     cron, zone = processor.cron, processor.time_zone
     following = schedules.missed_slots(cron, zone, due, now + DAY, limit=COUNTED)
     if following >= TIMES:
-        shown = f"{number(COUNTED)}+" if following >= COUNTED else number(following)
-        return [Start(first, processor, words, _("and %(count)s more") % {"count": shown})]
+        return [Start(first, processor, words, more_words(processor, following))]
     times = schedules.next_slots(cron, zone, due, following)
     # What falls into a blackout waits for its end, together.
     begun = dict.fromkeys(begins_at(processor, time) for time in (due, *times))
     return [Start(time, processor, words) for time in begun if time and time <= now + DAY]
+
+
+def more_words(processor: Processor, following: int) -> str:
+    """How many set times follow; not of blackouts, which would have to be asked of each time."""
+    if processor.blackouts:
+        return _("and more, as its blackouts leave them")
+    shown = f"{number(COUNTED)}+" if following >= COUNTED else number(following)
+    return _("and %(count)s more") % {"count": shown}
 
 
 def trigger_words(processor: Processor, *, is_short: bool = False) -> str:

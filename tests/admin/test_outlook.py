@@ -126,7 +126,7 @@ def test_the_page_says_when_it_is_empty_and_how_many_workers_it_takes(admin: Cli
     assert "6.0/min over the last 20 min" in html
     assert "1.0/s while 1 worker works" in html
     assert "in about 2 min of work" in html
-    assert "1 worker empties it by" in html
+    assert "1 worker empties it by 06:00 UTC." in html
 
 
 def test_a_time_that_is_none_is_refused_in_words(admin: Client) -> None:

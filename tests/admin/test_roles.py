@@ -18,7 +18,15 @@ from processors import editing
 from processors.acts import by_user
 from processors.definitions import digest
 from processors.models import BulkAct, Event, Processor, Record
-from tests.admin.conftest import VIEWS, SignIn, a_failed_record, a_processor, a_run, click
+from tests.admin.conftest import (
+    VIEWS,
+    SignIn,
+    a_failed_record,
+    a_processor,
+    a_run,
+    click,
+    said,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -104,6 +112,18 @@ def test_who_may_not_change_sources_adds_processors_with_an_inbox_only(roles: No
                       "table": "auth_user", "trigger_kind": "manual"})  # fmt: skip
 
     assert Processor.objects.get().source == {"kind": "inbox", "topic": None}
+
+
+def test_who_adds_a_processor_is_told_who_can_start_it(roles: None) -> None:
+    url = reverse("admin:processors_processor_add")
+    typed = {"handler": "sample.send", "source_kind": "inbox", "trigger_kind": "manual"}
+
+    told = [said(a_member(role).post(url, typed | {"name": role})) for role in ("Editor", "Admin")]
+
+    assert told == [
+        "Editor was added; it begins when an operator starts it.",
+        "Admin was added; start it when you are ready.",
+    ]
 
 
 def test_who_may_not_change_sources_cannot_look_into_tables_through_a_preview(roles: None) -> None:

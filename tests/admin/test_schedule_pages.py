@@ -138,6 +138,14 @@ def test_starts_are_listed_in_the_order_of_their_times(admin: Client) -> None:
     assert html.index("When a record arrives") < html.index("Waiting")
 
 
+def test_times_that_blackouts_may_cover_are_not_counted(admin: Client) -> None:
+    started("often", trigger_kind="cron", cron="* * * * *", blackouts=["2001-01-01"])
+
+    html = admin.get(reverse("admin:schedule")).content.decode()
+
+    assert "and more, as its blackouts leave them" in html
+
+
 def test_nothing_is_listed_that_does_not_start(admin: Client) -> None:
     started("broken", trigger_kind="interval", fault_reason="The table is gone.")
     a_processor("stopped", trigger_kind="interval")

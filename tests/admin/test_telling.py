@@ -47,6 +47,17 @@ def test_who_paused_a_processor_is_told_once_on_its_own_page_and_leads_there_els
     assert f'<a href="{url}">Orders</a>: Paused by anna at' in page(admin, reverse("admin:health"))
 
 
+def test_what_is_usual_is_told_once_enough_runs_tell_it(admin: Client) -> None:
+    processor = a_processor()
+    told = "known after 5 runs"
+    assert told in page(admin, processor.get_absolute_url())
+
+    for seq in range(1, 6):
+        a_run(processor, seq)
+
+    assert told not in page(admin, processor.get_absolute_url())
+
+
 def test_a_run_that_has_just_begun_is_no_trouble(admin: Client) -> None:
     run = an_active_run(a_processor(), started_at=database_now())
 
