@@ -28,8 +28,9 @@ from processors.protocol import cycles
 from processors.protocol.leases import Lease
 from processors.protocol.working import equip, source_of
 from processors.sources.base import Claimed, Ref, Settlement
-from processors.states import CloseReason, RecordState, RunState
+from processors.states import BatchState, CloseReason, RecordState, RunState
 from tests.conftest import StartWorker
+from tests.factories import make_batch
 from tests.handling.handlers import GIVEN_BACK
 from tests.lost_answers import LOST, first_commit_fails
 from tests.stories import (
@@ -137,6 +138,18 @@ def test_a_refilled_batch_holds_no_more_than_its_size_and_marks_what_may_be_begu
     assert batch.open_keys == [c.ref for c in (*hand.in_flight, *hand.todo)]
     assert len(batch.open_keys) == 10
     assert batch.in_hand == hand.lease.in_hand
+    hand.finish()
+
+
+def test_a_refill_leaves_other_batches_alone() -> None:
+    hand = Refilling(define_filled(40))
+    other = make_batch(hand.run, state=BatchState.CLOSED)
+    before = Batch.objects.filter(pk=other.pk).values().get()
+
+    hand.commit(6)
+
+    assert hand.batch.claimed == 16
+    assert Batch.objects.filter(pk=other.pk).values().get() == before
     hand.finish()
 
 
