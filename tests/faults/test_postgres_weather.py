@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -14,7 +15,7 @@ from tests.conftest import StartWorker
 from tests.faults.crew import Crew, finish
 from tests.handling.models import Effect
 from tests.proxy import Proxy
-from tests.servers import PostgresServer
+from tests.servers import PostgresServer, Worker
 from tests.stories import (
     act,
     begin_run,
@@ -61,20 +62,34 @@ def in_mid_run() -> Run:
 
 
 @pytest.fixture
-def far_run(start_worker: StartWorker, database_line: Proxy, environment: dict[str, str]) -> Run:
-    """In mid-run, by a worker that reaches its database through `database_line`."""
-    start_worker(DATABASE_URL=database_line.url(environment["DATABASE_URL"]))
-    return in_mid_run()
+def gate(tmp_path: Path) -> Path:
+    """The file that what is held waits for."""
+    return tmp_path / "gate"
+
+
+def held_in_mid_run(gate: Path) -> Run:
+    """One who listens has a record in hand until the gate is there."""
+    run = begin_run("held_from_ten", RECORDS, options={"file": str(gate)}, batch_size=10)
+    wait_for_effects(10)
+    return run
+
+
+@pytest.fixture
+def far_worker(
+    start_worker: StartWorker, database_line: Proxy, environment: dict[str, str]
+) -> Worker:
+    """It reaches its database through `database_line`."""
+    return start_worker(DATABASE_URL=database_line.url(environment["DATABASE_URL"]))
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("short_lease")
 @pytest.mark.fault("F33", "Postgres away for longer than a lease")
 def test_a_database_that_is_away_for_long_costs_no_attempt(
-    start_worker: StartWorker, postgres: PostgresServer, trial: Trial
+    start_worker: StartWorker, postgres: PostgresServer, gate: Path, trial: Trial
 ) -> None:
     worker = start_worker()
-    run = in_mid_run()
+    run = held_in_mid_run(gate)
 
     trial.strike()
     postgres.stop()
@@ -82,6 +97,7 @@ def test_a_database_that_is_away_for_long_costs_no_attempt(
         lambda: "a whole lease" in worker.log() or "reclaim failed" in worker.log(),
         message=worker.log,
     )
+    gate.touch()
     postgres.start()
     finish(run)
 
@@ -113,14 +129,17 @@ def test_terminated_sessions_cost_no_attempt(
 @pytest.mark.usefixtures("short_lease")
 @pytest.mark.fault("F35", "network to Postgres half-open until the batch is taken over")
 def test_a_worker_behind_a_silent_network_is_replaced_and_can_write_nothing(
-    far_run: Run, start_worker: StartWorker, database_line: Proxy, trial: Trial
+    far_worker: Worker, start_worker: StartWorker, database_line: Proxy, gate: Path, trial: Trial
 ) -> None:
+    run = held_in_mid_run(gate)
+
     trial.strike()
     database_line.weather.is_silent = True
     wait_for_reaping()
     start_worker()
+    gate.touch()
     database_line.clear_up()
-    finish(far_run)
+    finish(run)
 
     assert handled_keys() == sorted(numbered(RECORDS))
 
@@ -128,8 +147,10 @@ def test_a_worker_behind_a_silent_network_is_replaced_and_can_write_nothing(
 @pytest.mark.usefixtures("short_lease")
 @pytest.mark.fault("F34", "connections to Postgres cut in mid-sentence, again and again")
 def test_commits_whose_answer_is_lost_are_made_once(
-    far_run: Run, database_line: Proxy, trial: Trial
+    far_worker: Worker, database_line: Proxy, trial: Trial
 ) -> None:
+    run = in_mid_run()
+
     trial.strike()
     for limit in (9_000, 15_000, 23_000, 31_000):
         database_line.weather.cut_after_bytes = limit
@@ -137,7 +158,7 @@ def test_commits_whose_answer_is_lost_are_made_once(
         done = Effect.objects.count()
         wait_until(lambda done=done: Effect.objects.count() > done or Run.objects.get().has_ended)  # type: ignore[misc]
     database_line.clear_up()
-    finish(far_run)
+    finish(run)
 
     assert handled_keys() == sorted(numbered(RECORDS))
 
@@ -165,16 +186,18 @@ def test_rows_that_somebody_holds_are_taken_when_he_lets_go(
 
 @pytest.mark.fault("F39", "ALTER TABLE held open during a run")
 def test_a_migration_of_the_users_table_is_waited_for(
-    goods: Table, session: Any, trial: Trial
+    goods: Table, session: Any, gate: Path, trial: Trial
 ) -> None:
-    processor = define("effect", goods.source(), options={"seconds": 0.02}, batch_size=10)
+    options = {"file": str(gate)}
+    processor = define("held_from_ten", goods.source(), options=options, batch_size=10)
     run = control.run_once(processor.pk, act())
 
     trial.strike()
     with Crew() as crew:
-        wait_for_effects(5)
+        wait_for_effects(10)
         with session.cursor() as cursor:
             cursor.execute("ALTER TABLE goods ADD COLUMN extra integer")
+        gate.touch()
         wait_until(lambda: waits_for_lock(session), message="nobody waits for the table")
         session.commit()
         crew.bring_through()

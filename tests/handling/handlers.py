@@ -60,6 +60,17 @@ def held(record: Record, context: Context) -> None:
     wait_until(Path(context.options.file).exists)
 
 
+@handler(
+    "Leave an effect in the same transaction; from the eleventh on, when a file is there",
+    effects="database",
+    options=Gate,
+)
+def held_from_ten(record: Record, context: Context) -> None:
+    if int(record.key.removeprefix("key-")) >= 10:
+        wait_until(Path(context.options.file).exists)
+    leave_effect(record, context)
+
+
 @handler("Leave an effect that must not be repeated", effects="unrepeatable", options=Pace)
 def unrepeatable(record: Record, context: Context) -> None:
     leave_effect(record, context)
