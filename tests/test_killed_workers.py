@@ -3,6 +3,7 @@
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -66,8 +67,11 @@ def test_kill_9_in_mid_run_loses_and_doubles_nothing(
     wait_until(lambda: not is_alive(horse), message="the child outlived its parent")
 
 
-def test_a_crash_is_told_of_with_the_records_that_were_in_hand(start_worker: StartWorker) -> None:
+def test_a_crash_is_told_of_with_the_records_that_were_in_hand(
+    start_worker: StartWorker, settings: Any
+) -> None:
     # So long a lease that only its parent can have told, however busy the machine.
+    settings.LEASE_SECONDS = 60
     worker = start_worker(LEASE_SECONDS="60")
     run = begin_run("holding", 5, batch_size=10)
     wait_for_effects(1)
