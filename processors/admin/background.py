@@ -4,12 +4,14 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
 
 from processors import dead_letters
-from processors.admin import asking, live
+from processors.admin import asking, live, looks
 from processors.admin.base import page
 from processors.admin.record_acts import hints_of, titles
 from processors.models import BulkAct, Processor, Run
+from processors.queues import ACTS_QUEUE
 from processors.selection import Selection
 
 
@@ -27,10 +29,21 @@ def bulk_page(request: HttpRequest, pk: int) -> HttpResponse:
         "share": share_of(found),
         "moved": [(one, found.moved[str(pk)]) for pk, one in processors.items()],
         "hints": hints_of(processors.values()) if found.what == "retry" else [],
+        "waits": waits_words(found),
         "now": asking.now(request),
         "live_ms": 0 if found.has_ended else 2_000,
     }
     return page(request, "admin/processors/record/bulk.html", titles()[found.what], **context)
+
+
+def waits_words(found: BulkAct) -> str:
+    """What it waits for before it goes on; empty while it does."""
+    if found.has_ended:
+        return ""
+    for sentence in looks.trouble([ACTS_QUEUE]):
+        return sentence
+    told = _("A worker of the queue “%(queue)s” does this; it begins as soon as one is free.")
+    return "" if found.total else told % {"queue": ACTS_QUEUE}
 
 
 def owner_of(found: BulkAct) -> int | None:

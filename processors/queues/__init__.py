@@ -9,6 +9,7 @@ from processors.queues.roll_call import other_workers
 from processors.queues.scheduler import SafeScheduler
 from processors.queues.taking import SafeQueue
 from processors.queues.wakeups import (
+    ACTS_QUEUE,
     QueueState,
     forget_runs,
     queue_states,
@@ -22,6 +23,7 @@ from processors.queues.worker import SafeWorker
 from processors.queues.worker_facts import Crew, WorkerFacts, crew
 
 __all__ = [
+    "ACTS_QUEUE",
     "Crew",
     "GivenUp",
     "QueueState",

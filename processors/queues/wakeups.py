@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 FLOOD = 4  # wake-ups that may wait in a queue, times those that are wanted
 LOOKED_AT = 10_000  # jobs of a queue
+ACTS_QUEUE = "default"  # whose workers do an operator's acts on many records
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def wake_for_act(act_id: int) -> bool:
     """Wake one worker for an operator's act on many records, before what waits already."""
     words = f"act {act_id}"
     job = Queue.prepare_data(ACT, args=(act_id,), description=words, at_front=True, **TERMS)
-    return push("default", [job])
+    return push(ACTS_QUEUE, [job])
 
 
 def wake_up(run_id: int) -> EnqueueData:

@@ -49,7 +49,7 @@ def test_who_paused_a_processor_is_told_once_on_its_own_page_and_leads_there_els
 
 def test_what_is_usual_is_told_once_enough_runs_tell_it(admin: Client) -> None:
     processor = a_processor()
-    told = "known after 5 runs"
+    told = "known after 5 runs that end by themselves"
     assert told in page(admin, processor.get_absolute_url())
 
     for seq in range(1, 6):

@@ -8,9 +8,11 @@ from django.test import Client
 from django.urls import reverse
 
 from processors import bulk
+from processors.admin import looks
 from processors.admin.record_acts import AT_ONCE
 from processors.clock import database_now
 from processors.models import BulkAct, Processor, Record
+from processors.queues import QueueState
 from tests.admin.conftest import VIEWS, SignIn
 from tests.admin.failures.conftest import KEY_ERROR, html_of
 
@@ -59,6 +61,26 @@ def test_more_than_some_hundred_go_to_the_background_and_a_page_shows_how_far_th
     assert "503 of about 503 records" in html
     assert "Finished" in html
     assert Record.objects.needing_attention().count() == 1
+
+
+def test_its_page_says_what_it_waits_for(
+    admin: Client, processor: Processor, many: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = begin_one(admin, processor).get_absolute_url()
+    states = {"workers": 0}
+    monkeypatch.setattr(
+        looks, "queue", lambda name: QueueState(name, waiting=1, workers=states["workers"])
+    )
+    assert "start one with manage.py rqworker default" in card_of(admin.get(address).text)
+
+    states["workers"] = 1
+
+    assert "it begins as soon as one is free" in card_of(admin.get(address).text)
+
+
+def card_of(html: str) -> str:
+    """What stands below the banners."""
+    return html[html.index('data-live="progress"') :]
 
 
 def test_the_page_of_a_retry_says_that_its_processor_must_be_started(
