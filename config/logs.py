@@ -25,7 +25,11 @@ class OneLineFormatter(logging.Formatter):
 
 
 def build_logging(level: str) -> dict[str, object]:
-    """Django's LOGGING: everything at `level` and above goes to stderr."""
+    """Django's LOGGING: everything at `level` and above goes to stderr.
+
+    But httpx tells each call, which handlers make for each record, and with it what its address
+    says: only at DEBUG.
+    """
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -41,6 +45,7 @@ def build_logging(level: str) -> dict[str, object]:
             # Django's own handlers would write each line a second time, or mail it.
             "django": {"handlers": [], "level": level, "propagate": True},
             "django.server": {"handlers": [], "level": level, "propagate": True},
+            "httpx": {"level": "WARNING" if level == "INFO" else level},
             # rq-scheduler adds a handler of its own unless it finds one here.
             "rq_scheduler.scheduler": {"handlers": ["stderr"], "propagate": False},
         },

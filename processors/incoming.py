@@ -115,6 +115,8 @@ def parsed_line(text: str) -> Any:
     """The value of a line. Raises BadJson."""
     if "\x00" in text:
         raise BadJson(_("holds the character U+0000, as UTF-16 does. Send UTF-8."))
+    if text in ("{", "["):
+        raise BadJson(_("this is no whole object. Write each record on one line."))
     try:
         return parsed(text)
     except BadJson as error:

@@ -86,9 +86,14 @@ def rate(run: Run, now: datetime) -> str:
     return wording.rate(run.settled, seconds) or NONE
 
 
-def outcome(run: Run) -> SafeString:
-    """`1,237 · 3 failed`; of a run that was cut short also how far it came."""
-    total, tail = wording.number(run.settled), beside_count(run)
+def outcome(run: Run, unit: str = "") -> SafeString:
+    """`1,237 · 3 failed`, with a unit `1,237 records · 3 failed`.
+
+    Of a run that was cut short also how far it came.
+    """
+    counted = format_html(' <span class="quiet">{}</span>', unit) if unit else ""
+    total = format_html("{}{}", wording.number(run.settled), counted)
+    tail = beside_count(run)
     if run.state == RunState.FINISHED or not run.expected or run.settled >= run.expected:
         return format_html("{}{}", total, tail)
     facts = {

@@ -128,7 +128,7 @@ def close_for_worker(run: Run, batch: Batch, taking: Taking) -> None:
         from_state=BatchState.LEASED,
         to_state=BatchState.CLOSED,
     )
-    logger.warning("batch %s of run %s was %s: %s", batch.pk, run.pk, taking.reason, taking.message)
+    logger.warning("batch %s of %s was %s: %s", batch.pk, run, taking.reason, taking.message)
 
 
 def tell_source(run: Run, batch: Batch, taking: Taking) -> None:

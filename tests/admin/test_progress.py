@@ -46,6 +46,7 @@ def test_a_record_that_was_tried_again_is_one_record() -> None:
     run.state, run.ended_at = "finished", run.started_at + timedelta(seconds=60)
 
     assert told(run_columns.outcome(run)) == "2,000 · 10 failed · 179 retries"
+    assert told(run_columns.outcome(run, "records")) == "2,000 records · 10 failed · 179 retries"
 
 
 def test_the_time_left_is_that_of_the_rest() -> None:

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from config.logs import OneLineFormatter
+from config.logs import OneLineFormatter, build_logging
 from processors import dead_letters
 from processors.acts import by_command_line
 from tests.admin.conftest import SignIn, a_failed_record, a_processor, a_run
@@ -38,6 +38,13 @@ def test_a_refused_page_is_a_line_of_the_log_without_a_trace(
 
     [told] = [OneLineFormatter().format(each) for each in caplog.records]
     assert told == "Forbidden (Permission denied): /admin/processors/record/add/"
+
+
+def test_the_calls_that_handlers_make_are_logged_for_who_looks_for_mistakes_only() -> None:
+    levels: list[Any] = [build_logging(level) for level in ("DEBUG", "INFO", "ERROR")]
+
+    told = [one["loggers"]["httpx"]["level"] for one in levels]
+    assert told == ["DEBUG", "WARNING", "ERROR"]
 
 
 def test_pages_that_refuse_keep_the_ways_that_lead_elsewhere(sign_in: SignIn) -> None:

@@ -46,7 +46,7 @@ def test_a_byte_order_mark_and_empty_lines_are_passed_over(call: Call, tmp_path:
 
 
 BAD = {
-    "{": "Line 3: column 2:",
+    "{": "Line 3: this is no whole object. Write each record on one line.",
     "{'key': 'x'}": "Line 3: column 2:",
     '{"key": "x", "payload": {"n": NaN}}': "Line 3: NaN is not JSON.",
     '{"key": "x", "key": "y", "payload": {}}': "Line 3: 'key' is given twice in one object.",
