@@ -19,9 +19,10 @@ from tests.servers import ROOT
 
 SEEDS = range(8)
 
-pytestmark = pytest.mark.skipif(
-    bootstrap.TEST_DATABASE == "sqlite", reason="asked on Postgres, of both"
-)
+pytestmark = [
+    pytest.mark.skipif(bootstrap.TEST_DATABASE == "sqlite", reason="asked on Postgres, of both"),
+    pytest.mark.timeout(900),  # hundreds of transactions
+]
 
 
 @contextmanager
@@ -37,7 +38,7 @@ def told_elsewhere(seeds: range) -> Iterator[Callable[[], dict[int, list[str]]]]
     )
 
     def hear() -> dict[int, list[str]]:
-        told, trouble = teller.communicate(timeout=240)
+        told, trouble = teller.communicate(timeout=800)
         assert teller.returncode == 0, trouble[-3000:]
         return {int(seed): lines for seed, lines in json.loads(told).items()}
 
