@@ -39,7 +39,7 @@ def empty(queue: str, place: str, act: Act) -> str:
             "%(count)s %(place)s job of queue %(queue)s was deleted.",
             "%(count)s %(place)s jobs of queue %(queue)s were deleted.",
             count,
-        ) % {"count": count, "place": place, "queue": queue}
+        ) % {"count": number(count), "place": place, "queue": queue}
 
     return perform(act, f"queue {queue}", command)
 

@@ -135,7 +135,7 @@ class RecordActs(HistoryAdmin):
     ) -> HttpResponse:
         """The page between the menu and the act: how many, which, and a note.
 
-        Asked from the page of `only` one, it leads to that record's own act.
+        Asked from the page of `only` one, to be given up, it leads to that record's own act.
         """
         count = counted(selection, request)
         rows = selection.rows().visible_to(request.user).order_by("-failed_at", "-id")
@@ -158,7 +158,8 @@ class RecordActs(HistoryAdmin):
             "reason": reason_of(request),
             "at_once": number(AT_ONCE),
         }
-        return self.page(request, "admin/processors/record/confirm.html", titles()[what], **context)
+        title = _("Discard %(key)s") % {"key": only.key[:60]} if only else titles()[what]
+        return self.page(request, "admin/processors/record/confirm.html", title, **context)
 
 
 def titles() -> dict[str, str]:

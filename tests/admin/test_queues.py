@@ -15,6 +15,7 @@ from redis import Redis
 from rq.utils import utcformat
 
 from processors import queues
+from processors.admin import queue_pages
 from processors.models import Installation
 from processors.queues import census, commands
 from processors.queues.job_facts import WAITING, jobs_of
@@ -229,6 +230,16 @@ def test_a_queue_is_emptied_after_a_question_and_the_log_tells_who(
     assert "3 queued jobs of queue default were deleted." in said(answer)
     assert LogEntry.objects.get().change_message.endswith("deleted. test")
     assert "3 queued jobs" in shown(admin)
+
+
+def test_many_jobs_are_told_as_other_numbers_are(
+    admin: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_one()
+    jobs, _total = jobs_of("default", "failed", 0, 10)
+    monkeypatch.setattr(queue_pages, "jobs_of", lambda *_page: (jobs, 12_345))
+
+    assert "12,345 jobs" in shown(admin, "queue_jobs", queue="default", place="failed")
 
 
 def test_failed_jobs_go_back_one_by_one_or_all(admin: Client, redis: Redis) -> None:

@@ -74,6 +74,8 @@ def test_discarding_one_record_asks_first(admin: Client, failed: Record) -> None
     assert Record.objects.get(pk=failed.pk).state == "dead"
     assert f'action="{url}"' in page
     assert 'name="reason" value="Sent twice"' in page
+    assert f"<h1>Discard {failed.key}</h1>" in page
+    assert f">Discard {failed.key}</button>" in page
 
 
 def test_retry_all_of_an_error_asks_first(admin: Client) -> None:
