@@ -4,6 +4,7 @@ Nothing here asks, decides or writes, nor in `badges` (states) and `run_columns`
 """
 
 import json
+import re
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +17,8 @@ from django.utils.translation import gettext as _
 from processors import times, wording
 from processors.admin.live import region
 
+# Of no width, or turning what follows round: a link of such a key is not there, or misleads.
+UNSEEN = re.compile("[\u200b\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
 BACKLOG_CAP = 100_000  # a backlog is counted no further
 NOT_COUNTED, UNKNOWN = -2, -1  # no page had time for it yet; its source cannot say
 NONE = "–"  # noqa: RUF001 - the sign for "none"
@@ -106,8 +109,8 @@ def as_json(value: Any) -> str:
 
 
 def cut(text: str, length: int = 120) -> str:
-    """The first line of a text, no longer than `length`."""
-    line = text.strip().split("\n", 1)[0]
+    """The first line of a text, no longer than `length`; what could not be seen is written out."""
+    line = UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text.strip().split("\n", 1)[0])
     return line if len(line) <= length else f"{line[: length - 1]}…"
 
 

@@ -263,3 +263,18 @@ def test_a_fault_leads_to_the_attempts_it_speaks_of_as_long_as_there_are_some(
     assert url not in without
     assert f'<a href="{url}">Attempts of run 3</a>' in found
     assert "A-1" in page(admin, url)
+
+
+@pytest.mark.parametrize(
+    ("key", "shown"),
+    [("\u200b", "\\u200b"), ("A-\u202e1", "A-\\u202e1"), ("京\u200d1", "京\u200d1")],
+)
+def test_a_key_shows_what_could_not_be_seen(admin: Client, key: str, shown: str) -> None:
+    processor = a_processor()
+    record = a_failed_record(processor, a_run(processor), key)
+
+    listed = page(admin, reverse("admin:processors_record_changelist") + "?state=attention")
+    own = page(admin, reverse("admin:processors_record_change", args=[record.pk]))
+
+    assert f">{shown}</a>" in listed
+    assert f'<h1 class="key">{shown}</h1>' in own
