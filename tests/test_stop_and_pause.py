@@ -4,7 +4,10 @@ import pytest
 
 from processors import control
 from processors.acts import Act, Refused
+from processors.cycle import shift
 from processors.force_stop import force_stop
+from processors.handlers import Context, Handler, registry
+from processors.handlers import Record as Given
 from processors.models import Attempt, Batch, Event, Processor, Record, Run
 from processors.states import CloseReason, ProcessorState, RecordState, RunState
 from tests.conftest import StartWorker
@@ -17,6 +20,7 @@ from tests.stories import (
     fill_inbox,
     handled_keys,
     numbered,
+    run_here,
     wait_for_effects,
     wait_for_end,
 )
@@ -79,6 +83,28 @@ def test_pause_and_resume_keep_the_same_run(start_worker: StartWorker) -> None:
     assert handled_keys() == sorted(numbered(60))
     moves = Event.objects.filter(run=run).order_by("id").values_list("to_state", flat=True)
     assert list(moves) == ["running", "pausing", "paused", "running", "finished"]
+
+
+def test_a_handler_hears_amid_its_record_that_the_run_is_to_leave(
+    transactional_db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[bool] = []
+
+    def listen(record: Given, context: Context) -> None:
+        heard.append(context.should_stop())
+        control.stop(processor.pk, act())
+        heard.append(context.should_stop())
+
+    monkeypatch.setattr(shift, "LOOK_SECONDS", 0)
+    listening = Handler("handling.listening", "Listen", listen)
+    monkeypatch.setitem(registry._handlers, listening.name, listening)
+    processor = define("listening")
+    fill_inbox(processor, numbered(3))
+
+    run = run_here(processor)
+
+    assert heard == [False, True]
+    assert (run.state, run.done) == (RunState.STOPPED, 1)
 
 
 def test_force_stop_does_not_wait_and_puts_the_record_in_hand_under_suspicion(

@@ -1,6 +1,7 @@
 """A worker's shift on one run: batch after batch until nothing is left or it must leave."""
 
 import logging
+import threading
 import time
 
 from django.db import DatabaseError, connection, connections, transaction
@@ -118,6 +119,7 @@ class Shift:
         self._ends_at = time.monotonic() + TIME_BUDGET_SECONDS
         self._look_at = 0.0
         self._closed = False
+        self._thread = threading.get_ident()
 
     def _treatment(self, assignment: Assignment, equipment: Equipment) -> Treatment:
         surroundings = Surroundings(
@@ -125,7 +127,7 @@ class Shift:
             options=equipment.options,
             key_prefix=key_prefix(assignment.identity, self.run.processor_id),
             time_limit_seconds=assignment.time_limit_seconds,
-            should_stop=lambda: Leaving.asked or self._closed,
+            should_stop=self.should_stop,
         )
         return Treatment(equipment.handler, surroundings, RetryPolicy.of(self.run.config))
 
@@ -240,14 +242,22 @@ class Shift:
             raise LeaseLost("the heartbeat found the lease lost")
         if Leaving.asked or self._closed or self.judge.has_tripped:
             return True
-        now = time.monotonic()
         lease = self.desk.lease
-        if lease is not None and lease.ends_at is not None and now >= lease.ends_at:
+        if lease is not None and lease.ends_at is not None and time.monotonic() >= lease.ends_at:
             return True
-        if now >= self._look_at:
-            self._closed = not self._is_running()
-            self._look_at = time.monotonic() + LOOK_SECONDS
+        self._look()
         return self._closed
+
+    def should_stop(self) -> bool:
+        """What a handler is told amid a record: beside us in a thread, by what we saw last."""
+        if threading.get_ident() == self._thread:
+            self._look()
+        return Leaving.asked or self._closed or self.desk.lost
+
+    def _look(self) -> None:
+        if time.monotonic() >= self._look_at:
+            self._closed = self._closed or not self._is_running()
+            self._look_at = time.monotonic() + LOOK_SECONDS
 
     def _is_running(self) -> bool:
         try:

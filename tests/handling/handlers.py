@@ -14,7 +14,6 @@ from django.db import connection
 
 from processors import Context, Reject, Retry, Skip, cycle, handler
 from processors.handlers import Record
-from processors.protocol import gate
 from tests.handling import hostile
 from tests.handling.effects import leave_effect
 from tests.handling.models import Effect
@@ -101,7 +100,7 @@ def hold(record: Record, context: Context) -> None:
     """At first, until the run or this worker is to leave; so long that a test may be held up."""
     is_held = 0 <= record.payload["n"] - context.options.since < context.options.count
     if is_held and not context.maybe_seen_before:
-        wait_until(lambda: context.should_stop() or gate.state_of(context.run_id) != "running")
+        wait_until(context.should_stop)
 
 
 @handler("Wait as a coroutine", options=Pace)
