@@ -9,8 +9,6 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from django.db.models import OuterRef, Subquery
-
 from processors.held_back import Hold, holding
 from processors.in_hand import Hands, read_hands, silent_owners
 from processors.models import Event, Processor, Run
@@ -122,7 +120,5 @@ def last_acts(processors: Iterable[Processor]) -> dict[int, Event]:
     numbers = [one.pk for one in processors]
     if not numbers:
         return {}
-    newest = Event.objects.of_operators(OuterRef("pk")).order_by("-id").values("pk")[:1]
-    rows = Processor.objects.filter(pk__in=numbers)
-    ids = rows.order_by().values_list(Subquery(newest), flat=True)
-    return {event.processor_id: event for event in Event.objects.filter(pk__in=list(ids))}
+    ids = Event.objects.standing(Processor.objects.filter(pk__in=numbers))
+    return {event.processor_id: event for event in Event.objects.filter(pk__in=ids)}

@@ -57,10 +57,11 @@ def sentence(processor: Processor, facts: Facts) -> str:
         closed = why_closed(processor, now)
         return closed or why_unread(processor, facts) or why_waiting(processor, facts)
     act = facts.acts.get(processor.pk)
-    if act is None:
-        return _("Stopped: it was never started.")
     word = _("Paused") if processor.state == ProcessorState.PAUSED else _("Stopped")
-    return said(word, act, now)
+    if act is not None:
+        return said(word, act, now)
+    is_new = processor.state == ProcessorState.STOPPED and not processor.last_seq
+    return _("Stopped: it was never started.") if is_new else f"{word}."
 
 
 def why_faulted(processor: Processor, run: Run | None, facts: Facts) -> str:

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, models
-from django.db.models import Exists, OuterRef, Sum
+from django.db.models import Exists, OuterRef, Subquery, Sum
 
 from processors.states import (
     COUNTERS,
@@ -226,6 +226,12 @@ class EventQuerySet(OfProcessorQuerySet):
     def of_operators(self, processor: Any) -> "EventQuerySet":
         """Moves of the processor itself, without changes to its definition."""
         return self.filter(processor=processor, subject="processor").exclude(from_state="")
+
+    def standing(self, processors: ProcessorQuerySet) -> list[int]:
+        """The ids of what brought each of these processors into its state."""
+        newest = self.of_operators(OuterRef("pk")).order_by("-id").values("pk")[:1]
+        found = processors.order_by().values_list(Subquery(newest), flat=True)
+        return [pk for pk in found if pk is not None]
 
     def newest(self) -> "Event | None":
         """The last line, None where nothing happened yet."""

@@ -132,8 +132,12 @@ def hanging_on(runs: list[int]) -> "list[tuple[str, QuerySet[Any]]]":
 
 
 def prune_events(before: datetime, *, dry_run: bool) -> int:
-    """Lines of the audit from before; how many."""
+    """Lines of the audit from before; how many.
+
+    What brought a processor into its state stays: who paused it and why is told as long as it is.
+    """
     old = Event.objects.filter(at__lt=before)
+    old = old.exclude(pk__in=Event.objects.standing(Processor.objects.all()))
     if dry_run:
         return old.count()
     total = 0

@@ -33,6 +33,11 @@ def test_a_new_processor_was_never_started() -> None:
     assert reason(a_processor()) == "Stopped: it was never started."
 
 
+@pytest.mark.parametrize(("state", "told"), [("paused", "Paused."), ("stopped", "Stopped.")])
+def test_nobody_guesses_who_did_what_no_line_tells(state: str, told: str) -> None:
+    assert reason(a_processor(state=state, last_seq=3)) == told
+
+
 def test_a_stopped_one_names_who_and_why() -> None:
     processor = a_processor(state="started")
     processor.stop(Move(Actor("anna"), database_now(), "CRM maintenance"))

@@ -10,7 +10,9 @@ from django.test.utils import CaptureQueriesContext
 from processors import retention
 from processors.acts import Refused, by_command_line
 from processors.clock import database_now
-from processors.models import BulkAct, Event, Processor, Record, Run, Version
+from processors.explain import why
+from processors.models import Actor, BulkAct, Event, Processor, Record, Run, Version
+from processors.models.door import Move
 from processors.retention import Retention, plan_purge, prune, purge
 from tests.admin.conftest import a_batch, a_failed_record, a_processor, a_run, an_active_run
 
@@ -78,6 +80,17 @@ def test_a_dry_run_tells_what_would_go() -> None:
 
     assert counted(told) == {"batches": 2, "events": 4, "records": 2, "runs": 2}
     assert told == prune(Retention(), now=database_now())
+
+
+def test_who_paused_a_processor_is_known_as_long_as_it_is() -> None:
+    processor, long_ago = a_processor(state="started"), database_now() - timedelta(days=400)
+    for verb in (processor.stop, processor.start, processor.pause):
+        verb(Move(Actor("anna"), long_ago, "CRM"))
+
+    removed = prune(Retention(), now=database_now())
+
+    assert counted(removed) == {"events": 2}
+    assert why(processor, database_now()).endswith(": CRM.")
 
 
 def test_nothing_is_read_behind_the_first_young_records(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -144,7 +144,10 @@ def pauses(request: HttpRequest) -> list[str]:
         format_html("{}: {}", columns.link(one.get_absolute_url(), one.name), whys[one.pk])
         for one in paused[:PAUSES_SHOWN]
     ]
-    return [*found, _("More processors are paused.")] if len(paused) > PAUSES_SHOWN else found
+    if len(paused) > PAUSES_SHOWN:
+        every = f"{reverse('admin:processors_processor_changelist')}?state=paused"
+        found.append(columns.link(every, _("More processors are paused.")))
+    return found
 
 
 def trouble() -> list[str]:

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from processors.admin import run_page, slow_cards
+from processors.admin import frame, run_page, slow_cards
 from processors.clock import database_now
 from processors.models import Actor, Processor
 from processors.models.door import Move
@@ -56,6 +56,16 @@ def test_what_is_usual_is_told_once_enough_runs_tell_it(admin: Client) -> None:
         a_run(processor, seq)
 
     assert told not in page(admin, processor.get_absolute_url())
+
+
+def test_of_many_paused_processors_the_banner_leads_to_all(admin: Client) -> None:
+    for number in range(frame.PAUSES_SHOWN + 1):
+        a_processor(f"one-{number}", state="paused")
+
+    shown = page(admin, reverse("admin:health"))
+
+    assert shown.count(": Paused.") == frame.PAUSES_SHOWN
+    assert f'<a href="{reverse(LIST)}?state=paused">More processors are paused.</a>' in shown
 
 
 def test_a_run_that_has_just_begun_is_no_trouble(admin: Client) -> None:
