@@ -26,12 +26,14 @@ from processors.protocol.working import Unable
 from processors.queues.identity import Identity
 from processors.sources.dialect import first_line, is_broken
 from processors.sources.inspection import inspect_source
-from processors.states import RunState
+from processors.states import SETTLING_COUNTERS, RunState
 
 logger = logging.getLogger(__name__)
 
-RUNS_LOOKED_AT = 20
-BATCHES_LOOKED_AT = 50
+# What is tried again comes a few records at a time, each time with a run of its own.
+RUNS_LOOKED_AT = 200
+BATCHES_LOOKED_AT = 200
+REPEATS_PER_OUTCOME = 10  # failures that are looked at for each outcome of the window
 REASON_LIMIT = 1_000  # characters
 
 # Error types of attempts whose worker ended with the record in hand: by itself, as its parent
@@ -67,17 +69,23 @@ def window_of(processor: Processor) -> Window:
 
 
 def newest_batches(processor: Processor) -> list[dict[str, Any]]:
-    """As many as fill a window, newest first."""
+    """As many as fill a window, newest first.
+
+    Retries do not fill it: a record that fails again and again is in it once, and must not leave
+    those that went well no room.
+    """
     runs = Run.objects.filter(processor=processor).order_by("-seq").values_list("pk", flat=True)
     rows = Batch.objects.filter(run__in=list(runs[:RUNS_LOOKED_AT])).order_by("-id")
     if processor.judged_since is not None:
         rows = rows.filter(opened_at__gte=processor.judged_since)
     columns = ("done", "skipped", "retried", "dead", "parked", "crashed")
-    found, outcomes = [], 0
+    window = processor.breaker.window
+    found, settled, outcomes = [], 0, 0
     for batch in rows.values("id", *columns)[:BATCHES_LOOKED_AT]:
         found.append(batch)
         outcomes += sum(batch[name] for name in columns)
-        if outcomes >= processor.breaker.window:
+        settled += sum(batch[name] for name in SETTLING_COUNTERS)
+        if settled >= window or outcomes >= REPEATS_PER_OUTCOME * window:
             break
     return found
 

@@ -102,6 +102,24 @@ def test_a_poison_record_or_two_that_fail_for_ever_trip_nothing() -> None:
     assert Record.objects.filter(state=RecordState.DEAD).count() == 2
 
 
+def test_some_that_are_tried_again_and_again_do_not_hide_the_many_that_went_well() -> None:
+    on_arrival, small = {"kind": "arrival"}, {"window": 40}
+    processor = define("obey", backoff=LATER, max_attempts=20, trigger=on_arrival, breaker=small)
+    fill_inbox(processor, {f"key-{n:02}": {"do": "" if n % 6 else "raise"} for n in range(72)})
+    control.start(processor.pk, act())
+    waiting = Record.objects.filter(state=RecordState.READY)
+
+    for _round in range(7):
+        for run in Run.objects.active():
+            cycle.work(run.pk)
+        waiting.update(available_at=database_now())
+        Processor.objects.filter(state="started").update(next_due_at=database_now())
+        maintenance.tick()
+
+    assert not faulted(processor)
+    assert set(waiting.values_list("attempts", flat=True)) == {7}
+
+
 def test_threads_trip_it_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     hold_back_after(10, monkeypatch)
     processor = define("obey", backoff=LATER, concurrency=8)
