@@ -371,5 +371,5 @@ def test_a_drained_worker_ends_by_itself(admin: Client, start_worker: StartWorke
 
     do(admin, "drain", worker=facts.name)
 
-    assert worker.wait() == 0
+    assert worker.wait(60) == 0
     assert census.survey().workers == []

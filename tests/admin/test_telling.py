@@ -68,6 +68,7 @@ def test_of_many_paused_processors_the_banner_leads_to_all(admin: Client) -> Non
     assert f'<a href="{reverse(LIST)}?state=paused">More processors are paused.</a>' in shown
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_a_run_that_has_just_begun_is_no_trouble(admin: Client) -> None:
     run = an_active_run(a_processor(), started_at=database_now())
 
@@ -249,6 +250,7 @@ def test_who_pauses_everything_reads_how_many_runs_are_active(admin: Client, sta
     assert "1 run is active." in page(admin, reverse("admin:pause_all"))
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_one_silent_worker_of_two_is_told_on_every_page(admin: Client) -> None:
     run, now = an_active_run(processor := a_processor(state="started")), database_now()
     a_batch(run, claimed=5, done=3, opened_at=now - timedelta(seconds=20))

@@ -129,10 +129,12 @@ def read_only() -> Iterator[None]:
     connection.check_constraints()  # those of the rows made so far; later it could not
     with connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION READ ONLY" if is_postgres else "PRAGMA query_only = ON")
-    yield
-    if not is_postgres:
-        with connection.cursor() as cursor:
-            cursor.execute("PRAGMA query_only = OFF")
+    try:
+        yield
+    finally:
+        if not is_postgres:
+            with connection.cursor() as cursor:
+                cursor.execute("PRAGMA query_only = OFF")
 
 
 def test_every_page_says_that_the_database_is_read_only(

@@ -50,8 +50,21 @@ SEND = """([url, fields]) => {
   document.body.append(form);
   form.submit();
 }"""
+# A page that renews itself while it is looked at would lose what axe has in hand.
+AT_REST = """{
+  const usual = window.setTimeout;
+  window.setTimeout = (act, ...given) => act.name === "poll" ? 0 : usual(act, ...given);
+}"""
 # A browser says so itself when a page's answer is one of these.
 TOLD = ("status of 400", "status of 403", "status of 404")
+
+
+def at_rest(visit: Visit) -> Any:
+    """The overview; it and the pages that are opened after it stay as they are."""
+    page = visit("/admin/", reduced_motion="reduce")
+    page.add_init_script(AT_REST)
+    page.reload()
+    return page
 
 
 def findings(page: Any, name: str) -> Iterator[str]:
@@ -77,7 +90,7 @@ def send(page: Any, url: str, fields: dict[str, str]) -> None:
 
 def test_no_page_has_a_barrier_or_scrolls_sideways(visit: Visit) -> None:
     seen = filled()
-    page = visit("/admin/", reduced_motion="reduce")
+    page = at_rest(visit)
     found: list[str] = []
 
     for name, address in PAGES.items():
@@ -89,7 +102,7 @@ def test_no_page_has_a_barrier_or_scrolls_sideways(visit: Visit) -> None:
 
 def test_no_page_that_asks_or_refuses_has_a_barrier(visit: Visit, console: list[str]) -> None:
     seen = filled()
-    page = visit("/admin/", reduced_motion="reduce")
+    page = at_rest(visit)
     found: list[str] = []
 
     for name, sent in SENT.items():
@@ -115,12 +128,13 @@ def test_no_page_that_asks_or_refuses_has_a_barrier(visit: Visit, console: list[
 def test_dialogs_and_the_banner_of_a_pause_have_no_barrier(visit: Visit) -> None:
     seen = filled()
     pause_all.pause_all(by_command_line(LONG))
-    page = visit("/admin/", reduced_motion="reduce")
+    page = at_rest(visit)
     found = list(findings(page, "all paused"))
 
     page.keyboard.press("?")
     page.wait_for_selector("#keys[open]")
     found += findings(page, "keys")
+    pause_all.resume_all(by_command_line())  # else no run may begin
     page.goto(seen["of_table"].get_absolute_url())
     page.click("text=Run with…")
     page.wait_for_selector("dialog[open] #limit")
