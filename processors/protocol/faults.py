@@ -7,6 +7,7 @@ reaches over short cycles; `cycle/judging.py` adds what happens since.
 import logging
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from itertools import islice
 from typing import Any
 
 from django.conf import settings
@@ -26,15 +27,17 @@ from processors.protocol.working import Unable
 from processors.queues.identity import Identity
 from processors.sources.dialect import first_line, is_broken
 from processors.sources.inspection import inspect_source
-from processors.states import SETTLING_COUNTERS, RunState
+from processors.states import COUNTERS, SETTLING_COUNTERS, RunState
 
 logger = logging.getLogger(__name__)
 
 # What is tried again comes a few records at a time, each time with a run of its own.
 RUNS_LOOKED_AT = 200
+RUNS_AT_ONCE = 20
 BATCHES_LOOKED_AT = 200
 REPEATS_PER_OUTCOME = 10  # failures that are looked at for each outcome of the window
 REASON_LIMIT = 1_000  # characters
+OUTCOMES = COUNTERS[1:-1]  # all but what was claimed and released
 
 # Error types of attempts whose worker ended with the record in hand: by itself, as its parent
 # saw, or at the record's time limit. A machine that is lost ("WorkerLost") blames nobody.
@@ -48,7 +51,7 @@ SILENT = ("WorkerLost", "ForcedStop", "SourceBroken", NOT_NOW)
 def window_of(processor: Processor) -> Window:
     """The newest outcomes since the processor was started, changed or its fault cleared.
 
-    Costs two or three queries.
+    Costs three queries; more where retries were short runs of their own.
     """
     window = Window(processor.breaker)
     handler = registry.find(processor.handler)
@@ -74,20 +77,27 @@ def newest_batches(processor: Processor) -> list[dict[str, Any]]:
     Retries do not fill it: a record that fails again and again is in it once, and must not leave
     those that went well no room.
     """
-    runs = Run.objects.filter(processor=processor).order_by("-seq").values_list("pk", flat=True)
-    rows = Batch.objects.filter(run__in=list(runs[:RUNS_LOOKED_AT])).order_by("-id")
-    if processor.judged_since is not None:
-        rows = rows.filter(opened_at__gte=processor.judged_since)
-    columns = ("done", "skipped", "retried", "dead", "parked", "crashed")
     window = processor.breaker.window
     found, settled, outcomes = [], 0, 0
-    for batch in rows.values("id", *columns)[:BATCHES_LOOKED_AT]:
+    for batch in islice(batches_backwards(processor), BATCHES_LOOKED_AT):
         found.append(batch)
-        outcomes += sum(batch[name] for name in columns)
+        outcomes += sum(batch[name] for name in OUTCOMES)
         settled += sum(batch[name] for name in SETTLING_COUNTERS)
         if settled >= window or outcomes >= REPEATS_PER_OUTCOME * window:
             break
     return found
+
+
+def batches_backwards(processor: Processor) -> Iterator[dict[str, Any]]:
+    """Newest first, of a few runs at a time: mostly the newest alone are asked for."""
+    runs = Run.objects.filter(processor=processor).order_by("-seq").values_list("pk", flat=True)
+    rows = Batch.objects.order_by("-id")
+    if processor.judged_since is not None:
+        rows = rows.filter(opened_at__gte=processor.judged_since)
+    newest = list(runs[:RUNS_LOOKED_AT])
+    for n in range(0, len(newest), RUNS_AT_ONCE):
+        some = rows.filter(run__in=newest[n : n + RUNS_AT_ONCE])
+        yield from some.values("id", *OUTCOMES)[:BATCHES_LOOKED_AT]
 
 
 def failures_of(batch_ids: list[int]) -> dict[int, tuple[list[str], list[str]]]:
