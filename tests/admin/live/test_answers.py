@@ -99,6 +99,7 @@ def test_only_what_changed_is_sent(admin: Client, history: dict[str, Any]) -> No
     assert 'data-live="failures"' not in html
 
 
+@pytest.mark.usefixtures("still_clock", "remembered")
 def test_what_does_not_fit_into_one_answer_comes_with_the_next(
     admin: Client, history: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
