@@ -42,7 +42,8 @@ def without_effect(processor: Processor) -> set[str]:
 def atomic() -> list[Processor]:
     """Processors whose handler leaves its effect in the transaction of its outcome."""
     found = []
-    for processor in Processor.objects.filter(handler="handling.effect"):
+    names = ("handling.effect", "handling.slow_effect")
+    for processor in Processor.objects.filter(handler__in=names):
         handler = registry.find(processor.handler)
         if handler is not None and handler.effects == "database":
             found.append(processor)

@@ -48,7 +48,7 @@ def test_kill_9_in_mid_run_loses_and_doubles_nothing(
     doomed = start_worker(LEASE_SECONDS="2")  # which runs out where its parent cannot tell
     struck = tmp_path / "struck"
     slow = {"seconds": 0.25, "until": str(struck)}  # that the run goes on when they are killed
-    run = begin_run("effect", RECORDS, options=slow, batch_size=10, parallelism=2)
+    run = begin_run("slow_effect", RECORDS, options=slow, batch_size=10, parallelism=2)
     horse = doomed.wait_for_horse()
     wait_until(Effect.objects.exists, message="nothing was handled")
 
@@ -109,7 +109,7 @@ def test_a_worker_that_sleeps_past_its_lease_can_write_nothing(
 ) -> None:
     sleeper, struck = start_worker(), tmp_path / "struck"
     slow = {"seconds": 2.0, "until": str(struck)}
-    run = begin_run("effect", 10, options=slow, batch_size=5, parallelism=2)
+    run = begin_run("slow_effect", 10, options=slow, batch_size=5, parallelism=2)
     horse = sleeper.wait_for_horse()
     wait_until(Effect.objects.exists, message="nothing was handled")
     trial.strike()

@@ -22,28 +22,39 @@ from tests.waiting import PATIENCE_SECONDS, wait_until
 
 @dataclass
 class Pace:
-    """How long a record takes, until there is such a file."""
+    """How long a record takes."""
 
     seconds: float = 0.0
-    until: str = ""
-
-
-def dwell(pace: Pace) -> None:
-    """As long as a record takes now."""
-    if not (pace.until and Path(pace.until).exists()):
-        time.sleep(pace.seconds)
 
 
 @handler("Leave an effect in the same transaction", effects="database", options=Pace)
 def effect(record: Record, context: Context) -> None:
     leave_effect(record, context)
-    dwell(context.options)
+    time.sleep(context.options.seconds)
+
+
+@dataclass
+class Slow(Pace):
+    """How long a record takes until there is such a file."""
+
+    until: str = ""
+
+
+@handler(
+    "Leave an effect in the same transaction, slowly until somebody was struck",
+    options=Slow,
+    effects="database",
+)
+def slow_effect(record: Record, context: Context) -> None:
+    leave_effect(record, context)
+    if not Path(context.options.until).exists():
+        time.sleep(context.options.seconds)
 
 
 @handler("Leave an effect elsewhere", options=Pace)
 def outside(record: Record, context: Context) -> None:
     leave_effect(record, context)
-    dwell(context.options)
+    time.sleep(context.options.seconds)
 
 
 @dataclass
@@ -73,7 +84,7 @@ def held_from_ten(record: Record, context: Context) -> None:
 @handler("Leave an effect that must not be repeated", effects="unrepeatable", options=Pace)
 def unrepeatable(record: Record, context: Context) -> None:
     leave_effect(record, context)
-    dwell(context.options)
+    time.sleep(context.options.seconds)
 
 
 @dataclass
