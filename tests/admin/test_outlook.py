@@ -188,6 +188,7 @@ def test_the_end_is_not_before_what_a_key_holds_back() -> None:
     assert outlook(a_processor("mails"), 0, CAP, now).earliest_end(1, now) is None
 
 
+@pytest.mark.usefixtures("still_clock")
 def test_no_time_is_told_that_a_limit_of_a_key_makes_untrue(admin: Client) -> None:
     processor, start = held_back(), database_now() - MINUTE
     run = an_active_run(processor, started_at=start, config=freeze(processor))
