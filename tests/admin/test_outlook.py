@@ -194,7 +194,7 @@ def test_no_time_is_told_that_a_limit_of_a_key_makes_untrue(admin: Client) -> No
     run = an_active_run(processor, started_at=start, config=freeze(processor))
     free = an_active_run(a_processor("mails"), started_at=start)
     for each in (run, free):
-        a_batch(each, opened_at=start, claimed=5, done=5)
+        a_batch(each, opened_at=start, claimed=5, done=5, lease_until=start + 60 * MINUTE)
 
     html, told = admin.get(processor.get_absolute_url()).text, report(processor, database_now())
 
