@@ -31,6 +31,7 @@ STRIP = 20  # runs shown beside a processor
 FRESH_SECONDS = 2  # what costs something is not asked again for every poll
 REMEMBERED_SECONDS = 60
 COUNTED_AT_ONCE = 2
+COUNTED_TOGETHER = 20  # inboxes, in one query
 SAMPLE = 1_000  # outcomes that a foreign table was not told of are counted up to here
 
 
@@ -119,11 +120,18 @@ def backlogs(processors: Iterable[Processor], now: datetime) -> dict[int, int]:
     """How many records wait, up to BACKLOG_CAP each; NOT_COUNTED or UNKNOWN where nobody knows.
 
     A page counts a few that are not fresh any more, the longest waiting first, and shows what is
-    remembered of the others: a list of fifty must not ask fifty tables with every poll.
+    remembered of the others: a list of fifty must not ask fifty tables with every poll. Inboxes of
+    which nothing is remembered are counted together.
     """
     listed = list(processors)
     keys = {one.pk: backlog_key(one) for one in listed}
     kept: dict[str, Counted] = cache.get_many(keys.values())
+    new = [one for one in listed if keys[one.pk] not in kept and one.source_kind == "inbox"]
+    if len(new) > COUNTED_AT_ONCE:
+        counted = backlog.of_inboxes(new[:COUNTED_TOGETHER], BACKLOG_CAP)
+        found = {keys[pk]: Counted(records, now.timestamp()) for pk, records in counted.items()}
+        cache.set_many(found, REMEMBERED_SECONDS)
+        kept |= found
     old = now.timestamp() - FRESH_SECONDS
     stale = sorted(
         (kept.get(keys[one.pk], NEVER).at, at)
@@ -132,9 +140,9 @@ def backlogs(processors: Iterable[Processor], now: datetime) -> dict[int, int]:
     )
     for _counted_at, at in stale[:COUNTED_AT_ONCE]:
         one = listed[at]
-        found = backlog.count(one, BACKLOG_CAP)
-        records = UNKNOWN if found.records is None else found.records
-        kept[keys[one.pk]] = Counted(records, now.timestamp(), found.trouble)
+        asked = backlog.count(one, BACKLOG_CAP)
+        records = UNKNOWN if asked.records is None else asked.records
+        kept[keys[one.pk]] = Counted(records, now.timestamp(), asked.trouble)
         cache.set(keys[one.pk], kept[keys[one.pk]], REMEMBERED_SECONDS)
     return {pk: kept.get(key, NEVER).records for pk, key in keys.items()}
 

@@ -1,5 +1,6 @@
 """Every page opens with rows, shows text as text, and costs a fixed number of queries."""
 
+import re
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from tests.admin.conftest import (
     a_run,
     an_active_run,
 )
+from tests.factories import make_record
 
 pytestmark = pytest.mark.django_db
 
@@ -104,6 +106,20 @@ def test_a_list_costs_the_same_with_more_rows(
 
     assert len(many) <= len(few) + (1 if model == "processor" else 0)
     assert len(many) <= 26
+
+
+def test_a_list_of_inboxes_tells_at_first_sight_how_many_records_wait(admin: Client) -> None:
+    inboxes = [a_processor(f"inbox-{number:02}") for number in range(12)]
+    for number, inbox in enumerate(inboxes):
+        make_record(inbox, key=f"A-{number}")
+
+    with CaptureQueriesContext(connection) as asked:
+        html = admin.get(url_of("processor_changelist")).content.decode()
+
+    told = re.findall(r'data-live="waiting-\d+".*?</td>', html, re.DOTALL)
+    assert len(told) == 12
+    assert all(">1<" in cell for cell in told), told
+    assert len(asked) <= 30
 
 
 def test_records_show_what_needs_a_person_unless_asked_for_all(
