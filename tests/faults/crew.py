@@ -1,5 +1,6 @@
 """Healthy workers and an impatient clock: what brings everything through after a fault."""
 
+from collections.abc import Callable
 from contextlib import suppress
 
 from django.db import connections
@@ -17,9 +18,13 @@ from tests.waiting import wait_until
 
 
 class Crew:
-    """Workers that are replaced when they end, as a supervisor does; gone with the block."""
+    """Workers that are replaced when they end, as a supervisor does; gone with the block.
 
-    def __init__(self, size: int = 2) -> None:
+    `tick`: by default one that gives a silent worker no time between its strikes.
+    """
+
+    def __init__(self, size: int = 2, *, tick: Callable[[], object] = tick_and_reap) -> None:
+        self.tick = tick
         self.workers = [Actor(work_on_runs) for _ in range(size)]
 
     def __enter__(self) -> "Crew":
@@ -36,7 +41,7 @@ class Crew:
     def _is_through(self) -> bool:
         self.workers = [Actor(work_on_runs) if w.has_ended() else w for w in self.workers]
         make_due()
-        tick_and_reap()
+        self.tick()
         if Run.objects.active().exists():
             return False
         if not stakes.lost():

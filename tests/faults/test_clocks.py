@@ -13,7 +13,7 @@ from django.db.models import F
 
 from processors import control, maintenance
 from processors.clock import database_now
-from processors.models import Attempt, Run
+from processors.models import Attempt, Installation, Run
 from tests.faults.actors import Actor, work_on_runs
 from tests.faults.crew import Crew
 from tests.stories import act, define, fill_inbox, handled_keys, numbered, wait_for_effects
@@ -32,7 +32,10 @@ def brief_lease(settings: Any) -> None:
 
 def jump(by: timedelta) -> None:
     """The database's clock is later by `by`, as far as anything kept in it can tell."""
-    for model in apps.get_app_config("processors").get_models():
+    # The reaper's gate first: it opens once for the jump. Moved last, it opens again right after a
+    # look at batches that have jumped already, and a live one has both its strikes at once.
+    found = apps.get_app_config("processors").get_models()
+    for model in sorted(found, key=lambda model: model is not Installation):
         fields = [f for f in model._meta.concrete_fields if isinstance(f, models.DateTimeField)]
         changes = {field.name: F(field.name) - by for field in fields}
         if changes:
@@ -46,7 +49,7 @@ def test_a_clock_that_jumps_ahead_doubles_nothing(by: timedelta, trial: Trial) -
     fill_inbox(processor, numbered(RECORDS))
     control.run_once(processor.pk, act())
 
-    with Crew() as crew:
+    with Crew(tick=maintenance.tick) as crew:
         wait_for_effects(5)
         trial.strike()
         jump(by)
@@ -61,7 +64,7 @@ def test_a_clock_that_jumps_back_blames_nobody(trial: Trial) -> None:
     fill_inbox(processor, numbered(RECORDS))
     control.run_once(processor.pk, act())
 
-    with Crew() as crew:
+    with Crew(tick=maintenance.tick) as crew:
         wait_for_effects(5)
         trial.strike()
         jump(-HOUR)
