@@ -9,6 +9,7 @@ TEST_DATABASE=sqlite (default) or postgres chooses the database.
 import atexit
 import os
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 from urllib.parse import urlencode
@@ -29,6 +30,10 @@ OWN_NAMES = (
 TEST_DATABASE = os.environ.get("TEST_DATABASE") or "sqlite"
 if TEST_DATABASE not in ("sqlite", "postgres"):
     raise pytest.UsageError(f"TEST_DATABASE is '{TEST_DATABASE}': write sqlite or postgres.")
+
+# A shell begins what it puts into the background deaf to Ctrl-C, and whoever that starts as well.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 DIRECTORY = Path(tempfile.mkdtemp(prefix="recordmill-tests-"))
 # Postgres may run under another account and must reach its data through here.
