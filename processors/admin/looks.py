@@ -32,6 +32,7 @@ FRESH_SECONDS = 2  # what costs something is not asked again for every poll
 REMEMBERED_SECONDS = 60
 COUNTED_AT_ONCE = 2
 COUNTED_TOGETHER = 20  # inboxes, in one query
+FEW = 5_000  # records: where more wait, an inbox is counted by itself
 SAMPLE = 1_000  # outcomes that a foreign table was not told of are counted up to here
 
 
@@ -121,15 +122,16 @@ def backlogs(processors: Iterable[Processor], now: datetime) -> dict[int, int]:
 
     A page counts a few that are not fresh any more, the longest waiting first, and shows what is
     remembered of the others: a list of fifty must not ask fifty tables with every poll. Inboxes of
-    which nothing is remembered are counted together.
+    which nothing is remembered are counted together, as far as that is quick.
     """
     listed = list(processors)
     keys = {one.pk: backlog_key(one) for one in listed}
     kept: dict[str, Counted] = cache.get_many(keys.values())
     new = [one for one in listed if keys[one.pk] not in kept and one.source_kind == "inbox"]
     if len(new) > COUNTED_AT_ONCE:
-        counted = backlog.of_inboxes(new[:COUNTED_TOGETHER], BACKLOG_CAP)
-        found = {keys[pk]: Counted(records, now.timestamp()) for pk, records in counted.items()}
+        counted = backlog.of_inboxes(new[:COUNTED_TOGETHER], FEW + 1)
+        few = {pk: records for pk, records in counted.items() if records <= FEW}
+        found = {keys[pk]: Counted(records, now.timestamp()) for pk, records in few.items()}
         cache.set_many(found, REMEMBERED_SECONDS)
         kept |= found
     old = now.timestamp() - FRESH_SECONDS
