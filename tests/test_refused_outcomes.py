@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import DataError, OperationalError
 
 from processors.clock import database_now
 from processors.cycle.commits import Commits, Stretch
@@ -16,6 +16,7 @@ from processors.models import Attempt, Batch, Processor, Record
 from processors.protocol.leases import Lease
 from processors.sources.base import Settlement
 from processors.sources.inbox import InboxSource
+from tests.handling.models import Effect
 from tests.stories import counters, define, fill_inbox, numbered, run_here
 from tests.tables import Table
 
@@ -138,3 +139,35 @@ def test_a_row_that_stays_locked_costs_only_what_must_not_be_repeated(
     if not counts:
         assert held.attempts == 0
         assert held.available_at > before + timedelta(seconds=5)
+
+
+@pytest.fixture
+def refused_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database refuses the record `odd` amid others and alone, and then takes it."""
+    settle, refusals = InboxSource.settle, iter(range(2))
+
+    def refuse(source: InboxSource, settlement: Settlement) -> None:
+        is_done = "odd" in [claimed.key for claimed, _ in settlement.done]
+        if is_done and next(refusals, None) is not None:
+            raise DataError("a value is out of range")
+        settle(source, settlement)
+
+    monkeypatch.setattr(InboxSource, "settle", refuse)
+    monkeypatch.setattr(InboxSource, "settle_one", lambda *_: None)
+
+
+@pytest.mark.usefixtures("refused_twice")
+def test_looking_why_an_outcome_was_refused_leaves_no_effect() -> None:
+    processor = define("effect")
+    fill_inbox(processor, numbered(3) | {"odd": {}})
+
+    run = run_here(processor)
+
+    odd = Record.objects.get(key="odd")
+    assert counters(run) == {"claimed": 4, "done": 3, "retried": 1}
+    assert (odd.state, odd.last_error) == ("ready", "The outcome could not be written at first.")
+    assert sorted(Effect.objects.values_list("key", flat=True)) == sorted(numbered(3))
+
+    Record.objects.filter(pk=odd.pk).update(available_at=database_now())
+    assert counters(run_here(processor)) == {"claimed": 1, "done": 1}
+    assert Effect.objects.filter(key="odd").count() == 1
