@@ -1,6 +1,5 @@
 """Handlers that harm their worker: the record pays, nobody else does."""
 
-import resource
 import signal
 from pathlib import Path
 from typing import Any
@@ -75,20 +74,12 @@ def test_a_record_that_eats_all_memory_is_dead_and_its_worker_goes_on(
     processor = define("deadly")
     fill_inbox(processor, {"bad": {"die": "eat"}} | GOOD)
     worker = start_worker()
-    limit_memory(worker.pid, more=400_000_000)
 
     run = wait_for_end(control.run_once(processor.pk, act()))
 
-    assert counters(run) == {"claimed": 11, "done": 10, "dead": 1}
     assert Record.objects.get(key="bad").last_error == "out of memory"
-
-
-def limit_memory(pid: int, more: int) -> None:
-    """Of a worker, in bytes beyond what it has; the parent first: a later child takes it over."""
-    size = int(Path(f"/proc/{pid}/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.prlimit(pid, resource.RLIMIT_AS, (size + more,) * 2)
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        resource.prlimit(int(child), resource.RLIMIT_AS, (size + more,) * 2)
+    assert counters(run) == {"claimed": 11, "done": 10, "dead": 1}
+    assert worker.is_running()
 
 
 # Forks

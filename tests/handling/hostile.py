@@ -3,6 +3,7 @@
 import ctypes
 import locale
 import os
+import resource
 import signal
 import sqlite3
 import sys
@@ -42,6 +43,9 @@ def run_out_of_memory() -> None:
 
 
 def eat_memory() -> None:
+    """All that its process may have: 400 MB more than it has."""
+    has = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (has + 400_000_000,) * 2)
     hoard = [bytearray(50_000_000) for _ in range(40)]
     raise AssertionError(f"{len(hoard)} pieces of memory, and nobody limited it")
 
