@@ -101,11 +101,11 @@ def rate(count: int, seconds: float) -> str:
 
 def rate_words(per_second: float) -> str:
     """`50/s`; what is slower than one in ten seconds by the minute, or by the hour."""
-    if 0 < per_second < 0.1:
-        each, unit = (60, "min") if per_second * 60 >= 0.1 else (3600, "h")
-        return f"{per_second * each:.1f}/{unit}"
     if not per_second:
         return "0/s"
+    if per_second < 0.1:
+        each, unit = (60, "min") if per_second * 60 >= 0.1 else (3600, "h")
+        return f"{per_second * each:.1f}/{unit}"
     return f"{per_second:,.0f}/s" if per_second >= 10 else f"{per_second:.1f}/s"
 
 
